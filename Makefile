@@ -1,0 +1,49 @@
+# Two commands: `make demo` and `make test`. Both set up .venv first if it is missing.
+PYTHON ?= python3
+# On a machine without room for PyTorch: make test EXTRAS=dev (the tests of nets/ are then skipped, and say so).
+EXTRAS ?= dev,nets
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test verify lint format bench clean
+
+demo: .venv/.demo-ready
+	@mkdir -p figures/out
+	$(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --plot figures/out/subset_sum.png
+
+test: .venv/.test-ready
+	$(BIN)/python -m pytest -m "not verification" $(ARGS)
+
+verify: .venv/.test-ready
+	$(BIN)/python -m pytest -m verification tests/verification $(ARGS)
+
+lint: .venv/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: .venv/.test-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.test-ready
+	$(BIN)/python -m pytest tests/benchmarks -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
+		--benchmark-columns=min,median,iqr,rounds $(ARGS)
+
+clean:
+	rm -rf .venv figures/out build dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo-ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.test-ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@ .venv/.demo-ready

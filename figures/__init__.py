@@ -1,0 +1,1 @@
+"""One script, one figure: ``compute()`` gathers the numbers, ``plot()`` draws them, ``main()`` is the command."""

@@ -1,0 +1,1 @@
+"""The networks that the theorems promise: random sources, their pruned subnetworks, and certified errors (PyTorch)."""

@@ -1,0 +1,187 @@
+"""Results with their provenance: parameters, rows, seed, versions and machine; JSON and CSV, written atomically."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found.
+
+    Attributes
+    ----------
+    command : str
+        For example ``sims.subset_sum``.
+    params : mapping
+        The parameters as they were used.
+    rows : sequence of mappings
+        Tidy: one cell a row, the same keys in the same order in each.
+    provenance : mapping
+        From ``provenance``.
+    summary : sequence of mappings
+        One entry per group of rows; empty where a command has none.
+    """
+
+    command: str
+    params: Row
+    rows: Sequence[Row]
+    provenance: Row
+    summary: Sequence[Row] = field(default_factory=tuple)
+
+    @property
+    def schema(self) -> str:
+        """Name and version of the layout."""
+        return f"strong-tickets/{self.command}/1"
+
+    def to_json(self) -> str:
+        """The whole result as JSON text; infinities and NaN become null."""
+        content = {"schema": self.schema, **asdict(self)}
+        return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
+
+    def to_csv(self) -> str:
+        """The rows as CSV text with a header; empty cells stand for null."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_plain(row) for row in self.rows)
+        return out.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    return value
+
+
+def provenance(*, seed: int | None, threads: int, seconds: float, **extra: Any) -> dict[str, Any]:
+    """Where a result came from.
+
+    Parameters
+    ----------
+    seed : int or None
+    threads : int
+    seconds : float
+        Wall-clock time of the work.
+    **extra
+        Added as they are (a device's name, say).
+
+    Returns
+    -------
+    dict
+        version, commit (None outside a git checkout), python, numpy, numba, platform, cpu, threads, seed, seconds.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(name: str) -> str | None:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return None
+
+    return {
+        "version": installed("strong-tickets"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "numpy": installed("numpy"),
+        "numba": installed("numba"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "threads": threads,
+        "seed": seed,
+        "seconds": round(seconds, 4),
+        **extra,
+    }
+
+
+def _commit() -> str | None:
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def check_output(flag: str, path: str | os.PathLike[str] | None) -> None:
+    """Refuse an output file that could not be written, before any work is done.
+
+    Raises
+    ------
+    ValueError
+        The folder does not exist or is not writable, or the path is a folder.
+    """
+    if path is None:
+        return
+    target = Path(path)
+    folder = target.parent
+    if not str(path) or target.is_dir():
+        raise ValueError(f"{flag} must name a file, got {str(path)!r}")
+    if not folder.is_dir():
+        raise ValueError(f"{flag} {path}: the folder {str(folder)!r} does not exist")
+    if not os.access(folder, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
+        raise ValueError(f"{flag} {path}: not writable")
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix or ".tmp", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file so that it appears whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def print_json(result: Result) -> None:
+    """The result on standard output, and nothing else."""
+    sys.stdout.write(result.to_json())
+    sys.stdout.flush()

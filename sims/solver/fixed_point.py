@@ -1,0 +1,91 @@
+"""From floating-point values to the integers that the kernels work on, with the rounding known."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from sims.solver._choice import LIMIT
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.NDArray[np.int32], Floats]:
+    """Scale every row by its own power of two and round to integers.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (rows, n, R)
+        Finite values.
+    targets : ndarray of float64, shape (rows,)
+
+    Returns
+    -------
+    values : ndarray of int64, shape (rows, n, R)
+        Integers m that stand for m * 2^-exponent of their row.
+    targets : ndarray of int64, shape (rows,)
+    exponents : ndarray of int32, shape (rows,)
+        Chosen so that the sum over the variables of the largest size, target included, is at most ``LIMIT / 4``.
+    rounding : ndarray of float64, shape (rows,)
+        Upper bound on how far the rounding can move (sum - target) of any choice; 0 where nothing was rounded.
+
+    Examples
+    --------
+    >>> m, t, e, r = to_fixed_point(np.array([[[0.5], [-0.25]]]), np.array([0.75]))
+    >>> bool((m[0, :, 0] * 2.0 ** -e[0] == [0.5, -0.25]).all()), r.tolist()
+    (True, [0.0])
+    """
+    with np.errstate(over="ignore"):
+        reach = np.abs(x).max(axis=2).sum(axis=1) + np.abs(targets)
+    if not np.isfinite(reach).all():
+        raise ValueError("the values are too large: their sum is not finite in float64")
+    # frexp: reach <= 2^power, so the scaled reach is at most LIMIT / 4, which leaves room for doubling
+    power = np.frexp(reach)[1].astype(np.int32)
+    exponents = np.where(reach > 0, (LIMIT // 4).bit_length() - 1 - power, 0).astype(np.int32)
+    exponents = np.minimum(exponents, 1000).astype(np.int32)
+    scaled = np.ldexp(x, exponents[:, None, None])
+    scaled_targets = np.ldexp(targets, exponents)
+    values = np.rint(scaled)
+    whole_targets = np.rint(scaled_targets)
+    exact = (values == scaled).all(axis=(1, 2)) & (whole_targets == scaled_targets)
+    exact &= (np.ldexp(scaled, -exponents[:, None, None]) == x).all(axis=(1, 2))
+    rounding = np.where(exact, 0.0, np.ldexp(0.5 * (x.shape[1] + 1), -exponents))
+    return values.astype(np.int64), whole_targets.astype(np.int64), exponents, rounding
+
+
+def window(target: float, eps: float, exponent: int) -> tuple[int, int]:
+    """The integers m with \\|m * 2^-exponent - target\\| <= eps, as (twice the centre, width), exactly.
+
+    A sum m lies in the window exactly when \\|2 m - centre2\\| <= width; a negative width means no integer does.
+
+    Examples
+    --------
+    >>> window(0.5, 0.25, 3)
+    (8, 4)
+    """
+    scale = Fraction(2) ** exponent
+    low = -((-(Fraction(target) - Fraction(eps)) * scale) // 1)
+    high = (Fraction(target) + Fraction(eps)) * scale // 1
+    return int(low + high), int(high - low)
+
+
+def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
+    """Sum of the chosen values and its distance from the target, in rational arithmetic, each rounded once.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n, R)
+    choice : ndarray of int32, shape (n,)
+        Index of the chosen value, -1 for none.
+    target : float
+
+    Examples
+    --------
+    >>> exact_error(np.array([[0.1], [0.2]]), np.array([0, 0], np.int32), 0.3)[1] < 3e-17
+    True
+    """
+    total = sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
+    return float(total), float(abs(total - Fraction(target)))

@@ -1,0 +1,74 @@
+"""Decisions on values that are already integers: what the simulators call, without conversion and without threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sims.solver import _binary, _choice
+from sims.solver.fixed_point import Integers
+from sims.solver.memory import check_scratch
+
+
+class GridSolver:
+    """Decides, for many rows of n variables with R values each, whether some choice hits a window.
+
+    Parameters
+    ----------
+    n, draws : int
+        Variables, and values per variable (R).
+    model : str
+        ``choice``: at most one of the R values of each variable. ``vector``: a subset of one of R vectors of n values.
+    threads : int
+        How many solvers will exist at once, for the memory check.
+
+    Raises
+    ------
+    ValueError
+        The search does not fit into memory.
+
+    Notes
+    -----
+    One solver belongs to one thread: it owns its scratch. Values m and windows stand on a common integer grid; the
+    caller makes sure that the sum over the variables of the largest \\|m\\|, plus \\|centre2\\|, is below 2^59.
+    """
+
+    def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
+        self.n, self.draws = n, draws
+        self.binary = draws == 1 or model == "vector"
+        options = 1 if self.binary else draws
+        words = _binary.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
+        check_scratch(n, options, 8 * words, threads)
+        self._words = words
+        self._scratch: Integers | None = None
+        self.half_sums = (options + 1) ** (n // 2) + (options + 1) ** (n - n // 2)
+        self.work_per_row = self.half_sums * (draws if self.binary else 1)
+
+    def mark(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.bool_]:
+        """Which rows have a choice whose sum m satisfies \\|2 m - centre2\\| <= width.
+
+        Parameters
+        ----------
+        values : ndarray of int64, shape (rows, n * R)
+            Variable by variable: column i * R + r is value r of variable i.
+        centres2, widths : ndarray of int64, shape (rows,)
+            Twice the centre of the window and its full width, on the values' grid; a negative width is never hit.
+
+        Returns
+        -------
+        ndarray of bool, shape (rows,)
+        """
+        if self._scratch is None:
+            self._scratch = np.empty(self._words, np.int64)
+        rows = len(values)
+        doubled = (2 * values).reshape(rows, self.n, self.draws)
+        hits = np.empty(rows, np.bool_)
+        if not self.binary:
+            _choice.mark_within(doubled, centres2, widths, self._scratch, hits)
+            return hits
+        found = np.zeros(rows, np.bool_)
+        for r in range(self.draws):
+            still = np.where(found, -1, widths)
+            _binary.mark_within(np.ascontiguousarray(doubled[:, :, r]), centres2, still, self._scratch, hits)
+            found |= hits
+        return found

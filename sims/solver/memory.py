@@ -1,0 +1,62 @@
+"""How much memory a search needs, and whether the machine has it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def available_bytes() -> int:
+    """Memory that can be taken without swapping, in bytes."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def default_jobs() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def readable(size: float) -> str:
+    """A size in bytes for people.
+
+    Examples
+    --------
+    >>> readable(3 * 2**30)
+    '3.0 GiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            return f"{size:.1f} {unit}" if unit != "B" else f"{int(size)} B"
+        size /= 1024
+    return f"{size:.3g} PiB"
+
+
+def check_scratch(n: int, draws: int, bytes_per_thread: int, threads: int, *, limit: int | None = None) -> None:
+    """Refuse a search whose half sums would take more than half of the available memory.
+
+    Raises
+    ------
+    ValueError
+        With the predicted size and the limit.
+
+    Examples
+    --------
+    >>> check_scratch(90, 1, 2**48, 2, limit=2**33)
+    Traceback (most recent call last):
+    ...
+    ValueError: n=90 with R=1 needs 512.0 TiB of memory (2 threads), the limit is 8.0 GiB
+    """
+    allowed = available_bytes() // 2 if limit is None else limit
+    needed = bytes_per_thread * threads
+    if needed > allowed:
+        plural = "s" if threads != 1 else ""
+        raise ValueError(
+            f"n={n} with R={draws} needs {readable(needed)} of memory ({threads} thread{plural}), "
+            f"the limit is {readable(allowed)}"
+        )

@@ -1,0 +1,131 @@
+"""How likely is it that some choice of n re-sampled uniform values sums to within eps of alpha?
+
+``python -m sims.subset_sum --R 5 --eps 0.01`` simulates it exactly for every n, beside a proved lower bound, a proved
+upper bound and a sharp prediction, and says how large n must be.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sims import cli
+from sims.result import Result
+from sims.solver.grid import GridSolver
+from sims.table import Bounds, Cell, Experiment, Flags, draws, run_table, windows
+from sims.trials import Count
+
+_PIECE_HALF_SUMS = 2**23
+_PIECE_VALUES = 2**15
+
+
+@dataclass(frozen=True)
+class SubsetSum(Flags):
+    """With n uniform variables on [-1, 1], R draws each, how likely is it that some choice sums to within eps of alpha?
+
+    Prints for every n the simulated probability with its interval, a proved lower and a proved upper bound, a sharp
+    prediction (heuristic) and a verdict, and says how large n must be.
+    """
+
+    model: Literal["choice", "vector"] = "choice"
+    """choice: at most one of the R draws of each variable. vector: a subset of one of R independent vectors."""
+
+
+class SubsetSumExperiment(Experiment):
+    """Statement 2: simulation against the bounds 2.1 and 2.2 and the prediction 2.4."""
+
+    command: ClassVar[str] = "sims.subset_sum"
+    kind_name: ClassVar[str] = "model"
+
+    def predicted_n(self, cell: Cell, delta: float) -> int:
+        from theory.subset_sum import predicted_n
+
+        return predicted_n(cell.eps, delta, R=cell.R, alpha=cell.alpha, model=cell.kind)
+
+    def counter(self, cell: Cell, n: int, seed: int, jobs: int) -> tuple[Count, int]:
+        GridSolver(n, cell.R, model=cell.kind, threads=jobs)
+        return subset_sum_counter(n, cell, seed, jobs)
+
+    def bounds(self, cell: Cell, n: int) -> Bounds:
+        from theory.subset_sum import success_prediction, success_prob_lower, success_prob_upper
+
+        low = success_prob_lower(n, cell.R, eps=cell.eps, alpha=cell.alpha, model=cell.kind)
+        high = success_prob_upper(n, cell.R, eps=cell.eps, alpha=cell.alpha, model=cell.kind)
+        prediction = success_prediction(n, cell.R, eps=cell.eps, alpha=cell.alpha, model=cell.kind)
+        return Bounds(low, high, {"lower_bound": low, "upper_bound": high, "prediction": prediction})
+
+    def summary(self, cell: Cell, delta: float) -> dict[str, Any]:
+        from theory.subset_sum import necessary_n, required_n
+
+        try:
+            enough = required_n(cell.eps, delta, R=cell.R, alpha=cell.alpha, model=cell.kind)
+        except ValueError:  # a uniform alpha: blocks share it, so nothing is proved beyond the largest block
+            enough = None
+        return {
+            "necessary_n": necessary_n(cell.eps, delta, R=cell.R, alpha=cell.alpha, model=cell.kind),
+            "required_n": None if enough is None else enough.n,
+            "required_n_block": None if enough is None else enough.m,
+        }
+
+    def sentence(self, entry: Mapping[str, Any]) -> str:
+        first = entry["first_n"]
+        seen = "no simulated n shows it" if first is None else f"simulation shows it from n = {first}"
+        enough = f"n = {entry['required_n']} suffices (proved, blocks of {entry['required_n_block']})"
+        if entry["required_n"] is None:
+            enough = "no n is proved to suffice"
+        necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
+        return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {enough}; {seen}."
+
+    def draw(self, result: Result, path: str) -> None:
+        from figures.subset_sum import save
+
+        save(result, path)
+
+
+def subset_sum_counter(n: int, cell: Cell, seed: int, jobs: int = 1) -> tuple[Count, int]:
+    """The counting function of one row and the number of trials per call.
+
+    Parameters
+    ----------
+    n : int
+        Variables.
+    cell : Cell
+        R, eps, alpha and the model.
+    seed : int
+        Trial t uses the draws (seed, t, 0), (seed, t, 1), ...: value r of variable i is draw i R + r, whatever n is.
+    jobs : int
+        Threads that will call the function; each keeps its own solver.
+
+    Returns
+    -------
+    count, piece
+        ``count(first, trials)`` and the number of trials that one call should take.
+    """
+    own = threading.local()
+    solver = GridSolver(n, cell.R, model=cell.kind, threads=jobs)
+    piece = min(_PIECE_HALF_SUMS // solver.work_per_row, _PIECE_VALUES // (n * cell.R), 2**15)
+
+    def count(first: int, trials: int) -> int:
+        if not hasattr(own, "solver"):
+            own.solver = GridSolver(n, cell.R, model=cell.kind, threads=jobs)
+        centres, widths = windows(cell.alpha, cell.eps, seed, first, trials)
+        return int(own.solver.mark(draws(seed, first, trials, n * cell.R), centres, widths).sum())
+
+    return count, max(1, piece)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see ``--help``."""
+
+    def work(args: Sequence[str] | None) -> int:
+        flags = cli.parse(SubsetSum, args, prog="python -m sims.subset_sum")
+        return run_table(SubsetSumExperiment(), flags, flags.model)
+
+    return cli.run(work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

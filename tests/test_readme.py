@@ -1,0 +1,56 @@
+"""The README says what the code does: its claim table, its commands and its pictures."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from theory.claims import CLAIMS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLE = {
+    cells[0]: cells
+    for line in README.splitlines()
+    if re.match(r"\| \d\.\d", line)
+    for cells in [[cell.strip() for cell in line.strip("|").split(" | ")]]
+}
+
+
+def test_every_claim_has_its_row_and_its_word() -> None:
+    assert {row.strip("| ") for row in TABLE} == {claim.id for claim in CLAIMS}
+    for claim in CLAIMS:
+        assert TABLE[claim.id][2] == claim.status
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_row_names_things_that_exist(claim: object) -> None:
+    _, _, _, functions, _, test, _, _ = TABLE[claim.id]
+    registered = {name.rsplit(".", 1)[1] for name in claim.functions}
+    for name in re.findall(r"`([\w.]+)`", functions):
+        assert name.rsplit(".", 1)[-1] in registered
+    (file,) = re.findall(r"`([\w/.]+)`", test)
+    assert (ROOT / "tests" / file).is_file()
+
+
+def test_pictures_exist() -> None:
+    for path in re.findall(r"\]\((figures/[^)]+)\)", README):
+        assert (ROOT / path).is_file()
+
+
+def test_flags_of_every_command_exist(capsys: pytest.CaptureFixture) -> None:
+    commands = set(re.findall(r"python -m ([\w.]+)((?: [^`\n|]+)?)", README))
+    assert {module for module, _ in commands} >= {"sims.subset_sum", "sims.single_weight"}
+    for module, rest in commands:
+        if module.startswith("nets."):
+            pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
+        main = importlib.import_module(module).main
+        flags = {word for word in shlex.split(rest) if word.startswith("--")}
+        if module.startswith("figures."):
+            continue
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        shown = capsys.readouterr().out
+        assert all(flag in shown for flag in flags), (module, flags)

@@ -1,0 +1,68 @@
+"""Helpers in log space and the inversion of bounds."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory._invert import smallest_n
+from theory._logspace import any_of, log1mexp, log_binomial, logsumexp
+
+
+@given(st.floats(-700.0, -1e-300))
+def test_log1mexp_against_mpmath(x: float) -> None:
+    with mpmath.workdps(400):
+        expected = mpmath.log(1 - mpmath.exp(x))
+    assert log1mexp(x) == pytest.approx(float(expected), rel=1e-14, abs=0.0)
+
+
+def test_log1mexp_ends() -> None:
+    assert log1mexp(0.0) == -math.inf
+    assert log1mexp(-math.inf) == 0.0
+    with pytest.raises(ValueError, match=r"x must be in \[-inf, 0\], got x=1"):
+        log1mexp(1)
+
+
+@given(st.lists(st.floats(-50.0, 50.0), min_size=1, max_size=6))
+def test_logsumexp(terms: list[float]) -> None:
+    assert logsumexp(terms) == pytest.approx(math.log(math.fsum(map(math.exp, terms))), rel=1e-12, abs=1e-12)
+
+
+def test_logsumexp_of_nothing() -> None:
+    assert logsumexp([-math.inf, -math.inf]) == logsumexp([]) == -math.inf
+
+
+def test_log_binomial() -> None:
+    assert log_binomial(40, 20) == pytest.approx(math.log(137846528820), rel=1e-15)
+    assert log_binomial(3, 4) == -math.inf
+
+
+@given(st.floats(1e-300, 1.0), st.integers(0, 10**12))
+def test_any_of_against_mpmath(p: float, R: int) -> None:
+    with mpmath.workdps(700):
+        expected = 1 - (1 - mpmath.mpf(p)) ** R
+    assert any_of(p, R) == pytest.approx(float(expected), rel=1e-14, abs=0.0)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10))
+def test_smallest_n_finds_the_step(step: int, lo: int) -> None:
+    calls: list[int] = []
+
+    def bound(n: int) -> float:
+        calls.append(n)
+        return float(n < step)
+
+    assert smallest_n(bound, 0.5, lo=lo) == max(step, lo)
+    assert len(calls) <= 2 * max(1, step).bit_length() + 4
+
+
+def test_smallest_n_refuses() -> None:
+    with pytest.raises(ValueError, match=r"no n in \[3, 9\] has a bound <= delta=0.5"):
+        smallest_n(lambda n: 1.0, 0.5, lo=3, limit=9)
+    assert smallest_n(lambda n: float(n < 9), 0.5, lo=3, limit=9) == 9
+    with pytest.raises(ValueError, match="lo must be at most limit=2, got lo=3"):
+        smallest_n(lambda n: 0.0, 0.5, lo=3, limit=2)

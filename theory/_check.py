@@ -1,0 +1,96 @@
+"""Validation of the arguments that every formula takes, with one wording for every message.
+
+Each function returns its argument in canonical form (``int`` or ``float``) or raises ``ValueError`` with the
+argument's name and the offending value, e.g. ``eps must be in (0, 1], got eps=0``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, Literal
+
+
+def _integer(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool):
+        raise ValueError(f"{name} must be an integer >= {least}, got {name}={value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        if isinstance(value, float) and value.is_integer():
+            number = int(value)
+        else:
+            raise ValueError(f"{name} must be an integer >= {least}, got {name}={value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be an integer >= {least}, got {name}={value!r}")
+    return number
+
+
+def _real(name: str, value: Any, domain: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number in {domain}, got {name}={value!r}") from None
+    if math.isnan(number):
+        raise ValueError(f"{name} must be in {domain}, got {name}={value}")
+    return number
+
+
+def positive_int(name: str, value: Any) -> int:
+    """An integer >= 1 (a float with an integral value is accepted)."""
+    return _integer(name, value, 1)
+
+
+def natural(name: str, value: Any) -> int:
+    """An integer >= 0 (a float with an integral value is accepted)."""
+    return _integer(name, value, 0)
+
+
+def accuracy(name: str, value: Any) -> float:
+    """A number in (0, 1]: the eps or eta of an approximation."""
+    number = _real(name, value, "(0, 1]")
+    if not 0.0 < number <= 1.0:
+        raise ValueError(f"{name} must be in (0, 1], got {name}={value}")
+    return number
+
+
+def open_probability(name: str, value: Any) -> float:
+    """A number strictly between 0 and 1: the delta of a failure probability."""
+    number = _real(name, value, "(0, 1)")
+    if not 0.0 < number < 1.0:
+        raise ValueError(f"{name} must be in (0, 1), got {name}={value}")
+    return number
+
+
+def target_value(name: str, value: Any) -> float:
+    """A number in [-1, 1]: one target weight alpha."""
+    number = _real(name, value, "[-1, 1]")
+    if not -1.0 <= number <= 1.0:
+        raise ValueError(f"{name} must be in [-1, 1], got {name}={value}")
+    return number
+
+
+def nonnegative(name: str, value: Any) -> float:
+    """A finite number >= 0: a distance."""
+    number = _real(name, value, "[0, inf)")
+    if not 0.0 <= number < math.inf:
+        raise ValueError(f"{name} must be in [0, inf), got {name}={value}")
+    return number
+
+
+def target_or_uniform(name: str, value: Any) -> float | Literal["uniform"]:
+    """A number in [-1, 1], or the word "uniform": a target drawn from U[-1, 1] independently of everything else."""
+    if isinstance(value, str):
+        if value != "uniform":
+            raise ValueError(f'{name} must be a number in [-1, 1] or "uniform", got {name}={value!r}')
+        return "uniform"
+    return target_value(name, value)
+
+
+def sampling_model(name: str, value: Any) -> Literal["choice", "vector"]:
+    """How the R draws of n variables may be used: "choice" (one draw per variable) or "vector" (R whole vectors)."""
+    if value == "choice":
+        return "choice"
+    if value == "vector":
+        return "vector"
+    raise ValueError(f'{name} must be "choice" or "vector", got {name}={value!r}')

@@ -1,0 +1,67 @@
+"""Inversion of a nonincreasing bound: the smallest integer at which it is small enough, and never one less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def smallest_n(bound: Callable[[int], float], delta: float, *, lo: int = 0, limit: int = 2**60) -> int:
+    """Smallest integer n >= lo with bound(n) <= delta, for a nonincreasing bound.
+
+    Gallops (doubling steps) and then bisects, so that about 2 log2(n - lo) evaluations are made. Logarithms may be
+    passed for both ``bound`` and ``delta``.
+
+    Parameters
+    ----------
+    bound : callable
+        Nonincreasing function of an integer n >= lo.
+    delta : float
+        The level to reach.
+    lo : int
+        First n considered.
+    limit : int
+        Last n considered.
+
+    Returns
+    -------
+    int
+        n with bound(n) <= delta and (n == lo or bound(n - 1) > delta), both checked on evaluated values.
+
+    Raises
+    ------
+    ValueError
+        If no n <= limit reaches delta.
+
+    Examples
+    --------
+    >>> smallest_n(lambda n: 0.5**n, 1e-3)
+    10
+    >>> smallest_n(lambda n: 1.0, 0.5, limit=100)
+    Traceback (most recent call last):
+    ...
+    ValueError: no n in [0, 100] has a bound <= delta=0.5
+    """
+    if lo > limit:
+        raise ValueError(f"lo must be at most limit={limit}, got lo={lo}")
+    value = bound(lo)
+    if value <= delta:
+        return lo
+    bad, bad_value, step = lo, value, 1
+    while True:
+        if bad == limit:
+            raise ValueError(f"no n in [{lo}, {limit}] has a bound <= delta={delta}")
+        good = min(bad + step, limit)
+        good_value = bound(good)
+        if good_value <= delta:
+            break
+        bad, bad_value, step = good, good_value, 2 * step
+    while good - bad > 1:
+        middle = (bad + good) // 2
+        value = bound(middle)
+        if value <= delta:
+            good, good_value = middle, value
+        else:
+            bad, bad_value = middle, value
+    assert good_value <= delta  # the safe side
+    assert not bad_value <= delta  # and no smaller n
+    return good
