@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from sims import cli
 from sims.philox import GRID_BITS, TARGETS, first_within, uniforms
 from sims.result import Result
 from sims.table import Bounds, Cell, Experiment, Flags, run_table, windows
-from sims.trials import Count
+from sims.trials import Count, Counts
 
 _PIECE_DRAWS = 2**24
 _MAX_DRAWS = 2**33
@@ -47,15 +49,16 @@ class SingleWeightExperiment(Experiment):
 
         return required_n_exact(cell.eps, delta, R=cell.R, alpha=cell.alpha)
 
-    def counter(self, cell: Cell, n: int, seed: int, jobs: int) -> tuple[Count, int]:
+    def counter(self, cell: Cell, sizes: Sequence[int], seed: int, jobs: int) -> tuple[Count, int]:
+        n = max(sizes)
         if cell.kind == "nearest":
-            return nearest_counter(n, cell, seed)
+            return nearest_counter(sizes, cell, seed)
         if n * cell.R > _MAX_DRAWS:
             raise ValueError(
                 f"n={n} with R={cell.R} takes {n * cell.R:.3g} draws a trial, the limit is {_MAX_DRAWS:.3g}; "
                 "use --sampler nearest"
             )
-        return draws_counter(n, cell, seed)
+        return draws_counter(sizes, cell, seed)
 
     def bounds(self, cell: Cell, n: int) -> Bounds:
         from theory.single_weight import miss_prob_bound, miss_prob_exact
@@ -95,35 +98,36 @@ class SingleWeightExperiment(Experiment):
         save(result, path)
 
 
-def draws_counter(n: int, cell: Cell, seed: int) -> tuple[Count, int]:
-    """Honest sampling: a trial makes its n R draws until one hits."""
-    limit = n * cell.R
+def draws_counter(sizes: Sequence[int], cell: Cell, seed: int) -> tuple[Count, int]:
+    """Honest sampling: a trial makes its draws until one hits; n variables own the first n R of them."""
+    limit = max(sizes) * cell.R
 
-    def count(first: int, trials: int) -> int:
+    def count(first: int, trials: int) -> Counts:
         centres, widths = windows(cell.alpha, cell.eps, seed, first, trials)
         hit = first_within(seed, first, (centres - widths) // 2, (centres + widths) // 2, limit)
-        return int((hit < limit).sum())
+        return np.array([(hit < n * cell.R).sum() for n in sizes], np.int64)
 
     return count, max(1, min(_PIECE_DRAWS // min(limit, math.ceil(2.0 / cell.eps)), 2**16))
 
 
-def nearest_counter(n: int, cell: Cell, seed: int) -> tuple[Count, int]:
+def nearest_counter(sizes: Sequence[int], cell: Cell, seed: int) -> tuple[Count, int]:
     """One uniform number per variable decides how near the nearest of its R draws comes (statement 1.3)."""
-    import numpy as np
-
     from theory.single_weight import nearest_distance_ppf
 
-    def count(first: int, trials: int) -> int:
-        u = 0.5 * (1.0 + uniforms(seed, first, trials, n, stream=_NEAREST)) + 2.0 ** -(GRID_BITS + 2)
+    largest = max(sizes)
+
+    def count(first: int, trials: int) -> Counts:
+        u = 0.5 * (1.0 + uniforms(seed, first, trials, largest, stream=_NEAREST)) + 2.0 ** -(GRID_BITS + 2)
         if cell.alpha == "uniform":
             alphas = uniforms(seed, first, trials, 1, stream=TARGETS)[:, 0]
             rows = [nearest_distance_ppf(u[t], cell.R, alpha=float(alphas[t])) for t in range(trials)]
             distances = np.stack(rows)
         else:
             distances = nearest_distance_ppf(u, cell.R, alpha=float(cell.alpha))
-        return int((distances.min(axis=1) <= cell.eps).sum())
+        within = distances <= cell.eps
+        return np.array([within[:, :n].any(axis=1).sum() for n in sizes], np.int64)
 
-    return count, max(1, min(2**18 // n, 2**14))
+    return count, max(1, min(2**18 // largest, 2**14))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

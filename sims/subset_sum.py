@@ -6,17 +6,20 @@ upper bound and a sharp prediction, and says how large n must be.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from sims import cli
 from sims.result import Result
-from sims.solver.grid import GridSolver
+from sims.solver.curve import GridCurve
 from sims.table import Bounds, Cell, Experiment, Flags, draws, run_table, windows
-from sims.trials import Count
+from sims.trials import Count, Counts
 
 _PIECE_HALF_SUMS = 2**23
 _PIECE_VALUES = 2**15
@@ -45,9 +48,8 @@ class SubsetSumExperiment(Experiment):
 
         return predicted_n(cell.eps, delta, R=cell.R, alpha=cell.alpha, model=cell.kind)
 
-    def counter(self, cell: Cell, n: int, seed: int, jobs: int) -> tuple[Count, int]:
-        GridSolver(n, cell.R, model=cell.kind, threads=jobs)
-        return subset_sum_counter(n, cell, seed, jobs)
+    def counter(self, cell: Cell, sizes: Sequence[int], seed: int, jobs: int) -> tuple[Count, int]:
+        return subset_sum_counter(sizes, cell, seed, jobs)
 
     def bounds(self, cell: Cell, n: int) -> Bounds:
         from theory.subset_sum import success_prediction, success_prob_lower, success_prob_upper
@@ -85,13 +87,13 @@ class SubsetSumExperiment(Experiment):
         save(result, path)
 
 
-def subset_sum_counter(n: int, cell: Cell, seed: int, jobs: int = 1) -> tuple[Count, int]:
-    """The counting function of one row and the number of trials per call.
+def subset_sum_counter(sizes: Sequence[int], cell: Cell, seed: int, jobs: int = 1) -> tuple[Count, int]:
+    """The counting function of one cell and the number of trials per call.
 
     Parameters
     ----------
-    n : int
-        Variables.
+    sizes : sequence of int
+        Numbers of variables n.
     cell : Cell
         R, eps, alpha and the model.
     seed : int
@@ -102,17 +104,25 @@ def subset_sum_counter(n: int, cell: Cell, seed: int, jobs: int = 1) -> tuple[Co
     Returns
     -------
     count, piece
-        ``count(first, trials)`` and the number of trials that one call should take.
+        ``count(first, trials)``, one count per size, and the number of trials that one call should take.
+
+    Raises
+    ------
+    ValueError
+        The search does not fit into memory.
     """
     own = threading.local()
-    solver = GridSolver(n, cell.R, model=cell.kind, threads=jobs)
-    piece = min(_PIECE_HALF_SUMS // solver.work_per_row, _PIECE_VALUES // (n * cell.R), 2**15)
+    largest = max(sizes)
+    solver = GridCurve(largest, cell.R, model=cell.kind, threads=jobs)
+    reach = min(largest, math.ceil(math.log(1.0 / cell.eps) / math.log(cell.R + 1)) + 3)
+    piece = min(_PIECE_HALF_SUMS // solver.half_sums(reach), _PIECE_VALUES // (largest * cell.R), 2**15)
 
-    def count(first: int, trials: int) -> int:
+    def count(first: int, trials: int) -> Counts:
         if not hasattr(own, "solver"):
-            own.solver = GridSolver(n, cell.R, model=cell.kind, threads=jobs)
+            own.solver = GridCurve(largest, cell.R, model=cell.kind, threads=jobs)
         centres, widths = windows(cell.alpha, cell.eps, seed, first, trials)
-        return int(own.solver.mark(draws(seed, first, trials, n * cell.R), centres, widths).sum())
+        hit = own.solver.first_n(draws(seed, first, trials, largest * cell.R), centres, widths)
+        return np.array([(hit <= n).sum() for n in sizes], np.int64)
 
     return count, max(1, piece)
 

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -161,8 +162,11 @@ class Experiment(ABC):
         """Smallest n whose predicted success is at least 1 - delta."""
 
     @abstractmethod
-    def counter(self, cell: Cell, n: int, seed: int, jobs: int) -> tuple[Count, int]:
-        """The counting function of a row and how many trials one call should take; raises if it does not fit."""
+    def counter(self, cell: Cell, sizes: Sequence[int], seed: int, jobs: int) -> tuple[Count, int]:
+        """The counting function of a cell, for all its n at once, and how many trials one call should take.
+
+        Raises ValueError if it does not fit into memory.
+        """
 
     @abstractmethod
     def bounds(self, cell: Cell, n: int) -> Bounds:
@@ -209,10 +213,10 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
     plan = []
     for cell in cells:
         sizes = options.n or tuple(range(1, experiment.predicted_n(cell, options.delta) + 3))
-        plan += [(cell, n, *experiment.counter(cell, n, options.seed, options.jobs)) for n in sizes]
+        plan.append((cell, sizes, *experiment.counter(cell, sizes, options.seed, options.jobs)))
     if not (flags.quiet or flags.json):
         print(f"seed {options.seed}, {options.trials} trials a row", flush=True)
-    result = _simulate(experiment, options, cells, plan, kind, quiet=flags.quiet or flags.json, started=started)
+    result = _simulate(experiment, options, plan, kind, quiet=flags.quiet or flags.json, started=started)
     if flags.csv is not None:
         write_text(flags.csv, result.to_csv())
     if flags.plot is not None:
@@ -232,8 +236,7 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
 def _simulate(
     experiment: Experiment,
     options: Settings,
-    cells: Sequence[Cell],
-    plan: Sequence[tuple[Cell, int, Count, int]],
+    plan: Sequence[tuple[Cell, Sequence[int], Count, int]],
     kind: str,
     *,
     quiet: bool,
@@ -242,26 +245,21 @@ def _simulate(
     """Count, then judge all rows together."""
     counts: list[tuple[int, int]] = []
     with cli.progress(options.trials * len(plan), quiet=quiet) as advance:
-        for cell, n, count, piece in plan:
-            label = f"R={cell.R} eps={cell.eps:g} n={n}"
-
-            def report(amount: float, label: str = label) -> None:
-                advance(amount, label)
-
-            first, trials = options.first_trial, options.trials
+        for cell, _, count, piece in plan:
+            report = partial(advance, label=f"R={cell.R} eps={cell.eps:g}")
+            first, trials, jobs = options.first_trial, options.trials, options.jobs
             if options.until is None:
-                found = count_trials(count, first, trials, piece=piece, jobs=options.jobs, advance=report)
-                counts.append((found, trials))
+                found = count_trials(count, first, trials, piece=piece, jobs=jobs, advance=report)
+                counts += [(successes, trials) for successes in found.tolist()]
             else:
-                counts.append(
-                    count_until(count, first, trials, options.until, piece=piece, jobs=options.jobs, advance=report)
-                )
-    bounds = [experiment.bounds(cell, n) for cell, n, _, _ in plan]
+                counts += count_until(count, first, trials, options.until, piece=piece, jobs=jobs, advance=report)
+    cells = [(cell, n) for cell, sizes, _, _ in plan for n in sizes]
+    bounds = [experiment.bounds(cell, n) for cell, n in cells]
     anytime = options.until is not None
     judged = verdicts(counts, [(bound.low, bound.high) for bound in bounds], anytime=anytime)
     interval = confidence_sequence if anytime else clopper_pearson
     rows = []
-    for (cell, n, _, _), (successes, trials), bound, verdict in zip(plan, counts, bounds, judged, strict=True):
+    for (cell, n), (successes, trials), bound, verdict in zip(cells, counts, bounds, judged, strict=True):
         low, high = interval(successes, trials)
         rows.append(
             {
@@ -283,7 +281,7 @@ def _simulate(
         command=experiment.command,
         params={**dataclasses.asdict(options), experiment.kind_name: kind},
         rows=rows,
-        summary=[_summarise(experiment, cell, options.delta, rows) for cell in cells],
+        summary=[_summarise(experiment, cell, options.delta, rows) for cell, *_ in plan],
         provenance=provenance(seed=options.seed, threads=options.jobs, seconds=time.monotonic() - started),
     )
 

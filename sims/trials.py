@@ -1,6 +1,7 @@
 """Counting successes over many trials: in pieces, on threads, with a fixed rule for stopping early.
 
-The count is a sum over trials, each a function of its number alone, so it does not depend on the pieces or threads.
+One pass counts every size n of a table at once: a count is an array with one entry per size. It is a sum over trials,
+each a function of its number alone, so it does not depend on the pieces or threads.
 """
 
 from __future__ import annotations
@@ -9,36 +10,37 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+import numpy as np
+import numpy.typing as npt
+
 from sims.intervals import confidence_sequence
 
-Count = Callable[[int, int], int]
-"""count(first, trials): the number of successes among trials first, ..., first + trials - 1; called from any thread."""
+Counts = npt.NDArray[np.int64]
+Count = Callable[[int, int], Counts]
+"""count(first, trials): successes among trials first, ..., first + trials - 1 per size; called from any thread."""
 
 _FIRST_LOOK = 1000
 _NEXT_LOOK = 1.25
 
 
+def _ignore(amount: float) -> None:
+    """No progress bar."""
+
+
 def count_trials(
-    count: Count,
-    first: int,
-    trials: int,
-    *,
-    piece: int,
-    jobs: int,
-    advance: Callable[[float], None] = lambda amount: None,
-) -> int:
-    """Successes among ``trials`` trials, counted in pieces of at most ``piece`` on ``jobs`` threads."""
+    count: Count, first: int, trials: int, *, piece: int, jobs: int, advance: Callable[[float], None] = _ignore
+) -> Counts:
+    """Successes among ``trials`` >= 1 trials, counted in pieces of at most ``piece`` on ``jobs`` threads."""
     starts = iter(range(first, first + trials, piece))
     end = first + trials
+    totals: list[Counts] = []
     if jobs == 1 or trials <= piece:
-        total = 0
         for start in starts:
             size = min(piece, end - start)
-            total += count(start, size)
+            totals = [np.sum([*totals, count(start, size)], axis=0)]
             advance(size)
-        return total
-    total = 0
-    pending: dict[Future[int], int] = {}
+        return totals[0]
+    pending: dict[Future[Counts], int] = {}
     pool = ThreadPoolExecutor(jobs)
     try:
         while True:
@@ -46,9 +48,9 @@ def count_trials(
                 size = min(piece, end - start)
                 pending[pool.submit(count, start, size)] = size
             if not pending:
-                return total
+                return totals[0]
             for done in wait(pending, return_when=FIRST_COMPLETED).done:
-                total += done.result()
+                totals = [np.sum([*totals, done.result()], axis=0)]
                 advance(pending.pop(done))
     finally:
         pool.shutdown(cancel_futures=True)
@@ -78,21 +80,28 @@ def count_until(
     *,
     piece: int,
     jobs: int,
-    advance: Callable[[float], None] = lambda amount: None,
-) -> tuple[int, int]:
-    """Count until the 95 % confidence sequence is narrower than ``width``, at most ``trials`` trials.
+    advance: Callable[[float], None] = _ignore,
+) -> list[tuple[int, int]]:
+    """Count until every size's 95 % confidence sequence is narrower than ``width``, at most ``trials`` trials.
 
     Returns
     -------
-    successes, trials : int
-        The trials done; the looks are fixed in advance (``looks``), so they do not depend on threads or pieces.
+    list of (successes, trials), one per size
+        As they were at the first look at which that size's interval was narrow enough, or at the end. The looks are
+        fixed in advance (``looks``), so they do not depend on threads or pieces.
     """
-    successes = done = 0
+    found: dict[int, tuple[int, int]] = {}
+    total: Counts | None = None
+    done = 0
     for look in looks(trials):
-        successes += count_trials(count, first + done, look - done, piece=piece, jobs=jobs, advance=advance)
+        more = count_trials(count, first + done, look - done, piece=piece, jobs=jobs, advance=advance)
+        total = more if total is None else total + more
         done = look
-        low, high = confidence_sequence(successes, done)
-        if high - low < width:
+        for size, successes in enumerate(total.tolist()):
+            low, high = confidence_sequence(successes, done)
+            if size not in found and (high - low < width or done == trials):
+                found[size] = successes, done
+        if len(found) == len(total):
             advance(trials - done)
             break
-    return successes, done
+    return [found[size] for size in range(len(found))]

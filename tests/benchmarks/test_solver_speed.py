@@ -6,11 +6,15 @@ times are this machine's. Nothing here asserts a time.
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
-from sims.philox import grid_draws, uniforms
+from sims.philox import GRID_BITS, grid_draws, uniforms
 from sims.solver import best_subsets, best_subsets_shared
+from sims.solver.fixed_point import window
+from sims.solver.grid import GridSolver
 from sims.subset_sum import subset_sum_counter
 from sims.table import Cell
 from sims.trials import count_trials
@@ -53,8 +57,16 @@ def test_ours_with_masks(benchmark: object, jobs: int) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.benchmark(group=f"best subset, n = {N}, {SOLVES} instances, values drawn within")
 def test_ours_decision(benchmark: object, jobs: int) -> None:
-    count, piece = subset_sum_counter(N, Cell(1, 1e-9, ALPHA, "choice"), 1, jobs)
-    benchmark(lambda: count_trials(count, 0, SOLVES, piece=min(piece, SOLVES // 8), jobs=jobs))
+    centre, width = window(ALPHA, 1e-9, GRID_BITS)
+    centres, widths = np.full(SOLVES // 8, centre), np.full(SOLVES // 8, width)
+    own = threading.local()
+
+    def count(first: int, trials: int) -> np.ndarray:
+        if not hasattr(own, "solver"):
+            own.solver = GridSolver(N, 1)
+        return own.solver.mark(grid_draws(1, first, trials, N), centres, widths).sum(keepdims=True)
+
+    benchmark(lambda: count_trials(count, 0, SOLVES, piece=SOLVES // 8, jobs=jobs))
 
 
 @pytest.mark.benchmark(group=f"best subset, n = {N}, {SOLVES} instances, values drawn within")
@@ -99,3 +111,12 @@ def test_philox(benchmark: object) -> None:
 def test_numpy_philox(benchmark: object) -> None:
     rng = np.random.Generator(np.random.Philox(1))
     benchmark(lambda: rng.uniform(-1, 1, (2**15, 32)))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("eps", [1e-2, 1e-4, 1e-6])
+@pytest.mark.benchmark(group="whole success curve, R = 1, 10,000 trials")
+def test_success_curve(benchmark: object, eps: float, jobs: int) -> None:
+    n = {1e-2: 15, 1e-4: 22, 1e-6: 28}[eps]
+    count, piece = subset_sum_counter(range(1, n + 1), Cell(1, eps, ALPHA, "choice"), 1, jobs)
+    benchmark(lambda: count_trials(count, 0, 10_000, piece=piece, jobs=jobs))

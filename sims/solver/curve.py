@@ -1,0 +1,77 @@
+"""Whole success curves on values that are already integers: what the simulators of subset sums call."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sims.solver import _curve
+from sims.solver.fixed_point import Integers
+from sims.solver.memory import check_scratch
+
+
+class GridCurve:
+    """Tells how many of n variables with R values each are needed until some choice hits a window.
+
+    Parameters
+    ----------
+    n, draws : int
+        Variables at most, and values per variable (R).
+    model : str
+        ``choice``: at most one of the R values of each variable. ``vector``: a subset of one of R vectors of n values.
+    threads : int
+        How many of these will exist at once, for the memory check.
+
+    Raises
+    ------
+    ValueError
+        The search does not fit into memory.
+
+    Notes
+    -----
+    One object belongs to one thread: it owns its scratch. Values m and windows stand on a common integer grid; the
+    caller makes sure that the sum over the variables of the largest \\|m\\|, plus \\|centre2\\|, is below 2^59.
+    """
+
+    def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
+        self.n, self.draws = n, draws
+        self.binary = draws == 1 or model == "vector"
+        self._options = 1 if self.binary else draws
+        words = _curve.scratch_size(n, self._options)
+        check_scratch(n, self._options, 8 * words, threads)
+        self._words = words
+        self._scratch: Integers | None = None
+
+    def half_sums(self, n: int) -> int:
+        """Half sums that deciding n variables takes, about."""
+        each = (self._options + 1) ** (n // 2) + (self._options + 1) ** (n - n // 2)
+        return int(each * (self.draws if self.binary else 1))
+
+    def first_n(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.int64]:
+        """How many variables every row needs: the smallest k such that a choice from its first k variables hits.
+
+        Parameters
+        ----------
+        values : ndarray of int64, shape (rows, n * R)
+            Variable by variable: column i * R + r is value r of variable i.
+        centres2, widths : ndarray of int64, shape (rows,)
+            Twice the centre of the window and its full width: a sum m hits if \\|2 m - centre2\\| <= width. A negative
+            width is never hit.
+
+        Returns
+        -------
+        ndarray of int64, shape (rows,)
+            0 where the empty choice hits, n + 1 where no choice does.
+        """
+        if self._scratch is None:
+            self._scratch = np.empty(self._words, np.int64)
+        rows = len(values)
+        doubled = (2 * values).reshape(rows, self.n, self.draws)
+        first = np.full(rows, self.n + 1, np.int64)
+        if not self.binary:
+            _curve.first_choice(doubled, centres2, widths, self._scratch, first)
+            return first
+        for r in range(self.draws):
+            column = np.ascontiguousarray(doubled[:, :, r])
+            _curve.first_binary(column, centres2, widths, self._scratch, first)
+        return first
