@@ -5,7 +5,7 @@ EXTRAS ?= dev,nets
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test verify lint format bench clean
+.PHONY: demo test verify lint format bench race clean
 
 demo: .venv/.demo-ready
 	@mkdir -p figures/out
@@ -31,6 +31,10 @@ format: .venv/.test-ready
 bench: .venv/.test-ready
 	$(BIN)/python -m pytest tests/benchmarks -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
 		--benchmark-columns=min,median,iqr,rounds $(ARGS)
+
+race: .venv/.test-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m tests.benchmarks.race $(ARGS)
 
 clean:
 	rm -rf .venv figures/out build dist

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 
 import numpy as np
 import torch
 
+from nets import _pick
+from nets._threads import ordered
 from nets.pruned import Kept
 from nets.source import Source
 from nets.torch_solver import best_subsets_torch
-from sims.solver import best_subsets
+from sims.solver.best_on_grid import GridBest
+from sims.solver.memory import default_jobs
 
 KEY_BITS = 52
 """Products are rounded to multiples of 2^-52 for the search, which is exact for the rounded ones."""
 
-_SOLVER_ROWS = 2**15
+_PART_HALF_SUMS = 2**22
+"""Half sums per part of the work: about 20 ms, so that Ctrl-C is heard."""
+
+_DEVICE_ROWS = 2**15
+_MAX_COUNT = 200
+_CHUNK = 2**20
 
 
 def prune_layer(
@@ -30,53 +39,92 @@ def prune_layer(
 ) -> tuple[Kept, Kept]:
     """Kept elements of source layers 2i+1 and 2i+2 (i from 0): one subset for every weight and half."""
     n, R = source.n[i], source.R
-    d_out, d_in = weight.shape
+    d_out = len(weight)
     layer_b, layer_a = 2 * i + 1, 2 * i + 2
     width = source.source_widths[layer_b]
-    w = weight.numpy()
+    on_cpu = torch.device(device).type == "cpu"
+    jobs = default_jobs() if jobs is None else jobs
     h = np.arange(width)
     sign = np.where(h % (2 * n) < n, 1.0, -1.0)
     b, draw_b = source.pick(layer_b, source.flat(layer_b, h, h // (2 * n)), aim=sign)
-    side = np.where(b > 0, 0, 1) if signs == "open" else np.where(sign > 0, 0, 1)
-    serves = (b != 0) & ((b > 0) == (side == 0))
-    by_count: dict[int, list[tuple[int, np.ndarray]]] = {}
-    for j in range(d_in):
-        for half in range(halves):
-            block = slice(2 * n * j, 2 * n * (j + 1))
-            neurons = h[block][serves[block] & (side[block] == half)][:n]
-            by_count.setdefault(len(neurons), []).append((j, neurons))
-    found: list[tuple[np.ndarray, ...]] = []
-    outputs = np.arange(d_out)
-    for count, groups in sorted(by_count.items()):
-        step = max(1, _SOLVER_ROWS // (d_out * R))
-        for start in range(0, len(groups), step) if count else ():
-            coords = np.array([j for j, _ in groups[start : start + step]])
-            neurons = np.stack([part for _, part in groups[start : start + step]])
-            cells = source.flat(layer_a, outputs[:, None], neurons[:, None, :])[..., None]  # (groups, d_out, count, 1)
+    # the keys of a row, aim included, stay below 2^60; no sum reaches beyond the number of its products
+    w = weight.numpy().T.clip(-(min(n, _MAX_COUNT) + 1), min(n, _MAX_COUNT) + 1)
+    taken = np.zeros((d_out, width), np.min_scalar_type(R))  # 1 + the draw that is kept, 0 for none
+    solvers: SimpleQueue[GridBest] = SimpleQueue()
+    for _ in range(jobs if on_cpu or R > 1 else 0):
+        solvers.put(GridBest(min(n, _MAX_COUNT + 1), R, threads=jobs))
+
+    def solve(coords: np.ndarray, neurons: np.ndarray, outs: slice) -> int:
+        if neurons.shape[1]:
+            outputs = np.arange(outs.start, outs.stop)
+            cells = source.flat(layer_a, outputs[:, None], neurons[:, None, :])[..., None]  # (groups, outs, count, 1)
             a = source.element(layer_a, cells, draw=np.arange(R))
-            keys = np.rint(np.ldexp(a * b[neurons][:, None, :, None], KEY_BITS)).reshape(-1, count, R)
-            aims = np.rint(np.ldexp(w.T[coords], KEY_BITS)).reshape(-1)
-            choice = _solve(keys, aims, device, jobs).reshape(len(coords), d_out, count)
-            group, out, place = np.nonzero(choice >= 0)
-            draws = choice[group, out, place]
-            found.append((out, neurons[group, place], draws, a[group, out, place, draws]))
-            tick(len(coords) * d_out)
-        if not count:
-            tick(len(groups) * d_out)
-    empty = np.empty(0, np.int64)
-    columns = [np.concatenate(parts) for parts in zip((empty, empty, empty, empty.astype(float)), *found, strict=True)]
-    used = np.unique(columns[1])
+            a *= b[neurons][:, None, :, None]
+            keys = np.rint(np.ldexp(a, KEY_BITS)).astype(np.int64).reshape(-1, neurons.shape[1], R)
+            aims = np.rint(np.ldexp(w[coords, outs], KEY_BITS)).astype(np.int64).reshape(-1)
+            if on_cpu or R > 1:
+                solver = solvers.get()
+                _, choice = solver.solve(keys, aims)
+                solvers.put(solver)
+            else:
+                whole = [torch.from_numpy(part).to(device) for part in (keys[:, :, 0], aims)]
+                choice = best_subsets_torch(*whole)[1].cpu().numpy().astype(np.int8) - 1
+            kept = choice.reshape(len(coords), len(outputs), -1).transpose(1, 0, 2).reshape(len(outputs), -1)
+            taken[outs, neurons.reshape(-1)] = kept + 1
+        return len(coords) * (outs.stop - outs.start)
+
+    groups = _groups(b, sign, n, signs, halves)
+    for solved in ordered(solve, _parts(groups, d_out, R, on_cpu), jobs=jobs if on_cpu else 1):
+        tick(solved)
+    used = np.flatnonzero(taken.any(0))
     kept_b = Kept(*(torch.from_numpy(part) for part in (used, used // (2 * n), draw_b[used], b[used])))
-    return kept_b, Kept.sort(*(torch.from_numpy(part) for part in columns))
+    return kept_b, _kept_a(taken, source, layer_a, jobs)
 
 
-def _solve(keys: np.ndarray, aims: np.ndarray, device: str, jobs: int | None) -> np.ndarray:
-    """Index of the draw taken of every variable, -1 for none; keys (rows, count, R) and aims are whole numbers."""
-    binary = keys.shape[2] == 1
-    if binary and torch.device(device).type != "cpu":
-        whole = [torch.from_numpy(part.astype(np.int64)).to(device) for part in (keys[:, :, 0], aims)]
-        return best_subsets_torch(*whole)[1].cpu().numpy().astype(np.int64) - 1
-    # divided by 2^KEY_BITS nothing is rounded again as long as the row's sizes add up to less than 64
-    values, targets = np.ldexp(keys, -KEY_BITS), np.ldexp(aims, -KEY_BITS)
-    best = best_subsets(values[:, :, 0] if binary else values, targets, jobs=jobs)
-    return best.choice.astype(np.int64) - 1 if binary else best.choice.astype(np.int64)
+def _groups(
+    b: np.ndarray, sign: np.ndarray, n: int, signs: str, halves: int
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Input coordinates and the neurons that serve one of their halves, by the number of those neurons, at most n."""
+    side = b < 0 if signs == "open" else sign < 0
+    serves = (b != 0) & ((b < 0) == side)
+    found: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for start in range(0, len(b), 2 * n):
+        block = slice(start, start + 2 * n)
+        for half in range(halves):
+            neurons = start + np.flatnonzero(serves[block] & (side[block] == half))[:n]
+            found.setdefault(len(neurons), []).append((start // (2 * n), neurons))
+    return {
+        count: (np.array([j for j, _ in parts]), np.stack([neurons for _, neurons in parts]))
+        for count, parts in sorted(found.items())
+    }
+
+
+def _parts(
+    groups: dict[int, tuple[np.ndarray, np.ndarray]], d_out: int, R: int, on_cpu: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
+    """Pieces of the work with about the same number of half sums each."""
+    for count, (coords, neurons) in groups.items():
+        half_sums = (R + 1) ** (-(-count // 2))
+        rows = max(1, _PART_HALF_SUMS // half_sums if on_cpu else _DEVICE_ROWS)
+        step, outs = max(1, rows // d_out), min(rows, d_out)
+        for start in range(0, len(coords), step):
+            for first in range(0, d_out, outs):
+                part = slice(start, start + step)
+                yield coords[part], neurons[part], slice(first, min(first + outs, d_out))
+
+
+def _kept_a(taken: np.ndarray, source: Source, layer: int, jobs: int) -> Kept:
+    """The kept elements, in order, from the record of their draws; the values are made again."""
+    width = taken.shape[1]
+    flat = np.flatnonzero(taken)
+    rows = np.repeat(np.arange(len(taken)), np.count_nonzero(taken, axis=1))
+    cols = flat - rows * width
+    draws = np.take(taken, flat).astype(np.int64) - 1
+    values = np.empty(len(flat))
+
+    def fill(part: slice) -> None:
+        _pick.fill_elements(np.uint64(source.seed), 2 + layer, flat[part], draws[part], values[part])
+
+    for _ in ordered(fill, ((slice(k, k + _CHUNK),) for k in range(0, len(flat), _CHUNK)), jobs=jobs):
+        pass
+    return Kept(*(torch.from_numpy(part) for part in (rows, cols, draws, values)))

@@ -88,8 +88,7 @@ class Pruned(torch.nn.Module):
                 self.register_buffer(f"{name}{layer}", getattr(part, name))
         for i in range(1, len(source.n) + 1):
             neurons = kept[2 * i - 2].rows
-            place = torch.searchsorted(neurons, kept[2 * i - 1].cols)
-            self.register_buffer(f"places{i}", place, persistent=False)
+            self.register_buffer(f"places{i}", _places(neurons, kept[2 * i - 1].cols), persistent=False)
 
     def kept(self, layer: int) -> Kept:
         """The kept elements of source layer 1, ..., 2l."""
@@ -215,10 +214,9 @@ class Pruned(torch.nn.Module):
             values_b = b.values.double()[place]
             products = a.values.double() * values_b
             cell = a.rows * d_in + b.cols[place]
-            halves = torch.zeros(2, d_out * d_in, dtype=torch.float64, device=products.device)
-            for side, chosen in enumerate((values_b > 0, values_b < 0)):
-                halves[side].index_add_(0, cell[chosen], products[chosen])
-            plus, minus = halves.reshape(2, d_out, d_in)
+            cell += (values_b < 0) * (d_out * d_in)
+            halves = torch.zeros(2 * d_out * d_in, dtype=torch.float64, device=products.device)
+            plus, minus = halves.index_add_(0, cell, products).reshape(2, d_out, d_in)
             result.append((plus, minus))
         return result
 
@@ -271,3 +269,12 @@ class DensePruned(torch.nn.Module):
 def half_count(halves: str, layer: int) -> int:
     """Halves that are made in target layer `layer` (from 0): 2, or 1 where the negative half is not needed."""
     return 1 if halves == "needed" and layer > 0 else 2
+
+
+def _places(neurons: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
+    """Place of every column among the sorted neurons, by a table where that is no larger than the columns."""
+    if not len(neurons) or int(neurons[-1]) >= max(len(cols), _CHUNK):
+        return torch.searchsorted(neurons, cols)
+    table = torch.empty(int(neurons[-1]) + 1, dtype=torch.int64, device=neurons.device)
+    table[neurons] = torch.arange(len(neurons), device=neurons.device)
+    return table[cols]

@@ -67,7 +67,7 @@ class GridBest:
         return errors, choices
 
 
-def shared_on_grid(values: Integers, targets: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
+def shared_on_grid(values: Integers, targets: Integers, *, threads: int = 1) -> tuple[Integers, npt.NDArray[np.int32]]:
     """``best_subsets_shared`` for values that are integers already.
 
     Parameters
@@ -75,6 +75,8 @@ def shared_on_grid(values: Integers, targets: Integers) -> tuple[Integers, npt.N
     values : ndarray of int64, shape (n, R), contiguous
         The sum over the variables of the largest size, plus any target's, is at most 2^60.
     targets : ndarray of int64, shape (targets,)
+    threads : int
+        How many such searches will run at once, for the memory check.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def shared_on_grid(values: Integers, targets: Integers) -> tuple[Integers, npt.N
     n, draws = values.shape
     short = _shared.split(n, draws, len(targets))
     long_words = _choice.half_size(n - short, draws)
-    check_scratch(n, draws, 8 * 3 * long_words, 1)
+    check_scratch(n, draws, 8 * 3 * long_words, threads)
     half_x = values[:short], values[short:]
     levels = [np.empty(_choice.half_size(len(part), draws), np.int64) for part in half_x]
     spare = np.empty((draws + 1) ** (n - short), np.int64)

@@ -1,0 +1,108 @@
+"""A small reader of the MNIST files (IDX format, as published, gzipped or not); nothing is downloaded."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+PIXELS = ("unit", "standard")
+"""Inputs are x / 255 ("unit", in [0, 1]) or (x / 255 - 0.1307) / 0.3081 ("standard", as many training scripts do)."""
+
+MEAN, SPREAD = 0.1307, 0.3081
+_MAX_BYTES = 2**30
+
+
+def read_idx(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Read one IDX file of unsigned bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ending in .gz is unpacked on the fly.
+
+    Returns
+    -------
+    ndarray of uint8
+        Of the shape that the file's header states.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, not IDX, of another type than unsigned bytes, or not as long as its header says.
+    """
+    path = Path(path)
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= 4:
+                raise ValueError(f"{path.name}: not an IDX file, it starts with {head.hex() or 'nothing'}")
+            if head[2] != 8:
+                raise ValueError(f"{path.name}: IDX type 0x{head[2]:02x} is not supported, only unsigned bytes (0x08)")
+            sides = file.read(4 * head[3])
+            if len(sides) < 4 * head[3]:
+                raise ValueError(f"{path.name}: truncated inside its header")
+            shape = struct.unpack(f">{head[3]}I", sides)
+            size = math.prod(shape)
+            if size > _MAX_BYTES:
+                raise ValueError(f"{path.name}: its header asks for {size} bytes, the limit is {_MAX_BYTES}")
+            body = file.read(size + 1)
+    except FileNotFoundError:
+        raise ValueError(f"{path.name}: no such file in {str(path.parent)!r}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path.name}: not readable ({type(error).__name__}: {error})") from None
+    if len(body) != size:
+        found = f"{len(body)} bytes" if len(body) < size else "more"
+        raise ValueError(f"{path.name}: must hold {size} bytes for shape {shape}, got {found}")
+    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def load_mnist(
+    folder: str | Path, part: str = "test", *, pixels: str = "unit", dtype: torch.dtype = torch.float64
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Load one part of MNIST (or of a data set in the same four files).
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and ``t10k-...``, each with or without .gz.
+    part : {"train", "test"}
+    pixels : {"unit", "standard"}
+        See `PIXELS`.
+    dtype : torch.dtype
+        Of the images.
+
+    Returns
+    -------
+    images : torch.Tensor, shape (count, rows * columns)
+    labels : torch.Tensor of int64, shape (count,)
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or damaged, or images and labels do not fit together.
+    """
+    if part not in ("train", "test"):
+        raise ValueError(f"part must be 'train' or 'test', got part={part!r}")
+    if pixels not in PIXELS:
+        raise ValueError(f"pixels must be one of {PIXELS}, got pixels={pixels!r}")
+    prefix = {"train": "train", "test": "t10k"}[part]
+    images = read_idx(_either(Path(folder) / f"{prefix}-images-idx3-ubyte"))
+    labels = read_idx(_either(Path(folder) / f"{prefix}-labels-idx1-ubyte"))
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"{prefix}: images of shape {images.shape} and labels of shape {labels.shape} do not fit")
+    values = torch.from_numpy(images.reshape(len(images), -1).copy()).to(dtype) / 255
+    if pixels == "standard":
+        values = (values - MEAN) / SPREAD
+    return values, torch.from_numpy(labels.astype(np.int64))
+
+
+def _either(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.is_file() and not path.is_file() else path
