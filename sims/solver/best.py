@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _binary, _choice
+from sims.solver import _binary, _choice, _stream, stream
 from sims.solver.best_on_grid import shared_on_grid
 from sims.solver.fixed_point import Floats, Integers, exact_error, to_fixed_point, window
-from sims.solver.memory import check_scratch, default_jobs
+from sims.solver.grid import GridSolver
+from sims.solver.memory import check_scratch, check_size, default_jobs
 
 _CALL_HALF_SUMS = 2**24
 """Half sums per kernel call: about 0.1 s, so that Ctrl-C is heard."""
+
+_ALONE = 2**22
+"""From so many half sums on a row is shared by all threads instead of being one thread's."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def best_subset(x: npt.ArrayLike, alpha: float) -> Best:
     values = _finite("x", x)
     if values.ndim not in (1, 2):
         raise ValueError(f"x must have shape (n,) or (n, R), got shape {values.shape}")
-    return best_subsets(values[None], np.array([_finite("alpha", alpha)]).reshape(1), jobs=1)[0]
+    return best_subsets(values[None], np.array([_finite("alpha", alpha)]).reshape(1))[0]
 
 
 def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = None) -> BestBatch:
@@ -134,29 +139,11 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     targets = np.ascontiguousarray(np.broadcast_to(targets, len(values)))
     binary = values.ndim == 2
     cube = values[:, :, None] if binary else values
-    rows, n, draws = cube.shape
+    n, draws = cube.shape[1:]
+    check_size(n, draws)
     integers, whole_targets, exponents, rounding = to_fixed_point(cube, targets)
-    errors = np.empty(rows, np.int64)
     jobs = default_jobs() if jobs is None else jobs
-    words = _binary.scratch_size(n) if binary else _choice.scratch_size(n, draws)
-    check_scratch(n, draws, 8 * words, min(jobs, max(rows, 1)))
-    half_sums = (draws + 1) ** (n // 2) + (draws + 1) ** (n - n // 2)
-    if binary:
-        flat = np.ascontiguousarray(integers[:, :, 0])
-        taken = np.empty((rows, n), np.int8)
-
-        def solve(rows: slice, scratch: Integers) -> None:
-            _binary.best_rows(flat[rows], whole_targets[rows], scratch, errors[rows], taken[rows])
-
-        in_threads(solve, rows, half_sums, words, jobs)
-        choices = taken.astype(np.int32)
-    else:
-        choices = np.empty((rows, n), np.int32)
-
-        def solve(rows: slice, scratch: Integers) -> None:
-            _choice.best_rows(integers[rows], whole_targets[rows], scratch, errors[rows], choices[rows])
-
-        in_threads(solve, rows, half_sums, words, jobs)
+    choices = _search(integers, whole_targets, binary, jobs)
     sums, exact = _evaluate(cube, targets, integers, whole_targets, exponents, rounding, choices)
     return BestBatch(choices == 0 if binary else choices, sums, exact, rounding)
 
@@ -253,35 +240,88 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
             f"x spans too many orders of magnitude to decide: the best error found is {found.error:.17g}, eps={eps}, "
             f"and the fixed-point rounding is up to {found.rounding:.3g}"
         )
+    check_size(n, draws)
     centre, width = window(target, tolerance, int(exponents[0]))
     reach = int(np.abs(integers).max(axis=2).sum())
     low, high = max((centre - width) // 2, -reach), min((centre + width) // 2, reach)
     if low > high:
         return False
-    words = _choice.scratch_size(n, draws)
-    check_scratch(n, draws, 8 * words, 1)
-    hits = np.empty(1, np.bool_)
-    _choice.mark_within(2 * integers, np.array([low + high]), np.array([high - low]), np.empty(words, np.int64), hits)
-    return bool(hits[0])
+    if _half_sums(n, draws) >= _ALONE:
+        jobs = default_jobs()
+        _check_alone(n, draws, jobs)
+        return stream.solve(2 * integers[0], low + high, False, stop=high - low, jobs=jobs)[0] <= high - low
+    solver = GridSolver(n, draws)
+    return bool(solver.mark(integers.reshape(1, -1), np.array([low + high]), np.array([high - low]))[0])
 
 
-def in_threads(solve: Callable[[slice, Integers], None], rows: int, half_sums: int, words: int, jobs: int) -> None:
-    """Call ``solve(rows, scratch)`` over all rows, in pieces, on up to ``jobs`` threads with one scratch each."""
+def _search(x: Integers, targets: Integers, binary: bool, jobs: int) -> npt.NDArray[np.int32]:
+    """The best choice of every block of x (rows, n, R), by the kernel that is fastest for its size."""
+    rows, n, draws = x.shape
+    half_sums = _half_sums(n, draws)
+    errors = np.empty(rows, np.int64)
+    choices = np.empty((rows, n), np.int32)
+    if half_sums >= _ALONE:
+        _check_alone(n, draws, jobs)
+        for row in range(rows):
+            _, choices[row] = stream.solve(x[row], int(targets[row]), binary, jobs=jobs)
+    elif stream.is_faster(n, draws):
+        layout = stream.plan(n, draws)
+        check_scratch(n, draws, 8 * sum(stream.words(n, draws)), min(jobs, max(rows, 1)))
+
+        def visit(part: slice, memory: tuple[Any, Any]) -> None:
+            _stream.best_rows(x[part], targets[part], binary, layout, *memory, errors[part], choices[part])
+
+        in_threads(visit, rows, half_sums, lambda: stream.memory(n, draws), jobs)
+    elif binary:
+        flat = np.ascontiguousarray(x[:, :, 0])
+        taken = np.empty((rows, n), np.int8)
+
+        def solve(part: slice, scratch: Integers) -> None:
+            _binary.best_rows(flat[part], targets[part], scratch, errors[part], taken[part])
+
+        in_threads(solve, rows, half_sums, lambda: np.empty(_binary.scratch_size(n), np.int64), jobs)
+        choices[:] = taken
+    else:
+
+        def solve(part: slice, scratch: Integers) -> None:
+            _choice.best_rows(x[part], targets[part], scratch, errors[part], choices[part])
+
+        in_threads(solve, rows, half_sums, lambda: np.empty(_choice.scratch_size(n, draws), np.int64), jobs)
+    return choices
+
+
+def _half_sums(n: int, draws: int) -> int:
+    half_sums: int = (draws + 1) ** (n // 2) + (draws + 1) ** (n - n // 2)
+    return half_sums
+
+
+def _check_alone(n: int, draws: int, jobs: int) -> None:
+    lists, work = stream.words(n, draws)
+    check_scratch(n, draws, 8 * (lists + jobs * work), 1)
+
+
+Memory = TypeVar("Memory")
+
+
+def in_threads(
+    solve: Callable[[slice, Memory], None], rows: int, half_sums: int, new: Callable[[], Memory], jobs: int
+) -> None:
+    """Call ``solve(rows, memory)`` over all rows, in pieces, on up to ``jobs`` threads with one ``new()`` each."""
     piece = max(1, min(_CALL_HALF_SUMS // half_sums, -(-rows // jobs)))
     pieces = [slice(start, min(start + piece, rows)) for start in range(0, rows, piece)]
     if jobs == 1 or len(pieces) <= 1:
-        scratch = np.empty(words, np.int64)
+        memory = new()
         for part in pieces:
-            solve(part, scratch)
+            solve(part, memory)
         return
-    scratches = [np.empty(words, np.int64) for _ in range(min(jobs, len(pieces)))]
+    memories = [new() for _ in range(min(jobs, len(pieces)))]
 
     def work(which: int) -> None:
-        for part in pieces[which :: len(scratches)]:
-            solve(part, scratches[which])
+        for part in pieces[which :: len(memories)]:
+            solve(part, memories[which])
 
-    with ThreadPoolExecutor(len(scratches)) as pool:
-        for done in [pool.submit(work, which) for which in range(len(scratches))]:
+    with ThreadPoolExecutor(len(memories)) as pool:
+        for done in [pool.submit(work, which) for which in range(len(memories))]:
             done.result()
 
 

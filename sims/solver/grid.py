@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _binary, _choice
+from sims.solver import _binary, _choice, _stream, stream
 from sims.solver.fixed_point import Integers
-from sims.solver.memory import check_scratch
+from sims.solver.memory import check_scratch, check_size
 
 
 class GridSolver:
@@ -25,7 +27,7 @@ class GridSolver:
     Raises
     ------
     ValueError
-        The search does not fit into memory.
+        The search does not fit into memory, or no machine ends it.
 
     Notes
     -----
@@ -37,10 +39,14 @@ class GridSolver:
         self.n, self.draws = n, draws
         self.binary = draws == 1 or model == "vector"
         options = 1 if self.binary else draws
-        words = _binary.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
-        check_scratch(n, options, 8 * words, threads)
-        self._words = words
-        self._scratch: Integers | None = None
+        check_size(n, options)
+        self._streams = stream.is_faster(n, options)
+        if self._streams:
+            self._words = sum(stream.words(n, options))
+        else:
+            self._words = _binary.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
+        check_scratch(n, options, 8 * self._words, threads)
+        self._memory: Any = None
         self.half_sums = (options + 1) ** (n // 2) + (options + 1) ** (n - n // 2)
         self.work_per_row = self.half_sums * (draws if self.binary else 1)
 
@@ -58,17 +64,22 @@ class GridSolver:
         -------
         ndarray of bool, shape (rows,)
         """
-        if self._scratch is None:
-            self._scratch = np.empty(self._words, np.int64)
+        options = 1 if self.binary else self.draws
+        if self._memory is None:
+            self._memory = stream.memory(self.n, options) if self._streams else np.empty(self._words, np.int64)
         rows = len(values)
         doubled = (2 * values).reshape(rows, self.n, self.draws)
         hits = np.empty(rows, np.bool_)
-        if not self.binary:
-            _choice.mark_within(doubled, centres2, widths, self._scratch, hits)
-            return hits
         found = np.zeros(rows, np.bool_)
-        for r in range(self.draws):
+        for r in range(0, self.draws, options):
+            part = np.ascontiguousarray(doubled[:, :, r : r + options])
             still = np.where(found, -1, widths)
-            _binary.mark_within(np.ascontiguousarray(doubled[:, :, r]), centres2, still, self._scratch, hits)
+            if self._streams:
+                layout = stream.plan(self.n, options)
+                _stream.mark_within(part, centres2, still, self.binary, layout, *self._memory, hits)
+            elif self.binary:
+                _binary.mark_within(part[:, :, 0], centres2, still, self._memory, hits)
+            else:
+                _choice.mark_within(part, centres2, still, self._memory, hits)
             found |= hits
         return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_MOST_HALF_SUMS = 2**30
+
 
 def available_bytes() -> int:
     """Memory that can be taken without swapping, in bytes."""
@@ -60,3 +62,26 @@ def check_scratch(n: int, draws: int, bytes_per_thread: int, threads: int, *, li
             f"n={n} with R={draws} needs {readable(needed)} of memory ({threads} thread{plural}), "
             f"the limit is {readable(allowed)}"
         )
+
+
+def check_size(n: int, draws: int) -> None:
+    """Refuse a search that no machine ends: more than 2^30 sums in a half of the variables.
+
+    Raises
+    ------
+    ValueError
+        With the largest n.
+
+    Examples
+    --------
+    >>> check_size(60, 1)
+    >>> check_size(61, 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: n=61 with R=1 is out of reach, the limit is n=60
+    """
+    half = 0
+    while (draws + 1) ** (half + 1) <= _MOST_HALF_SUMS:
+        half += 1
+    if n > 2 * half:
+        raise ValueError(f"n={n} with R={draws} is out of reach, the limit is n={2 * half}")

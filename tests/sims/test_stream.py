@@ -1,0 +1,254 @@
+"""The streamed search against the portable kernels, exhaustive search and planted solutions."""
+
+import tracemalloc
+from collections.abc import Callable
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims.philox import uniforms
+from sims.solver import _binary, _choice, _stream, any_within, best_subset, best_subsets, stream
+from sims.solver.grid import GridSolver
+from sims.solver.memory import check_size
+from tests import naive
+
+TOP = 2**57
+
+
+def portable(x: np.ndarray, targets: np.ndarray, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and choices of the kernel that lists and sorts all half sums."""
+    rows, n, draws = x.shape
+    errors = np.empty(rows, np.int64)
+    if mirror:
+        taken = np.empty((rows, n), np.int8)
+        flat = np.ascontiguousarray(x[:, :, 0])
+        _binary.best_rows(flat, targets, np.empty(_binary.scratch_size(n), np.int64), errors, taken)
+        return errors, taken.astype(np.int32)
+    choices = np.empty((rows, n), np.int32)
+    _choice.best_rows(x, targets, np.empty(_choice.scratch_size(n, draws), np.int64), errors, choices)
+    return errors, choices
+
+
+def streamed(x: np.ndarray, targets: np.ndarray, mirror: bool, layout: tuple | None = None) -> tuple:
+    """The same from the streamed kernel, row by row; ``layout`` forces many small windows or few bits."""
+    rows, n, draws = x.shape
+    plan = stream.plan(n, draws)
+    if layout is not None:
+        plan = np.array([min(layout[0], n // 2), min(layout[1], n - n // 2), *layout[2:]], np.int64)
+    errors, choices = np.empty(rows, np.int64), np.empty((rows, n), np.int32)
+    memory = stream.new_lists(n, draws, plan), stream.new_work(n, draws, plan)
+    _stream.best_rows(x, targets, mirror, plan, *memory, errors, choices)
+    return errors, choices
+
+
+def families(n: int, draws: int) -> dict[str, np.ndarray]:
+    """Values that are hard in different ways, integers with a sum of sizes below 2^57."""
+    u = uniforms(5, 0, 1, n * draws)[0].reshape(n, draws)
+    unit = TOP // (2 * n)
+    k = np.arange(n * draws).reshape(n, draws)
+    return {
+        "uniform": (u * unit).astype(np.int64),
+        "equal": np.full((n, draws), unit, np.int64),
+        "equal, both signs": np.where(k % 2, unit, -unit),
+        "zeros": np.zeros((n, draws), np.int64),
+        "one value and zeros": np.where(k == 0, unit, 0),
+        "coarse": np.rint(u * 5).astype(np.int64) * (unit // 8),
+        "sorted": np.sort((u * unit).astype(np.int64).ravel()).reshape(n, draws),
+        "reversed": np.sort((u * unit).astype(np.int64).ravel())[::-1].reshape(n, draws).copy(),
+        "clusters": unit // 2 + (u * 2**10).astype(np.int64),
+        "clusters, both signs": np.where(k % 2, 1, -1) * (unit // 2 + (u * 2**10).astype(np.int64)),
+        "powers of two": np.sign(u).astype(np.int64) * 2 ** (k % 40),
+        "tiny": (u * 3).astype(np.int64),
+        "tiny beside huge": np.where(k % 3, (u * 3).astype(np.int64), (u * unit).astype(np.int64)),
+        "first half zero": np.where(k < n * draws // 2, 0, (u * unit).astype(np.int64)),
+    }
+
+
+TARGETS = [0, 1, -1, TOP // 64, -TOP // 100 - 7, TOP // 3, TOP - 1, -TOP]
+SHAPES = [(1, 1), (2, 1), (3, 1), (12, 1), (17, 1), (22, 1), (5, 2), (11, 2), (3, 5), (6, 6), (2, 40)]
+LAYOUTS = [None, (3, 4, 8, 1, 16), (0, 1, 64, 2, 0), (4, 3, 1, 4, 0), (9, 9, 4, 64, 1), (3, 3, 64, 4, 0)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "draws"), SHAPES)
+def test_same_errors_and_choices_as_the_portable_kernels(n: int, draws: int, layout: tuple | None) -> None:
+    if layout is not None:  # small windows: not too many of them
+        n = min(n, 14)
+        layout = (layout[0] // draws, layout[1] // draws, *layout[2:])
+    for name, values in families(n, draws).items():
+        x = np.ascontiguousarray(np.broadcast_to(values, (len(TARGETS), n, draws)))
+        targets = np.array(TARGETS)
+        for mirror in [True, False] if draws == 1 else [False]:
+            errors, choices = portable(x, targets, mirror)
+            found, taken = streamed(x, targets, mirror, layout)
+            assert found.tolist() == errors.tolist(), name
+            assert taken.tolist() == choices.tolist(), name
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(1, 3).flatmap(
+        lambda r: st.lists(
+            st.lists(st.integers(-9, 9) | st.integers(-(2**40), 2**40), min_size=r, max_size=r),
+            min_size=1,
+            max_size={1: 12, 2: 8, 3: 6}[r],
+        )
+    ),
+    st.integers(-20, 20) | st.integers(-(2**41), 2**41),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from([1, 2, 16, 256]),
+    st.sampled_from([1, 4, 64]),
+    st.sampled_from([0, 9, 4096]),
+)
+def test_equals_exhaustive_search(
+    x: list, target: int, first: int, second: int, full: int, words: int, few: int
+) -> None:
+    block = np.array([x], np.int64)
+    best = naive.best_error(x, target)
+    for mirror in [True, False] if block.shape[2] == 1 else [False]:
+        errors, choices = streamed(block, np.array([target]), mirror, (first, second, full, words, few))
+        assert errors[0] == best
+        assert abs(naive.choice_sum(x, choices[0].tolist()) - target) == best
+
+
+@pytest.mark.parametrize(("n", "draws"), [(24, 1), (31, 1), (14, 2), (9, 5)])
+def test_random_batches_name_the_same_subsets(n: int, draws: int) -> None:
+    x = (uniforms(8, 0, 12, n * draws).reshape(12, n, draws) * 2**52).astype(np.int64)
+    targets = np.linspace(-2, 2, 12).astype(np.int64) * 2**51 + 12345
+    for part in (x, x >> 40 << 40, x >> 50):
+        errors, choices = portable(part, targets, draws == 1)
+        found, taken = streamed(part, targets, draws == 1)
+        assert found.tolist() == errors.tolist()
+        assert taken.tolist() == choices.tolist()
+
+
+@pytest.mark.parametrize(("n", "draws"), [(1, 1), (13, 1), (20, 1), (7, 3)])
+def test_threads_and_pieces_change_nothing(n: int, draws: int) -> None:
+    for name, values in families(n, draws).items():
+        for target in TARGETS:
+            errors, choices = portable(values[None].copy(), np.array([target]), draws == 1)
+            for jobs, pieces in ((1, 1), (1, 7), (3, 50)):
+                error, choice = stream.solve(values, target, draws == 1, jobs=jobs, pieces=pieces)
+                assert (error, choice.tolist()) == (errors[0], choices[0].tolist()), (name, target)
+
+
+def test_ties_near_the_edges_of_pieces() -> None:
+    """Small values: most of the ties lie in one piece or just beyond an edge."""
+    for seed in range(60):
+        x = (uniforms(seed, 0, 1, 6)[0] * 12).astype(np.int64)[:, None]
+        for target in range(-9, 10, 3):
+            for scale in (1, 2):
+                errors, choices = portable(scale * x[None], np.array([target]), True)
+                for pieces in (2, 3, 5):
+                    error, choice = stream.solve(scale * x, target, True, pieces=pieces)
+                    assert (error, choice.tolist()) == (errors[0], choices[0].tolist())
+
+
+@pytest.mark.parametrize(("n", "draws"), [(22, 1), (9, 2), (6, 4)])
+def test_decisions_are_the_definition(n: int, draws: int) -> None:
+    x = (uniforms(3, 0, 1, n * draws).reshape(1, n, draws) * 2**40).astype(np.int64)
+    target = 2**38 + 5
+    error = int(portable(x, np.array([target]), False)[0][0])
+    plan = stream.plan(n, draws)
+    for stop in (0, error - 1, error, error + 1, 100 * error, 2**42, -1):
+        hits = np.empty(1, np.bool_)
+        memory = stream.memory(n, draws)
+        _stream.mark_within(x, np.array([target]), np.array([stop]), draws == 1, plan, *memory, hits)
+        assert hits[0] == (stop >= error)
+        if stop >= 0:
+            found, choice = stream.solve(x[0], target, False, stop=stop, jobs=2, pieces=9)
+            assert (found <= stop) == (stop >= error)
+            assert abs(naive.choice_sum(x[0].tolist(), choice.tolist()) - target) == found
+
+
+def test_a_target_off_the_grid_of_the_values_ends_the_search_early() -> None:
+    """All values are multiples of 2^37: nothing beats the target's distance from the grid, and ties go on abounding."""
+    x = np.rint(uniforms(6, 0, 1, 44)[0] * 2**16).astype(np.int64)[:, None] << 37
+    for target in (5, -5, 2**36, 2**36 + 1):
+        error, choice = stream.solve(x, target, True, jobs=2)
+        assert error == min(target % 2**37, -target % 2**37)
+        assert abs(int(x[choice == 0].sum()) - target) == error
+    small = x[:20]
+    for target in (5, -5, 2**36, 2**36 + 1):
+        errors, choices = portable(small[None].copy(), np.array([target]), True)
+        error, choice = stream.solve(small, target, True, jobs=3, pieces=40)
+        assert (error, choice.tolist()) == (errors[0], choices[0].tolist())
+
+
+def plant(n: int, seed: int) -> tuple[np.ndarray, float]:
+    """n values from U[-1, 1] on a grid so coarse that every sum is a float, and the sum of about half of them."""
+    x = np.rint(uniforms(seed, 0, 1, n)[0] * 2**48) / 2**48
+    taken = uniforms(seed, 1, 1, n)[0] > 0
+    return x, float(sum((Fraction(float(v)) for v, use in zip(x, taken, strict=True) if use), Fraction(0)))
+
+
+@pytest.mark.parametrize("n", [43, 46])
+def test_planted_subset_is_found(n: int) -> None:
+    x, alpha = plant(n, n)
+    found = best_subset(x, alpha)
+    picked = sum((Fraction(float(v)) for v, use in zip(x, found.mask, strict=True) if use), Fraction(0))
+    assert picked == Fraction(alpha)
+    assert found.error == found.rounding == 0.0
+    assert any_within(x, alpha, 0.0)
+
+
+def test_wrapper_uses_the_stream_and_agrees_with_the_portable_kernel() -> None:
+    """Just above and below each change of kernel."""
+    for n in (21, 22, 40, 42):
+        x = uniforms(n, 0, 2, n)[: 2 if n < 40 else 1]
+        integers = (x * 2**52).astype(np.int64)[:, :, None]
+        errors, choices = portable(integers, np.full(len(x), 2**50), True)
+        found = best_subsets(x, 0.25)
+        assert (found.error == errors / 2.0**52).all()
+        assert (found.choice == (choices == 0)).all()
+
+
+@pytest.mark.parametrize(("model", "width"), [("choice", 2**34), ("vector", 2**41)])
+def test_grid_solver_streams_and_agrees(model: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    n, draws, rows = 12, 2, 40
+    x = (uniforms(2, 0, rows, n * draws) * 2**52).astype(np.int64)
+    centres, widths = np.full(rows, 2**52), np.full(rows, width)
+
+    def marks(faster: Callable[[int, int], bool]) -> list[bool]:
+        monkeypatch.setattr("sims.solver.grid.stream", SimpleNamespace(**{**vars(stream), "is_faster": faster}))
+        return GridSolver(n, draws, model=model).mark(x, centres, widths).tolist()
+
+    assert marks(lambda n, draws: True) == marks(lambda n, draws: False)
+    assert len(set(marks(lambda n, draws: True))) == 2
+
+
+def test_memory_stays_small() -> None:
+    lists, work = stream.words(60, 1)
+    assert 8 * (lists + 2 * work) < 100e6
+    for n, draws in ((60, 1), (36, 2), (22, 5), (42, 1), (22, 1)):
+        lists, work = stream.words(n, draws)
+        tracemalloc.start()
+        memory = stream.memory(n, draws)
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert 8 * (lists + work) <= size <= 8 * (lists + work) + 10_000
+        assert sum(part.nbytes for both in memory for part in both) == 8 * (lists + work)
+
+
+@pytest.mark.parametrize(("n", "draws", "limit"), [(61, 1, 60), (64, 1, 60), (37, 2, 36), (100, 9, 18), (5, 2**20, 2)])
+def test_out_of_reach(n: int, draws: int, limit: int) -> None:
+    with pytest.raises(ValueError, match=f"^n={n} with R={draws} is out of reach, the limit is n={limit}$"):
+        check_size(n, draws)
+    check_size(limit, draws)
+
+
+def test_out_of_reach_is_said_by_every_entry() -> None:
+    message = "n=61 with R=1 is out of reach, the limit is n=60"
+    for call in (
+        lambda: best_subset(np.ones(61), 0.5),
+        lambda: best_subsets(np.ones((2, 61)), 0.5),
+        lambda: any_within(np.ones(61), 0.5, 0.1),
+        lambda: GridSolver(61, 1),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
