@@ -149,6 +149,73 @@ SUBSET_SUM: tuple[Claim, ...] = (
     ),
 )
 
+COVERAGE: tuple[Claim, ...] = (
+    Claim(
+        "3.1",
+        "The share v of [-1, 1] near a reachable sum grows by at least c v(1-v) in expectation, c = 1/5 and c = 0.307.",
+        _PROOFS,
+        "proved",
+        (_UNIFORM, "R = 1", "a finite union of intervals"),
+        _names("coverage", "gain", "check_certificate", "spectral_gap_enclosure"),
+    ),
+    Claim(
+        "3.1 (c)",
+        "The same with c = 1/2, which an interval at one end attains.",
+        "conjecture; a property test tries to break it",
+        "heuristic",
+        (_UNIFORM, "R = 1"),
+        _names("coverage", "gain"),
+    ),
+    Claim(
+        "3.2",
+        "With R draws the expected share is at least v + c (1-v)(1-(1-v)^R), and no step exceeds (R+1) v.",
+        _PROOFS,
+        "proved",
+        (_UNIFORM,),
+        _names("coverage", "expected_share"),
+    ),
+    Claim(
+        "3.3",
+        "Explicit tail of the share, hence an n that suffices for all targets at once with every constant known.",
+        _PROOFS,
+        "proved",
+        (_UNIFORM, "c <= 0.307 (the conjectured 1/2 may be asked for and is then no proof)"),
+        _names("coverage", "share_failure_bound", "coverage_failure_bound", "required_n"),
+    ),
+    Claim(
+        "3.4 (a)",
+        "n >= C log(2/min(eps, delta)) suffices for all z in [-1/2, 1/2]; C unknown.",
+        "lueker1998",
+        "recalled",
+        ("C must be passed",),
+        _names("coverage", "lueker_required_n"),
+    ),
+    Claim(
+        "3.4 (b)",
+        "Failure exp(-(n - C log2(1/eps))^2/(4n)) at error 2 eps; C unknown.",
+        "dacunha2022subsetsum",
+        "recalled",
+        ("C must be passed",),
+        _names("coverage", "dacunha_failure"),
+    ),
+    Claim(
+        "3.5",
+        "All targets by a union over a grid of single targets; necessary n by counting and by single targets.",
+        _PROOFS,
+        "proved",
+        (_UNIFORM, "at most 4096 targets"),
+        _names("coverage", "union_failure_bound", "success_prob_lower", "success_prob_upper", "necessary_n"),
+    ),
+    Claim(
+        "3.6",
+        "Poisson picture of the uncovered gaps.",
+        "random-energy (Poisson) picture",
+        "heuristic",
+        (_UNIFORM, "n not small"),
+        _names("coverage", "success_prediction", "predicted_n"),
+    ),
+)
+
 _NORMS = "spectral norms <= 1 (Frobenius <= 1 implies it)"
 
 NETWORKS: tuple[Claim, ...] = (
@@ -258,4 +325,4 @@ NETWORKS: tuple[Claim, ...] = (
     ),
 )
 
-CLAIMS: tuple[Claim, ...] = SINGLE_WEIGHT + SUBSET_SUM + NETWORKS
+CLAIMS: tuple[Claim, ...] = SINGLE_WEIGHT + SUBSET_SUM + COVERAGE + NETWORKS
