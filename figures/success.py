@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures.style import MARKERS, PALETTE, house_style, new_figure
+from sims.table import MAX_CURVES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
-
-_MAX_CELLS = 7
 
 
 def cells(rows: Iterable[Row], kind: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -51,8 +50,8 @@ def plot(result: Any, *, kind: str, prediction: str | None, xlabel: str) -> Figu
         More than seven cells: they could not be told apart.
     """
     groups = cells(result.rows, kind)
-    if len(groups) > _MAX_CELLS:
-        raise ValueError(f"a picture holds up to {_MAX_CELLS} settings of R, eps and alpha, got {len(groups)}")
+    if len(groups) > MAX_CURVES:
+        raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
     with house_style():
         figure, axes = new_figure()
         handles: list[Any] = []

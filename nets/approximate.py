@@ -15,6 +15,10 @@ on its output, the product of the c's, makes up for it. The ticket records c; er
 
 from __future__ import annotations
 
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
 import json as json_text
 import math
 import sys
@@ -25,7 +29,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from sims import cli
 from sims.philox import MAX_SEED
 from sims.result import Result, check_output, provenance, write_text
 from sims.solver.memory import available_bytes, default_jobs, readable

@@ -7,6 +7,10 @@ it, certifies the error of the pruned network and reports how often it is at mos
 
 from __future__ import annotations
 
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
 import itertools
 import sys
 import time
@@ -16,7 +20,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from sims import cli
 from sims.intervals import clopper_pearson
 from sims.philox import MAX_SEED
 from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text

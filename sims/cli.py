@@ -7,15 +7,16 @@ A command is ``main(argv=None) -> int`` and ends in ``return run(work, argv)``: 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import math
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 Config = TypeVar("Config")
 
@@ -170,8 +171,15 @@ def fresh_seed() -> int:
 
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
+    if _in_main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
+        return 2
     try:
         return work(argv)
+    except MemoryError:
+        print("error: out of memory; use fewer threads (--jobs) or a smaller problem", file=sys.stderr)
+        return 2
     except (ValueError, OSError) as problem:
         if isinstance(problem, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -179,8 +187,29 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
         print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        if _in_main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def end_quietly_on_interrupt(module: str) -> None:
+    """Let Ctrl-C during a command's imports end the process with one word and code 130.
+
+    A command calls this with its ``__name__`` before its heavy imports; it does nothing unless the command is being
+    run. ``run`` then takes over.
+    """
+    if module == "__main__":
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(number: int, frame: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 class Advance(Protocol):
@@ -218,8 +247,3 @@ def progress(total: float, *, quiet: bool = False, after: float = 1.0) -> Iterat
     finally:
         if shown:
             bar.stop()
-
-
-def as_params(config: Any) -> dict[str, Any]:
-    """A config dataclass as the ``params`` of a result."""
-    return dataclasses.asdict(config)

@@ -6,6 +6,10 @@ proved upper bound and a heuristic prediction, and says how large n must be.
 
 from __future__ import annotations
 
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
 import dataclasses
 import math
 import os
@@ -20,7 +24,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from sims import cli
 from sims.intervals import clopper_pearson, confidence_sequence
 from sims.philox import GRID_BITS
 from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text

@@ -148,12 +148,14 @@ def check_output(flag: str, path: str | os.PathLike[str] | None) -> None:
     """
     if path is None:
         return
-    target = Path(path)
+    target = Path(path).resolve()
     folder = target.parent
     if not str(path) or target.is_dir():
         raise ValueError(f"{flag} must name a file, got {str(path)!r}")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{flag} {path}: not a regular file")
     if not folder.is_dir():
-        raise ValueError(f"{flag} {path}: the folder {str(folder)!r} does not exist")
+        raise ValueError(f"{flag} {path}: the folder {str(Path(path).parent)!r} does not exist")
     if not os.access(folder, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
         raise ValueError(f"{flag} {path}: not writable")
 
@@ -161,7 +163,7 @@ def check_output(flag: str, path: str | os.PathLike[str] | None) -> None:
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
-    target = Path(path)
+    target = Path(path).resolve()  # a link stays a link
     handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix or ".tmp", dir=target.parent)
     os.close(handle)
     temporary = Path(name)

@@ -6,6 +6,10 @@ re-sampling lemma. This is picking a single draw; ``sims.subset_sum`` is about s
 
 from __future__ import annotations
 
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,10 +18,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sims import cli
 from sims.philox import GRID_BITS, TARGETS, first_within, uniforms
 from sims.result import Result
-from sims.table import Bounds, Cell, Experiment, Flags, run_table, windows
+from sims.table import Bounds, Cell, Experiment, Flags, check_grid, run_table, windows
 from sims.trials import Count, Counts
 
 _PIECE_DRAWS = 2**24
@@ -53,6 +56,7 @@ class SingleWeightExperiment(Experiment):
         n = max(sizes)
         if cell.kind == "nearest":
             return nearest_counter(sizes, cell, seed)
+        check_grid(cell.eps)
         if n * cell.R > _MAX_DRAWS:
             raise ValueError(
                 f"n={n} with R={cell.R} takes {n * cell.R:.3g} draws a trial, the limit is {_MAX_DRAWS:.3g}; "
@@ -61,10 +65,10 @@ class SingleWeightExperiment(Experiment):
         return draws_counter(sizes, cell, seed)
 
     def bounds(self, cell: Cell, n: int) -> Bounds:
-        from theory.single_weight import miss_prob_bound, miss_prob_exact
+        from theory.single_weight import log_miss_prob_bound, log_miss_prob_exact
 
-        exact = 1.0 - miss_prob_exact(n, cell.R, eps=cell.eps, alpha=cell.alpha)
-        bound = 1.0 - miss_prob_bound(n, cell.R, eps=cell.eps)
+        exact = -math.expm1(log_miss_prob_exact(n, cell.R, eps=cell.eps, alpha=cell.alpha))
+        bound = math.nextafter(-math.expm1(log_miss_prob_bound(n, cell.R, eps=cell.eps)), 0.0)
         # a draw stands on a grid of 2^-52, so each hits its window with a probability off by at most 2^-52
         grid = n * cell.R * 2.0**-GRID_BITS if cell.kind == "draws" else 0.0
         columns = {

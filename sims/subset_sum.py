@@ -6,6 +6,10 @@ upper bound and a sharp prediction, and says how large n must be.
 
 from __future__ import annotations
 
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
 import math
 import sys
 import threading
@@ -15,10 +19,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sims import cli
 from sims.result import Result
 from sims.solver.curve import GridCurve
-from sims.table import Bounds, Cell, Experiment, Flags, draws, run_table, windows
+from sims.table import Bounds, Cell, Experiment, Flags, check_grid, draws, run_table, windows
 from sims.trials import Count, Counts
 
 _PIECE_HALF_SUMS = 2**23
@@ -111,6 +114,7 @@ def subset_sum_counter(sizes: Sequence[int], cell: Cell, seed: int, jobs: int = 
     ValueError
         The search does not fit into memory.
     """
+    check_grid(cell.eps)
     own = threading.local()
     largest = max(sizes)
     solver = GridCurve(largest, cell.R, model=cell.kind, threads=jobs)

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -27,6 +29,12 @@ from sims.trials import Count, count_trials, count_until
 from sims.verdict import REFUTED, verdicts
 
 MAX_TRIALS = 10**12
+
+MAX_CURVES = 7
+"""Settings that one picture can tell apart."""
+
+MIN_EPS = 2.0**-40
+"""Draws stand on a grid of 2^-52; a window narrower than this would feel it."""
 
 Alpha = float | Literal["uniform"]
 
@@ -45,9 +53,9 @@ class Flags:
     """Accuracy in (0, 1]; several make a grid."""
     alpha: Annotated[tuple[str, ...], _values("FLOAT|uniform [...]")] = ("0.5",)
     """Target in [-1, 1], or `uniform`: a new one for every trial."""
-    n: Annotated[tuple[str, ...], _values("INT|RANGE [...]")] = ()
-    """Numbers of variables: 8, 1:30, 4:40:4. Default: from 1 to two past the first whose predicted success is
-    at least 1 - delta."""
+    n: Annotated[tuple[str, ...], _values("auto|INT|RANGE [...]")] = ("auto",)
+    """Numbers of variables: 8, 1:30, 4:40:4. auto: from 1 to two past the first whose predicted success is at least
+    1 - delta; where those are more than 60, 31 of them."""
     delta: Annotated[str, _values("FLOAT")] = "0.01"
     """Failure probability in (0, 1) that the summary asks for."""
     trials: Annotated[str, _values("INT")] = "1e5"
@@ -104,7 +112,7 @@ def settings(flags: Flags) -> Settings:
     ]
     if len(set(alphas)) < len(alphas) or not alphas:
         raise cli.UsageError("--alpha needs at least one value and none twice")
-    sizes = cli.integers("--n", flags.n) if flags.n else None
+    sizes = None if flags.n == ("auto",) else cli.integers("--n", flags.n)
     for n in sizes or ():
         cli.between("--n", n, 1, 10**6)
     draws = cli.integers("--R", flags.R)
@@ -196,6 +204,25 @@ def windows(alpha: Alpha, eps: float, seed: int, first: int, trials: int) -> tup
     return np.full(trials, centre, np.int64), np.full(trials, width, np.int64)
 
 
+def default_sizes(last: int) -> tuple[int, ...]:
+    """1, ..., last, or 31 of them if they are many.
+
+    Examples
+    --------
+    >>> default_sizes(4), default_sizes(3001)[:3], default_sizes(3001)[-1]
+    ((1, 2, 3, 4), (1, 101, 201), 3001)
+    """
+    if last <= 60:
+        return tuple(range(1, last + 1))
+    return tuple(1 + (last - 1) * i // 30 for i in range(31))
+
+
+def check_grid(eps: float) -> None:
+    """Refuse an eps so small that the grid of the draws would show in the result."""
+    if eps < MIN_EPS:
+        raise ValueError(f"eps must be at least 2^-40 = {MIN_EPS:.3g} for draws on a grid of 2^-52, got eps={eps:g}")
+
+
 def draws(seed: int, first: int, trials: int, count: int) -> Integers:
     """The values of a range of trials, shape (trials, count), on the grid of ``sims.philox``."""
     return grid_draws(seed, first, trials, count, stream=VALUES)
@@ -209,10 +236,14 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
     check_output("--plot", flags.plot)
     if flags.plot is not None and os.path.splitext(flags.plot)[1].lower() not in (".png", ".pdf", ".svg"):
         raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
+    if flags.csv is not None and flags.plot is not None and Path(flags.csv).resolve() == Path(flags.plot).resolve():
+        raise cli.UsageError(f"--csv and --plot name the same file, {flags.csv}")
     cells = [Cell(R, eps, alpha, kind) for R in options.R for eps in options.eps for alpha in options.alpha]
+    if flags.plot is not None and len(cells) > MAX_CURVES:
+        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(cells)}")
     plan = []
     for cell in cells:
-        sizes = options.n or tuple(range(1, experiment.predicted_n(cell, options.delta) + 3))
+        sizes = options.n or default_sizes(experiment.predicted_n(cell, options.delta) + 2)
         plan.append((cell, sizes, *experiment.counter(cell, sizes, options.seed, options.jobs)))
     if not (flags.quiet or flags.json):
         print(f"seed {options.seed}, {options.trials} trials a row", flush=True)
@@ -309,14 +340,16 @@ def _print_tables(experiment: Experiment, result: Result) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    # never narrower than the table: a small terminal wraps lines, but no number is cut
+    console = Console(width=max(100, get_terminal_size().columns) if sys.stdout.isatty() else 100, highlight=False)
     colour = {"consistent": "green", "refuted": "bold red", "no power": "yellow"}
     for entry in result.summary:
         cell = tuple(entry[key] for key in ("R", "eps", "alpha"))
         kind = entry[experiment.kind_name]
         title = f"R = {cell[0]}, eps = {cell[1]:g}, alpha = {cell[2]}, {experiment.kind_name} {kind}"
         rows = [row for row in result.rows if (row["R"], row["eps"], row["alpha"]) == cell]
-        shown = [key for key in rows[0] if key not in _HIDDEN]
+        same = ("bound", "prediction") if "exact" in rows[0] else ()  # repeated in lower and exact
+        shown = [key for key in rows[0] if key not in (*_HIDDEN, *same)]
         table = Table(title=title, title_justify="left")
         for key in shown:
             table.add_column(_HEADINGS.get(key, key), justify="left" if key == "verdict" else "right", no_wrap=True)

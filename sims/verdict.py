@@ -34,8 +34,8 @@ def verdicts(
     Returns
     -------
     list of str
-        ``refuted``: the data exclude the band. ``no power``: no outcome of that many trials could have excluded it at
-        level / (number of rows). ``consistent``: neither.
+        ``refuted``: the data exclude the band. ``no power``: no outcome of that row's trials could have excluded it at
+        the row's share of the level, level / (number of rows). ``consistent``: neither.
 
     Examples
     --------

@@ -41,6 +41,18 @@ def positive_int(name: str, value: Any) -> int:
     return _integer(name, value, 1)
 
 
+MAX_DRAWS = 10**18
+"""Largest R: more draws per element than any formula here needs, and few enough for a float."""
+
+
+def draw_count(name: str, value: Any) -> int:
+    """An integer in [1, MAX_DRAWS]: the R of re-sampling."""
+    number = _integer(name, value, 1)
+    if number > MAX_DRAWS:
+        raise ValueError(f"{name} must be at most {MAX_DRAWS:.0e}, got {name} >= 2^{number.bit_length() - 1}")
+    return number
+
+
 def natural(name: str, value: Any) -> int:
     """An integer >= 0 (a float with an integral value is accepted)."""
     return _integer(name, value, 0)

@@ -55,7 +55,7 @@ def _annealed(n: int, R: int, eps: float, alpha: float) -> tuple[float, float]:
 def _predict(n: int, R: int, eps: float, alpha: Any, model: str) -> tuple[float, float]:
     """Predicted probabilities of success and of failure, each with full relative accuracy."""
     n = _check.natural("n", n)
-    R = _check.positive_int("R", R)
+    R = _check.draw_count("R", R)
     eps = _check.accuracy("eps", eps)
     target = _check.target_or_uniform("alpha", alpha)
     copies, draws = (R, 1) if _check.sampling_model("model", model) == "vector" else (1, R)
@@ -190,7 +190,7 @@ def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alp
     import numpy as np
 
     n = _check.positive_int("n", n)
-    R = _check.positive_int("R", R)
+    R = _check.draw_count("R", R)
     eps = _check.accuracy("eps", eps)
     alpha = _check.target_value("alpha", alpha)
     variance = np.asarray(v, dtype=np.float64)
@@ -312,7 +312,7 @@ def threshold_n(eps: float, R: int) -> float:
     >>> threshold_n(0.125, 1)
     3.0
     """
-    return max(0.0, -math.log(_check.accuracy("eps", eps))) / math.log1p(_check.positive_int("R", R))
+    return max(0.0, -math.log(_check.accuracy("eps", eps))) / math.log1p(_check.draw_count("R", R))
 
 
 def partition_miss_prediction(n: int, x: float) -> float:

@@ -29,7 +29,7 @@ class Case:
 
 
 def case_of(R: Any, eps: Any, alpha: Any, model: Any) -> Case:
-    R = _check.positive_int("R", R)
+    R = _check.draw_count("R", R)
     eps = certified_eps(eps)
     target = _check.target_or_uniform("alpha", alpha)
     vectors = R if _check.sampling_model("model", model) == "vector" else 1

@@ -6,7 +6,8 @@ The first hit ends the trial, so one pass tells success for every number of vari
 joins the shorter list. Four sweeps run side by side, because one alone waits for its own comparisons:
 
 - one value each: one sweep, cut into four stretches of equal length;
-- R values each: one sweep for each of the newest variable's values, four at a time.
+- R values each: one sweep for each of the newest variable's values, four at a time, while the lists are equally long;
+  where one list is shorter, the newest variable joins it first and a single sweep tells whether anything new hits.
 
 All arithmetic is exact in int64, under the limit of the other kernels. A list occupies words 1, ..., size of its
 buffer; word 0 and the word after the last are free for the sweeps' end marks.
@@ -26,9 +27,8 @@ _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 def scratch_size(n: int, draws: int) -> int:
     """Words of int64 scratch for one thread at up to n variables of ``draws`` values each."""
     merged = n - 1  # the last variable joins no list
-    short: int = (draws + 1) ** (merged // 2)
     long: int = (draws + 1) ** (merged - merged // 2)
-    return 4 * (long + 2) if draws == 1 else short + 2 * long + 4
+    return 4 * (long + 2) if draws == 1 else 3 * long + 4
 
 
 @njit(**_JIT)
@@ -281,6 +281,12 @@ def _first_choice(x, target, tolerance, p, q, spare):  # type: ignore[no-untyped
     p_size = 1
     q_size = 1
     for k in range(n):
+        if q_size < p_size:
+            _multiply(q, q_size, x[k], spare)
+            q_size *= draws + 1
+            if _sweep_stretches(p, p_size, q, q_size, target, tolerance):
+                return k + 1
+            continue
         for r in range(0, draws, 4):
             t0 = target - x[k, r]
             t1 = target - x[k, min(r + 1, draws - 1)]
@@ -288,14 +294,9 @@ def _first_choice(x, target, tolerance, p, q, spare):  # type: ignore[no-untyped
             t3 = target - x[k, min(r + 3, draws - 1)]
             if _sweep(p, p_size, q, q_size, t0, t1, t2, t3, tolerance):
                 return k + 1
-        if k == n - 1:
-            break
-        if p_size <= q_size:
+        if k < n - 1:
             _multiply(p, p_size, x[k], spare)
             p_size *= draws + 1
-        else:
-            _multiply(q, q_size, x[k], spare)
-            q_size *= draws + 1
     return n + 1
 
 
@@ -303,12 +304,11 @@ def _first_choice(x, target, tolerance, p, q, spare):  # type: ignore[no-untyped
 def first_choice(x, targets, tolerances, scratch, first):  # type: ignore[no-untyped-def]
     """first[t] = variables that block t of x (trials, n, R) needs, n + 1 if none of its choices hits."""
     n, draws = x.shape[1], x.shape[2]
-    merged = max(n - 1, 0)
-    short = (draws + 1) ** (merged // 2)
+    merged = n - 1
     long = (draws + 1) ** (merged - merged // 2)
     spare = scratch[:long]
     p = scratch[long : 2 * long + 2]
-    q = scratch[2 * long + 2 : 2 * long + short + 4]
+    q = scratch[2 * long + 2 :]
     for t in range(x.shape[0]):
         first[t] = n + 1
         if tolerances[t] >= 0:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _binary, _choice, _stream, stream
+from sims.solver import _choice, _stream, _vector, stream
 from sims.solver.best_on_grid import shared_on_grid
 from sims.solver.fixed_point import Floats, Integers, exact_error, to_fixed_point, window
 from sims.solver.grid import GridSolver
@@ -264,7 +264,7 @@ def _search(x: Integers, targets: Integers, binary: bool, jobs: int) -> npt.NDAr
         _check_alone(n, draws, jobs)
         for row in range(rows):
             _, choices[row] = stream.solve(x[row], int(targets[row]), binary, jobs=jobs)
-    elif stream.is_faster(n, draws):
+    elif stream.is_faster(n, draws) and not (binary and _vector.pays(n)):
         layout = stream.plan(n, draws)
         check_scratch(n, draws, 8 * sum(stream.words(n, draws)), min(jobs, max(rows, 1)))
 
@@ -275,11 +275,13 @@ def _search(x: Integers, targets: Integers, binary: bool, jobs: int) -> npt.NDAr
     elif binary:
         flat = np.ascontiguousarray(x[:, :, 0])
         taken = np.empty((rows, n), np.int8)
+        kernels = _vector.binary(n)
+        check_scratch(n, draws, 8 * kernels.scratch_size(n), min(jobs, max(rows, 1)))
 
         def solve(part: slice, scratch: Integers) -> None:
-            _binary.best_rows(flat[part], targets[part], scratch, errors[part], taken[part])
+            kernels.best_rows(flat[part], targets[part], scratch, errors[part], taken[part])
 
-        in_threads(solve, rows, half_sums, lambda: np.empty(_binary.scratch_size(n), np.int64), jobs)
+        in_threads(solve, rows, half_sums, lambda: np.empty(kernels.scratch_size(n), np.int64), jobs)
         choices[:] = taken
     else:
 

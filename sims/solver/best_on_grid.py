@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _binary, _choice, _shared
+from sims.solver import _choice, _shared, _vector
 from sims.solver.fixed_point import Integers
 from sims.solver.memory import check_scratch
 
@@ -38,7 +38,7 @@ class GridBest:
     """
 
     def __init__(self, n: int, draws: int, *, threads: int = 1) -> None:
-        words = _binary.scratch_size(n) if draws == 1 else _choice.scratch_size(n, draws)
+        words = _vector.binary(n).scratch_size(n) if draws == 1 else _choice.scratch_size(n, draws)
         check_scratch(n, draws, 8 * words, threads)
         self._scratch = np.empty(words, np.int64)
 
@@ -60,7 +60,7 @@ class GridBest:
         errors = np.empty(rows, np.int64)
         if draws == 1:
             taken = np.empty((rows, n), np.int8)
-            _binary.best_rows(values[:, :, 0], targets, self._scratch, errors, taken)
+            _vector.binary(n).best_rows(values[:, :, 0], targets, self._scratch, errors, taken)
             return errors, taken
         choices = np.empty((rows, n), np.int32)
         _choice.best_rows(values, targets, self._scratch, errors, choices)

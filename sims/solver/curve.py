@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _curve
+from sims.solver import _curve, _vector
 from sims.solver.fixed_point import Integers
 from sims.solver.memory import check_scratch
 
@@ -37,8 +37,10 @@ class GridCurve:
         self.n, self.draws = n, draws
         self.binary = draws == 1 or model == "vector"
         self._options = 1 if self.binary else draws
-        words = _curve.scratch_size(n, self._options)
-        check_scratch(n, self._options, 8 * words, threads)
+        self._kernels = _vector.curve()
+        words = self._kernels.scratch_size(n) if self.binary else _curve.scratch_size(n, draws)
+        # a trial's values and their doubles stand beside the scratch
+        check_scratch(n, draws, 8 * words + 24 * n * draws, threads)
         self._words = words
         self._scratch: Integers | None = None
 
@@ -73,5 +75,5 @@ class GridCurve:
             return first
         for r in range(self.draws):
             column = np.ascontiguousarray(doubled[:, :, r])
-            _curve.first_binary(column, centres2, widths, self._scratch, first)
+            self._kernels.first_binary(column, centres2, widths, self._scratch, first)
         return first

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _binary, _choice, _stream, stream
+from sims.solver import _choice, _stream, _vector, stream
 from sims.solver.fixed_point import Integers
 from sims.solver.memory import check_scratch, check_size
 
@@ -40,11 +40,12 @@ class GridSolver:
         self.binary = draws == 1 or model == "vector"
         options = 1 if self.binary else draws
         check_size(n, options)
-        self._streams = stream.is_faster(n, options)
+        self._streams = stream.is_faster(n, options) and not (self.binary and _vector.pays(n))
+        self._kernels = _vector.binary(n)
         if self._streams:
             self._words = sum(stream.words(n, options))
         else:
-            self._words = _binary.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
+            self._words = self._kernels.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
         check_scratch(n, options, 8 * self._words, threads)
         self._memory: Any = None
         self.half_sums = (options + 1) ** (n // 2) + (options + 1) ** (n - n // 2)
@@ -78,7 +79,7 @@ class GridSolver:
                 layout = stream.plan(self.n, options)
                 _stream.mark_within(part, centres2, still, self.binary, layout, *self._memory, hits)
             elif self.binary:
-                _binary.mark_within(part[:, :, 0], centres2, still, self._memory, hits)
+                self._kernels.mark_within(part[:, :, 0], centres2, still, self._memory, hits)
             else:
                 _choice.mark_within(part, centres2, still, self._memory, hits)
             found |= hits

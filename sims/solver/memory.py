@@ -32,6 +32,8 @@ def readable(size: float) -> str:
     >>> readable(3 * 2**30)
     '3.0 GiB'
     """
+    if size >= 2**1000:
+        return "more than any machine's worth"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if size < 1024:
             return f"{size:.1f} {unit}" if unit != "B" else f"{int(size)} B"

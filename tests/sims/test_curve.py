@@ -13,7 +13,7 @@ from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
 from tests import naive
 
-CASES = [(1, 1), (2, 1), (3, 1), (9, 1), (14, 1), (1, 4), (5, 2), (4, 3), (4, 5), (3, 9)]
+CASES = [(1, 1), (2, 1), (3, 1), (9, 1), (14, 1), (1, 4), (2, 9), (5, 2), (6, 2), (4, 3), (4, 5), (3, 9)]
 
 
 @pytest.mark.parametrize("model", ["choice", "vector"])

@@ -95,6 +95,14 @@ def test_band_p_value_is_calibrated(n: int, p: float, width: float, level: float
         assert stats.binom.pmf(rejected, n, truth).sum() <= level + 1e-12
 
 
+@given(COUNTS, st.floats(0.001, 0.999), st.floats(0, 0.3))
+def test_band_p_value_is_twice_the_smaller_tail(counts: tuple[int, int], p: float, width: float) -> None:
+    k, n = counts
+    low, high = max(1e-3, p - width), min(0.999, p + width)
+    too_few, too_many = stats.binom.cdf(k, n, low), stats.binom.sf(k - 1, n, high)
+    assert band_p_value(k, n, low, high) == pytest.approx(min(1.0, 2 * min(too_few, too_many)), rel=1e-6, abs=1e-300)
+
+
 @given(COUNTS, st.floats(0, 1), st.floats(0, 1))
 def test_band_p_values_lie_in_the_unit_interval(counts: tuple[int, int], a: float, b: float) -> None:
     low, high = sorted((a, b))
@@ -119,6 +127,12 @@ def test_verdicts() -> None:
     assert verdicts([(5000, 10000)], [(0.0, 0.45)]) == [REFUTED]
     assert verdicts([(5, 10)], [(0.3, 0.9)]) == [NO_POWER]
     assert verdicts([(5, 10)] * 2, [(0.6, 0.4), (0.0, 1.0)]) == [REFUTED, NO_POWER]
+
+
+def test_power_is_judged_at_the_share_of_a_row() -> None:
+    """20 trials against [0, 1/2]: the most extreme outcome has p-value 2^-19 = 1.9e-6."""
+    assert verdicts([(10, 20)], [(0.0, 0.5)], level=2e-6) == [CONSISTENT]
+    assert verdicts([(10, 20)] * 2, [(0.0, 0.5)] * 2, level=2e-6) == [NO_POWER] * 2
     assert verdicts([(5000, 10000)], [(0.55, 1.0)], anytime=True) == [REFUTED]
 
 

@@ -85,6 +85,12 @@ def test_first_within_is_the_first_draw_in_the_window(trial: int, limit: int, wi
         assert index == (inside[0] if len(inside) else limit)
 
 
+def test_first_within_counts_both_ends() -> None:
+    (value,) = grid_draws(4, 17, 1, 1)[0]
+    for low, high, expected in ((value, value, 0), (value + 1, value + 9, 1), (value - 9, value - 1, 1)):
+        assert first_within(4, 17, np.array([low]), np.array([high]), 1).tolist() == [expected]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """The solver against exhaustive search in rational arithmetic, and its promises about ties, rounding and threads."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -106,6 +107,36 @@ def test_the_kernels_agree(x: list, alphas: list[float]) -> None:
     for row, alpha in enumerate(alphas):
         total = naive.choice_sum(x, shared[row].choice.tolist())
         assert float(abs(total - Fraction(alpha))) == shared.error[row]
+
+
+def canonical(x: list[int], target: int) -> tuple[bool, ...]:
+    """The documented winner for one value each, by looking at all choices of flipped sizes."""
+    n = max(len(x), 2)
+    sizes = [abs(v) for v in x] + [0] * (n - len(x))
+    target -= sum(v for v in x if v < 0)
+    half = n // 2
+
+    def rank(taken: tuple[int, ...]) -> tuple:
+        first = sum(s for s, t in zip(sizes[:half], taken[:half], strict=True) if t)
+        total = sum(s for s, t in zip(sizes, taken, strict=True) if t)
+        left_out = [*taken[half:][::-1], *taken[:half][::-1]]
+        return abs(total - target), first, total, left_out
+
+    best = min(itertools.product((0, 1), repeat=n), key=rank)
+    return tuple((best[i] == 1) != (v < 0) for i, v in enumerate(x))
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=8), st.integers(-9, 9))
+def test_among_equals_the_documented_choice_wins(x: list[int], target: int) -> None:
+    assert tuple(best_subset([float(v) for v in x], float(target)).choice.tolist()) == canonical(x, target)
+
+
+def test_a_sum_on_the_edge_of_the_window_is_within() -> None:
+    x = np.array([[2**50, 2**49]])
+    for width, expected in ((2**48, True), (2**48 - 1, False)):
+        # sums 0, 2^49, 2^50, 3 2^49; the target 5 2^47 lies 2^47 from the nearest, 2^48 in doubled units
+        assert GridSolver(2, 1).mark(x, np.array([5 * 2**48]), np.array([width])).tolist() == [expected]
 
 
 @given(tables(SMALL, n=5, draws=3), st.permutations(range(4)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import sims.subset_sum as command
 import sims.table
+from sims.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence
 from sims.table import Cell
 from tests import naive
 from tests.stats import assert_at_least, assert_at_most, power_against
@@ -138,6 +139,44 @@ def test_until_stops_early_and_says_so(capsys: pytest.CaptureFixture) -> None:
     assert all(1000 <= row["trials"] < 1e5 for row in content["rows"])
     assert all(row["ci_high"] - row["ci_low"] < 0.05 for row in content["rows"])
     assert run(capsys, *base, "--jobs", "2")["rows"] == content["rows"]
+
+
+def test_stopping_early_is_judged_as_such(capsys: pytest.CaptureFixture) -> None:
+    """Under --until the interval is the anytime-valid one; else it is Clopper and Pearson's."""
+    base = ["--R", "1", "--eps", "0.1", "--n", "3", "--seed", "8", "--trials", "5000"]
+    (row,) = run(capsys, *base, "--until", "0.05")["rows"]
+    assert (row["ci_low"], row["ci_high"]) == confidence_sequence(row["successes"], row["trials"])
+    (row,) = run(capsys, *base)["rows"]
+    assert (row["ci_low"], row["ci_high"]) == clopper_pearson(row["successes"], row["trials"])
+
+
+def test_first_n_needs_the_whole_interval_above(capsys: pytest.CaptureFixture) -> None:
+    content = run(capsys, "--R", "5", "--n", "3:6", "--delta", "0.0036", "--trials", "2e4", "--seed", "3")
+    for entry, row in ((content["summary"][0], row) for row in content["rows"]):
+        assert (row["n"] >= entry["first_n"]) == (row["ci_low"] >= 1 - 0.0036)
+    assert any(
+        row["ci_low"] < 1 - 0.0036 <= row["ci_high"] for row in content["rows"]
+    )  # the case that tells them apart
+
+
+def test_sequential_verdicts_use_the_anytime_test(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A band that the fixed-sample test excludes at its level, but the anytime test does not."""
+    import theory.subset_sum
+
+    base = ["--R", "1", "--eps", "0.1", "--n", "3", "--seed", "8"]
+    (row,) = run(capsys, *base, "--until", "0.05", "--trials", "5000")["rows"]
+    edge = next(
+        p for p in np.arange(row["success"], 1, 1e-4)
+        if band_p_value(row["successes"], row["trials"], p, 1.0) < 1e-6
+    )  # fmt: skip
+    assert band_p_value_anytime(row["successes"], row["trials"], edge, 1.0) > 1e-6
+    monkeypatch.setattr(theory.subset_sum, "success_prob_lower", lambda *args, **kwargs: float(edge))
+    monkeypatch.setattr(theory.subset_sum, "success_prob_upper", lambda *args, **kwargs: 1.0)
+    (fixed,) = run(capsys, *base, "--trials", str(row["trials"]))["rows"]
+    (anytime,) = run(capsys, *base, "--until", "0.05", "--trials", "5000")["rows"]
+    assert (fixed["verdict"], anytime["verdict"]) == ("refuted", "consistent")
 
 
 @pytest.mark.parametrize("sequential", [False, True])

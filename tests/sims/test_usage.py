@@ -23,6 +23,8 @@ BAD = [
     (["--R", "-3"], "--R must be an integer in [1,"),
     (["--R", "2.5"], "--R takes an integer, got '2.5'"),
     (["--R", "nan"], "--R takes an integer, got 'nan'"),
+    (["--eps", "1e-13"], "eps must be at least 2^-40"),
+    (["--n"], "--n needs at least one value"),
     (["--n", "0"], "--n must be an integer in [1,"),
     (["--n", "8:1"], "--n got the reversed range '8:1'"),
     (["--n", "1:9:0"], "--n takes a positive step"),
@@ -49,6 +51,9 @@ BAD = [
     (["--first-trial", "1", "--first_trial", "2"], "--first-trial is given more than once"),
     (["--csv", "missing/rows.csv"], "--csv missing/rows.csv: the folder 'missing' does not exist"),
     (["--plot", "missing/a.png"], "--plot missing/a.png: the folder 'missing' does not exist"),
+    (["--csv", "a.png", "--plot", "./a.png"], "--csv and --plot name the same file"),
+    (["--R", "1:8", "--plot", "a.png"], "--plot holds up to 7 settings of R, eps and alpha, got 8"),
+    (["--R", "1e12"], "with R=1000000000000"),
     (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file, got a.gif"),
 ]
 
@@ -73,13 +78,42 @@ def test_one_clear_line_and_exit_2(
 @pytest.mark.parametrize(
     ("argv", "size"),
     [(["--n", "90"], "n=90 with R=1 needs"), (["--n", "12", "--R", "1000"], "n=12 with R=1000 needs"),
-     (["--n", "6", "--R", "1e9"], "n=6 with R=1000000000 needs")],
+     (["--n", "6", "--R", "1e9"], "n=6 with R=1000000000 needs"), (["--n", "1000000"], "n=1000000 with R=1 needs"),
+     (["--n", "1", "--R", "1e10"], "n=1 with R=10000000000 needs")],
 )  # fmt: skip
 def test_memory_is_predicted(argv: list[str], size: str, capsys: pytest.CaptureFixture) -> None:
     assert subset_sum.main(argv) == 2
     error = capsys.readouterr().err
     assert size in error
     assert "the limit is" in error
+
+
+def test_only_regular_files_are_written(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert subset_sum.main(["--csv", str(tmp_path / "pipe")]) == 2
+    assert "not a regular file" in capsys.readouterr().err
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    assert subset_sum.main(["--n", "1", "--trials", "10", "--quiet", "--csv", str(tmp_path / "link.csv")]) == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("n,R,eps")
+
+
+def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sims.table.count_trials", exhausted)
+    assert subset_sum.main(["--n", "1"]) == 2
+    assert capsys.readouterr().err == "error: out of memory; use fewer threads (--jobs) or a smaller problem\n"
+
+
+def test_closed_output_is_no_traceback() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m sims.subset_sum --n 1 --trials 10 >&-"], capture_output=True, text=True,
+        check=False, cwd=Path(cli.__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 def test_unknown_model(capsys: pytest.CaptureFixture) -> None:
