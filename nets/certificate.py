@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from nets._threads import few_threads
 from nets.ascent import attained_error
 from nets.target import Target
 
@@ -193,11 +194,13 @@ def certify_batch(
     random = random.to(device)
     chunk = max(1, _CHUNK_BYTES // (8 * starts * 6 * (sum(target.widths) + target.widths[0])))
     parts = []
-    for low in range(0, len(first_minus), chunk):
-        plus, minus = [w[low : low + chunk] for w in pruned], first_minus[low : low + chunk]
-        rows, upper = _upper(source, plus, minus, domain)
-        lower, witness = attained_error(source, plus, minus, domain=domain, random=random, steps=steps)
-        parts.append((lower.cpu(), upper.cpu(), rows.cpu(), witness.cpu()))
+    work = min(chunk, len(first_minus)) * starts * max(w.numel() for w in source)
+    with few_threads(work):
+        for low in range(0, len(first_minus), chunk):
+            plus, minus = [w[low : low + chunk] for w in pruned], first_minus[low : low + chunk]
+            rows, upper = _upper(source, plus, minus, domain)
+            lower, witness = attained_error(source, plus, minus, domain=domain, random=random, steps=steps)
+            parts.append((lower.cpu(), upper.cpu(), rows.cpu(), witness.cpu()))
     lower, upper, rows, witness = (torch.cat(column) for column in zip(*parts, strict=True))
     if not bool((lower <= upper).all()):
         raise RuntimeError(f"certificate contradicts itself: lower={lower.tolist()}, upper={upper.tolist()}")

@@ -24,7 +24,7 @@ from sims.intervals import clopper_pearson
 from sims.philox import MAX_SEED
 from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text
 from sims.solver.memory import default_jobs
-from sims.table import number
+from sims.table import MAX_CURVES, number
 from sims.verdict import REFUTED, verdicts
 from theory import _check
 
@@ -254,6 +254,8 @@ def work(argv: Sequence[str] | None) -> int:
     if flags.plot is not None and not flags.plot.lower().endswith((".png", ".pdf", ".svg")):
         raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
     plan = [(eps, R) for eps in options.eps for R in options.R]
+    if flags.plot is not None and len(plan) > MAX_CURVES:
+        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of eps and R, got {len(plan)}")
     sizes = [_neurons(options, eps, R) for eps, R in plan]
     rows: list[dict[str, Any]] = []
     errors: list[Errors] = []

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from nets._threads import few_threads
 from nets.target import Target, TargetError, with_biases
 
 FORMATS = (".pt", ".pth", ".safetensors", ".npz", ".onnx")
@@ -390,11 +391,12 @@ def from_digits(hidden: Sequence[int] = (32,), *, seed: int = 0, bias: bool = Fa
         weights.append(draw.requires_grad_())
         biases.append(torch.zeros(d_out, dtype=torch.float64, requires_grad=bias))
     optimiser = torch.optim.Adam([*weights, *(biases if bias else [])], lr=0.01)
-    for _ in range(steps):
-        hidden_state = data.x_train
-        for i, (weight, offset) in enumerate(zip(weights, biases, strict=True)):
-            hidden_state = torch.nn.functional.linear(torch.relu(hidden_state) if i else hidden_state, weight, offset)
-        optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(hidden_state, data.y_train).backward()
-        optimiser.step()
+    with few_threads(0):  # also so that the weights do not depend on the number of cores
+        for _ in range(steps):
+            state = data.x_train
+            for i, (weight, offset) in enumerate(zip(weights, biases, strict=True)):
+                state = torch.nn.functional.linear(torch.relu(state) if i else state, weight, offset)
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(state, data.y_train).backward()
+            optimiser.step()
     return with_biases(weights, biases if bias else [None] * len(weights))

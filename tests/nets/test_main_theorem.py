@@ -148,6 +148,7 @@ def test_table_csv_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) ->
         (["--trials", "0"], "--trials must be an integer in [1,"),
         (["--seed", "1", "--seed", "2"], "--seed is given more than once"),
         (["--csv", "missing/a.csv"], "the folder 'missing' does not exist"),
+        (["--R", *map(str, range(1, 9)), "--plot", "a.png"], "--plot holds up to 7 settings of eps and R, got 8"),
         (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file"),
     ],
 )
