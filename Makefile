@@ -5,7 +5,7 @@ EXTRAS ?= dev,nets
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test verify lint format bench race clean
+.PHONY: demo test verify lint format bench clean
 
 demo: .venv/.demo-ready
 	@mkdir -p figures/out
@@ -28,13 +28,10 @@ format: .venv/.test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.test-ready
-	$(BIN)/python -m pytest tests/benchmarks -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
-		--benchmark-columns=min,median,iqr,rounds $(ARGS)
-
-race: .venv/.test-ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+bench: .venv/.bench-ready
 	$(BIN)/python -m tests.benchmarks.race $(ARGS)
+	$(BIN)/python -m pytest tests/benchmarks -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
+		--benchmark-columns=min,median,iqr,rounds
 
 clean:
 	rm -rf .venv figures/out build dist
@@ -51,3 +48,7 @@ clean:
 .venv/.test-ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@ .venv/.demo-ready
+
+.venv/.bench-ready: .venv/.test-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS),bench]"
+	@touch $@

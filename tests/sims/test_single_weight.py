@@ -44,9 +44,11 @@ def test_a_wrong_formula_is_refuted(
     import theory.single_weight
 
     honest = theory.single_weight.log_miss_prob_exact
-    monkeypatch.setattr(
-        theory.single_weight, "log_miss_prob_exact", lambda n, R, *, eps, alpha: honest(n, R, eps=0.8 * eps, alpha=alpha)
-    )
+
+    def wrong(n: int, R: int, *, eps: float, alpha: float) -> float:
+        return honest(n, R, eps=0.8 * eps, alpha=alpha)
+
+    monkeypatch.setattr(theory.single_weight, "log_miss_prob_exact", wrong)
     content = run(
         capsys, "--R", "2", "--eps", "0.1", "--n", "3", "--trials", "2e4", "--seed", "2", "--sampler", sampler,
         "--check", code=1,
