@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.style import save_figure
+from figures.style import out, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from sims import coverage
 
     rest = list(sys.argv[1:] if argv is None else argv)
-    return coverage.main(["--R", "1", "2", "5", "--plot", "figures/out/coverage.png", *rest])
+    return coverage.main(["--R", "1", "2", "5", "--plot", out("coverage.png"), *rest])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.style import MARKERS, PALETTE, house_style, new_figure, out, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from nets import main_theorem
 
     rest = list(sys.argv[1:] if argv is None else argv)
-    path = "figures/out/main_theorem.png"
+    path = out("main_theorem.png")
     return main_theorem.main(["--R", "1", "10", "1000", "100000", "--trials", "200", "--plot", path, *rest])
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.style import save_figure
+from figures.style import out, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from sims import single_weight
 
     rest = list(sys.argv[1:] if argv is None else argv)
-    path = "figures/out/single_weight.png"
+    path = out("single_weight.png")
     return single_weight.main(["--R", "1", "2", "5", "10", "--eps", "0.1", "--n", "1:40:3", "--plot", path, *rest])
 
 

@@ -6,6 +6,7 @@ colour-blind readers can tell apart; each is paired with its own marker so that 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,3 +65,10 @@ def save_figure(figure: Figure, path: str) -> None:
     suffix = path.rsplit(".", 1)[-1].lower()
     with house_style():
         figure.savefig(path, format=suffix, metadata=metadata[suffix])
+
+
+def out(name: str) -> str:
+    """Path of a picture under ``figures/out`` of the working folder, which is made if it is missing."""
+    folder = Path("figures/out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / name)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.style import save_figure
+from figures.style import out, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from sims import subset_sum
 
     rest = list(sys.argv[1:] if argv is None else argv)
-    return subset_sum.main(["--R", "1", "2", "5", "10", "--plot", "figures/out/subset_sum.png", *rest])
+    return subset_sum.main(["--R", "1", "2", "5", "10", "--plot", out("subset_sum.png"), *rest])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The race: our solver, its peers and the limits of the machine, in one run; ``make race`` or this module.
+"""The race: our solver, its peers and the limits of the machine, in one run: the first half of ``make bench``.
 
 Every solver gets the same instances, values from U[-1, 1] on the 2^-52 grid and alpha = 0.5, and two jobs: the best
 subset, and any subset within eps (which is easier: a solver may stop at its first hit). Peers run one after another in
