@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures.style import MARKERS, PALETTE, house_style, new_figure
-from sims.table import MAX_CURVES
+from sims.output import MAX_CURVES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

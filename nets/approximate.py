@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from nets.device import machine, resolve_device
 from sims.philox import MAX_SEED
 from sims.result import Result, check_output, provenance, write_text
 from sims.solver.memory import available_bytes, default_jobs, readable
@@ -40,43 +41,39 @@ if TYPE_CHECKING:
     from nets.ticket import Effective
 
 
-def _values(metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar)
-
-
 @dataclass(frozen=True)
 class Approximate:
     """Prune a random network until it is a given one, certify the error and write a ticket."""
 
-    target: Annotated[tyro.conf.Positional[str], _values("TARGET")]
+    target: Annotated[tyro.conf.Positional[str], cli.values("TARGET")]
     """A network on disk (.pt .pth .safetensors .npz .onnx), or digits."""
-    n: Annotated[str, _values("INT")] = "21"
+    n: Annotated[str, cli.values("INT")] = "21"
     """Random values per weight or row; layered: neurons per input coordinate and sign."""
-    eta: Annotated[str, _values("REAL")] = "0.01"
+    eta: Annotated[str, cli.values("REAL")] = "0.01"
     """Largest error of one weight."""
     source: Literal["layered", "private", "shared"] = "layered"
     """layered: products of two random layers. private, shared: values of each weight's, each output row's own."""
-    R: Annotated[str, _values("INT")] = "1"
+    R: Annotated[str, cli.values("INT")] = "1"
     """Draws that each random value may take in total."""
     construction: Literal["window", "best", "subset-sum"] = "subset-sum"
     """layered only. window: the proof's choice. best: one product. subset-sum: a sum of several."""
-    seed: Annotated[str | None, _values("INT")] = None
+    seed: Annotated[str | None, cli.values("INT")] = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
-    out: Annotated[str | None, _values("FILE")] = None
+    out: Annotated[str | None, cli.values("FILE")] = None
     """Write the ticket (.safetensors)."""
-    eval: Annotated[str | None, _values("mnist:DIR|digits")] = None
+    eval: Annotated[str | None, cli.values("mnist:DIR|digits")] = None
     """Test images on which both networks are run. Default: digits where the target is digits."""
     pixels: Literal["unit", "standard"] = "unit"
     """MNIST inputs: x / 255, or (x / 255 - 0.1307) / 0.3081. As the target was trained."""
     domain: Literal["l2", "linf"] = "l2"
     """Unit ball of the inputs for the certificate."""
-    jobs: Annotated[str | None, _values("INT")] = None
+    jobs: Annotated[str | None, cli.values("INT")] = None
     """Threads. Default: all available cores."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the search and the certificate run; the masks do not depend on it."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, _values("FILE")] = None
+    csv: Annotated[str | None, cli.values("FILE")] = None
     """Also write the rows as CSV."""
     check: bool = False
     """Exit with 1 if a weight misses eta."""
@@ -104,8 +101,6 @@ class Settings:
 
 def settings(flags: Approximate) -> Settings:
     """Validate the flags; raises UsageError with one line."""
-    from nets.main_theorem import resolve_device
-
     eta = cli.real("--eta", flags.eta)
     if not (math.isfinite(eta) and eta > 0):
         raise cli.UsageError(f"--eta must be a number > 0, got {flags.eta}")
@@ -321,7 +316,7 @@ def work(argv: Sequence[str] | None) -> int:
         params=asdict(options),
         rows=_rows(target, numbers),
         provenance=provenance(
-            seed=options.seed, threads=options.jobs, seconds=times["total"], **_machine(options.device)
+            seed=options.seed, threads=options.jobs, seconds=times["total"], **machine(options.device)
         ),
         summary=[summary],
     )
@@ -333,12 +328,6 @@ def work(argv: Sequence[str] | None) -> int:
     elif not flags.quiet:
         _print_table(result, flags.out, target.has_bias)
     return 1 if flags.check and numbers["within_eta"] < numbers["weights"] else 0
-
-
-def _machine(device: str) -> dict[str, Any]:
-    import torch
-
-    return {"torch": torch.__version__, "device": torch.cuda.get_device_name() if device == "cuda" else "cpu"}
 
 
 def _rows(target: Target, numbers: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,24 +18,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-import tyro
-
+from nets.device import machine, resolve_device
 from sims.intervals import clopper_pearson
+from sims.output import COLOURS, check_files, console, deliver, number
 from sims.philox import MAX_SEED
-from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text
+from sims.result import Result, provenance
 from sims.solver.memory import default_jobs
-from sims.table import MAX_CURVES, number
-from sims.verdict import REFUTED, verdicts
+from sims.verdict import verdicts
 from theory import _check
 
 _BATCH_WEIGHTS = 2**20
 _STARTS, _STEPS = 16, 12
 """Of the ascent behind the lower end: fewer than `certify` takes, since there are many trials."""
 _TARGET_STREAM = 2**31
-
-
-def _values(metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar)
 
 
 @dataclass(frozen=True)
@@ -46,23 +41,23 @@ class MainTheorem:
     of the pruned network is at most eps, and a verdict against 1 - delta.
     """
 
-    widths: Annotated[tuple[str, ...], _values("INT INT [INT ...]")] = ("4", "8", "3")
+    widths: Annotated[tuple[str, ...], cli.values("INT INT [INT ...]")] = ("4", "8", "3")
     """Widths d_0, ..., d_l of the target."""
-    eps: Annotated[tuple[str, ...], _values("FLOAT [FLOAT ...]")] = ("0.1",)
+    eps: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.1",)
     """Accuracy of the whole network in (0, 1]; several make a grid."""
-    delta: Annotated[str, _values("FLOAT")] = "0.1"
+    delta: Annotated[str, cli.values("FLOAT")] = "0.1"
     """Failure probability that the statement is asked for."""
-    R: Annotated[tuple[str, ...], _values("INT [INT ...]")] = ("4000",)
+    R: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ("4000",)
     """Draws that each element of the source may take; several make a grid."""
-    trials: Annotated[str, _values("INT")] = "200"
+    trials: Annotated[str, cli.values("INT")] = "200"
     """Source networks per row."""
-    first_trial: Annotated[str, _values("INT")] = "0"
+    first_trial: Annotated[str, cli.values("INT")] = "0"
     """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
-    targets: Annotated[str, _values("INT")] = "8"
+    targets: Annotated[str, cli.values("INT")] = "8"
     """Random targets; trial t uses target t mod this number."""
     statement: Literal["ours", "recalled", "repaired"] = "ours"
     """ours: proved here. recalled: the published theorem as we recall it. repaired: the recalled form, with a proof."""
-    n: Annotated[tuple[str, ...], _values("INT [INT ...]")] = ()
+    n: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ()
     """Candidates per input coordinate and sign, one number or one per target layer. Default: what the statement
     asks for."""
     construction: Literal["window", "best", "subset-sum"] = "window"
@@ -73,17 +68,17 @@ class MainTheorem:
     """Which norm of every target layer is 1."""
     domain: Literal["l2", "linf"] = "l2"
     """Unit ball of the inputs."""
-    seed: Annotated[str | None, _values("INT")] = None
+    seed: Annotated[str | None, cli.values("INT")] = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the search and the certificates run."""
-    jobs: Annotated[str | None, _values("INT")] = None
+    jobs: Annotated[str | None, cli.values("INT")] = None
     """Threads. Default: all available cores."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, _values("FILE")] = None
+    csv: Annotated[str | None, cli.values("FILE")] = None
     """Also write the rows as CSV."""
-    plot: Annotated[str | None, _values("FILE")] = None
+    plot: Annotated[str | None, cli.values("FILE")] = None
     """Also draw the certified errors against eps (.png, .pdf or .svg)."""
     check: bool = False
     """Exit with 1 if the statement is refuted."""
@@ -147,16 +142,6 @@ def settings(flags: MainTheorem) -> Settings:
         device=resolve_device(flags.device),
         jobs=cli.between("--jobs", jobs, 1, 4096),
     )
-
-
-def resolve_device(device: str) -> str:
-    """``auto`` becomes cuda where there is one; cuda where there is none is refused."""
-    import torch
-
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise cli.UsageError("--device cuda: this PyTorch finds no CUDA device")
-    return "cuda" if device == "auto" and available else "cpu" if device == "auto" else device
 
 
 @dataclass(frozen=True)
@@ -249,13 +234,8 @@ def work(argv: Sequence[str] | None) -> int:
     started = time.monotonic()
     flags = cli.parse(MainTheorem, argv, prog="python -m nets.main_theorem")
     options = settings(flags)
-    check_output("--csv", flags.csv)
-    check_output("--plot", flags.plot)
-    if flags.plot is not None and not flags.plot.lower().endswith((".png", ".pdf", ".svg")):
-        raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
     plan = [(eps, R) for eps in options.eps for R in options.R]
-    if flags.plot is not None and len(plan) > MAX_CURVES:
-        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of eps and R, got {len(plan)}")
+    check_files(flags, curves=len(plan), settings_of="eps and R")
     sizes = [_neurons(options, eps, R) for eps, R in plan]
     rows: list[dict[str, Any]] = []
     errors: list[Errors] = []
@@ -271,28 +251,16 @@ def work(argv: Sequence[str] | None) -> int:
         params=asdict(options),
         rows=rows,
         provenance=provenance(
-            seed=options.seed, threads=options.jobs, seconds=time.monotonic() - started, **_machine(options.device)
+            seed=options.seed, threads=options.jobs, seconds=time.monotonic() - started, **machine(options.device)
         ),
     )
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.plot is not None:
+
+    def draw(path: str) -> None:
         from figures.main_theorem import save
 
-        with atomic_path(flags.plot) as temporary:
-            save(result, [asdict(one) for one in errors], str(temporary))
-    if flags.json:
-        print_json(result)
-    elif not flags.quiet:
-        _print_table(result)
-    return 1 if flags.check and any(row["verdict"] == REFUTED for row in rows) else 0
+        save(result, [asdict(one) for one in errors], path)
 
-
-def _machine(device: str) -> dict[str, Any]:
-    import torch
-
-    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    return {"torch": torch.__version__, "device": name}
+    return deliver(result, flags, draw=draw, show=lambda: _print_table(result))
 
 
 def _neurons(options: Settings, eps: float, R: int) -> tuple[int, ...]:
@@ -353,13 +321,12 @@ def _judge(options: Settings, rows: list[dict[str, Any]]) -> None:
 
 
 def _print_table(result: Result) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     params = result.params
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    out = console()
     first = result.rows[0]
-    console.print(
+    out.print(
         f"widths {' '.join(map(str, params['widths']))}, {first['statement']}, construction {params['construction']}, "
         f"sampler {params['sampler']}, {params['norm']} norm 1, {params['domain']} ball, seed {params['seed']}"
     )
@@ -367,7 +334,6 @@ def _print_table(result: Result) -> None:
     headings = ("eps", "R", "n", "width x", "trials", "success", "95 % interval", "max error", "verdict")
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
-    colour = {"consistent": "green", "refuted": "bold red", "no power": "yellow"}
     for row in result.rows:
         n = sorted(set(row["n"]), reverse=True)
         table.add_row(
@@ -379,12 +345,12 @@ def _print_table(result: Result) -> None:
             number(row["success"]),
             f"{number(row['ci_low'])} .. {number(row['ci_high'])}",
             f"{row['error_upper_max']:.3g}",
-            f"[{colour[row['verdict']]}]{row['verdict']}[/]",
+            f"[{COLOURS[row['verdict']]}]{row['verdict']}[/]",
         )
-    console.print(table)
+    out.print(table)
     undecided = sum(row["undecided"] for row in result.rows)
     promise = f"promised: error <= eps with probability >= {1.0 - params['delta']:g}"
-    console.print(f"{promise}; {undecided} of {sum(row['trials'] for row in result.rows)} trials undecided")
+    out.print(f"{promise}; {undecided} of {sum(row['trials'] for row in result.rows)} trials undecided")
 
 
 def compact(value: float) -> str:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Config = TypeVar("Config")
 
@@ -61,6 +61,13 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
         if stop.code in (0, None):
             raise
         raise UsageError(f"{_first_sentence(complaint.getvalue())} (see {prog} --help)") from None
+
+
+def values(metavar: str) -> Any:
+    """Annotation of a field whose values are read as text, with what the help shows for them."""
+    import tyro
+
+    return tyro.conf.arg(metavar=metavar)
 
 
 def _refuse_repeats(args: Sequence[str]) -> None:

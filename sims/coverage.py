@@ -12,7 +12,6 @@ cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
 import dataclasses
 import math
-import os
 import sys
 import threading
 import time
@@ -25,12 +24,13 @@ import numpy as np
 import tyro
 
 from sims.intervals import clopper_pearson, confidence_sequence
+from sims.output import COLOURS, check_files, console, deliver, number
 from sims.philox import GRID_BITS
-from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text
+from sims.result import Result, provenance
 from sims.solver.gap import GapSolver
-from sims.table import Flags, Settings, draws, number, settings
+from sims.table import Flags, Settings, draws, settings
 from sims.trials import Counts, count_trials, count_until
-from sims.verdict import REFUTED, verdicts
+from sims.verdict import verdicts
 
 QUANTILE_TRIALS = 10**5
 """The gap quantiles are those of the first trials, this many at most."""
@@ -46,10 +46,6 @@ _PIECE_SUMS = 2**22
 _PIECE_VALUES = 2**15
 
 
-def _values(metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar)
-
-
 @dataclass(frozen=True)
 class Coverage(Flags):
     """With n uniform variables on [-1, 1], R draws each, how likely does every point of an interval have a sum near it?
@@ -61,16 +57,16 @@ class Coverage(Flags):
     """
 
     alpha: tyro.conf.Suppress[tyro.conf.Fixed[tuple[str, ...]]] = ("0.5",)
-    interval: Annotated[tuple[str, str], _values("LOW HIGH")] = ("-0.5", "0.5")
+    interval: Annotated[tuple[str, str], cli.values("LOW HIGH")] = ("-0.5", "0.5")
     """The targets: all points from LOW to HIGH, -1 <= LOW <= HIGH <= 1."""
     method: Literal["auto", "exact", "bitmap"] = "auto"
     """exact: values as drawn, all sums sorted. bitmap: values rounded down to a grid of step 2^-b, all sums as bits:
     a slightly different law, whose bounds are therefore those of eps -+ n 2^-b. auto: exact up to 2^26 sums."""
-    bits: Annotated[str | None, _values("INT")] = None
+    bits: Annotated[str | None, cli.values("INT")] = None
     """Grid of the bitmap: step 2^-bits, 1 to 26. Default: the coarsest step up to a sixteenth of the smallest eps."""
-    delta: Annotated[str, _values("FLOAT")] = "0.05"
+    delta: Annotated[str, cli.values("FLOAT")] = "0.05"
     """Failure probability in (0, 1) that the summary asks for."""
-    trials: Annotated[str, _values("INT")] = "2000"
+    trials: Annotated[str, cli.values("INT")] = "2000"
     """Trials per row, up to 1e12."""
 
 
@@ -293,11 +289,9 @@ _SHOWN = ("n", "method", "success", "ci_low", *_BOUNDS, "gap_q50", "gap_q90", "v
 
 def _print_tables(result: Result) -> None:
     """One table per R and eps, readable in 100 columns."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    colour = {"consistent": "green", "refuted": "bold red", "no power": "yellow"}
+    out = console()
     for entry in result.summary:
         title = f"R = {entry['R']}, eps = {entry['eps']:g}, all targets from {entry['low']:g} to {entry['high']:g}"
         shown = Table(title=title, title_justify="left", padding=(0, 0))
@@ -306,17 +300,17 @@ def _print_tables(result: Result) -> None:
             shown.add_column(_HEADINGS.get(key, key), justify="left" if left else "right", no_wrap=True)
         for row in result.rows:
             if (row["R"], row["eps"]) == (entry["R"], entry["eps"]):
-                shown.add_row(*(_text(row, key, colour) for key in _SHOWN))
-        console.print(shown)
-        console.print(_sentence(entry), soft_wrap=True)
+                shown.add_row(*(_text(row, key) for key in _SHOWN))
+        out.print(shown)
+        out.print(_sentence(entry), soft_wrap=True)
 
 
-def _text(row: Mapping[str, Any], key: str, colour: Mapping[str, str]) -> str:
+def _text(row: Mapping[str, Any], key: str) -> str:
     value = row[key]
     if key == "ci_low":
         return f"{number(value)} .. {number(row['ci_high'])}"
     if key == "verdict":
-        return f"[{colour[value]}]{value}[/]"
+        return f"[{COLOURS[value]}]{value}[/]"
     if key.startswith("gap"):
         return f"{value:.2g}"
     return str(value) if key in ("n", "method") else number(value)
@@ -339,30 +333,19 @@ def run_coverage(flags: Coverage) -> int:
     """Measure, print and write what was asked for; returns the exit code."""
     started = time.monotonic()
     options = settings(flags)
-    check_output("--csv", flags.csv)
-    check_output("--plot", flags.plot)
-    if flags.plot is not None and os.path.splitext(flags.plot)[1].lower() not in (".png", ".pdf", ".svg"):
-        raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
+    check_files(flags, curves=len(options.R) * len(options.eps), settings_of="R and eps")
     rows = plan(flags, options)
     silent = flags.quiet or flags.json
     if not silent:
         print(f"seed {options.seed}, {options.trials} trials a row", flush=True)
     result = simulate(rows, options, quiet=silent, started=started)
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.plot is not None:
+
+    def draw(path: str) -> None:
         from figures.coverage import save
 
-        with atomic_path(flags.plot) as temporary:
-            save(result, str(temporary))
-    if flags.json:
-        print_json(result)
-    elif not flags.quiet:
-        _print_tables(result)
-        for what, path in (("table", flags.csv), ("picture", flags.plot)):
-            if path is not None:
-                print(f"{what}: {path}")
-    return 1 if flags.check and any(row["verdict"] == REFUTED for row in result.rows) else 0
+        save(result, path)
+
+    return deliver(result, flags, draw=draw, show=lambda: _print_tables(result))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

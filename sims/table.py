@@ -6,32 +6,24 @@ A command supplies an ``Experiment``; this module supplies the flags, the loops,
 from __future__ import annotations
 
 import dataclasses
-import os
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from shutil import get_terminal_size
 from typing import Annotated, Any, ClassVar, Literal
-
-import tyro
 
 from sims import cli
 from sims.intervals import clopper_pearson, confidence_sequence
+from sims.output import COLOURS, check_files, console, deliver, number
 from sims.philox import GRID_BITS, MAX_SEED, MAX_TRIAL, TARGETS, VALUES, grid_draws
-from sims.result import Result, atomic_path, check_output, print_json, provenance, write_text
+from sims.result import Result, provenance
 from sims.solver.fixed_point import Integers, window
 from sims.solver.memory import default_jobs
 from sims.trials import Count, count_trials, count_until
-from sims.verdict import REFUTED, verdicts
+from sims.verdict import verdicts
 
 MAX_TRIALS = 10**12
-
-MAX_CURVES = 7
-"""Settings that one picture can tell apart."""
 
 MIN_EPS = 2.0**-40
 """Draws stand on a grid of 2^-52; a window narrower than this would feel it."""
@@ -39,40 +31,36 @@ MIN_EPS = 2.0**-40
 Alpha = float | Literal["uniform"]
 
 
-def _values(metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar)
-
-
 @dataclass(frozen=True)
 class Flags:
     """Flags that these commands share."""
 
-    R: Annotated[tuple[str, ...], _values("INT [INT ...]")] = ("1",)
+    R: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ("1",)
     """Draws that each variable may take; several make a grid. Ranges: 1:5, 1:9:2."""
-    eps: Annotated[tuple[str, ...], _values("FLOAT [FLOAT ...]")] = ("0.01",)
+    eps: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.01",)
     """Accuracy in (0, 1]; several make a grid."""
-    alpha: Annotated[tuple[str, ...], _values("FLOAT|uniform [...]")] = ("0.5",)
+    alpha: Annotated[tuple[str, ...], cli.values("FLOAT|uniform [...]")] = ("0.5",)
     """Target in [-1, 1], or `uniform`: a new one for every trial."""
-    n: Annotated[tuple[str, ...], _values("auto|INT|RANGE [...]")] = ("auto",)
+    n: Annotated[tuple[str, ...], cli.values("auto|INT|RANGE [...]")] = ("auto",)
     """Numbers of variables: 8, 1:30, 4:40:4. auto: from 1 to two past the first whose predicted success is at least
     1 - delta; where those are more than 60, 31 of them."""
-    delta: Annotated[str, _values("FLOAT")] = "0.01"
+    delta: Annotated[str, cli.values("FLOAT")] = "0.01"
     """Failure probability in (0, 1) that the summary asks for."""
-    trials: Annotated[str, _values("INT")] = "1e5"
+    trials: Annotated[str, cli.values("INT")] = "1e5"
     """Trials per row, up to 1e12."""
-    until: Annotated[str | None, _values("WIDTH")] = None
+    until: Annotated[str | None, cli.values("WIDTH")] = None
     """Stop a row as soon as its 95 % confidence sequence is narrower than this."""
-    seed: Annotated[str | None, _values("INT")] = None
+    seed: Annotated[str | None, cli.values("INT")] = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
-    first_trial: Annotated[str, _values("INT")] = "0"
+    first_trial: Annotated[str, cli.values("INT")] = "0"
     """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
-    jobs: Annotated[str | None, _values("INT")] = None
+    jobs: Annotated[str | None, cli.values("INT")] = None
     """Threads. Default: all available cores. The counts do not depend on it."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, _values("FILE")] = None
+    csv: Annotated[str | None, cli.values("FILE")] = None
     """Also write the rows as CSV."""
-    plot: Annotated[str | None, _values("FILE")] = None
+    plot: Annotated[str | None, cli.values("FILE")] = None
     """Also draw the result (.png, .pdf or .svg)."""
     check: bool = False
     """Exit with 1 if a proved bound is refuted."""
@@ -232,15 +220,8 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
     """Simulate every cell and row, judge them, and write what was asked for; returns the exit code."""
     started = time.monotonic()
     options = settings(flags)
-    check_output("--csv", flags.csv)
-    check_output("--plot", flags.plot)
-    if flags.plot is not None and os.path.splitext(flags.plot)[1].lower() not in (".png", ".pdf", ".svg"):
-        raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
-    if flags.csv is not None and flags.plot is not None and Path(flags.csv).resolve() == Path(flags.plot).resolve():
-        raise cli.UsageError(f"--csv and --plot name the same file, {flags.csv}")
     cells = [Cell(R, eps, alpha, kind) for R in options.R for eps in options.eps for alpha in options.alpha]
-    if flags.plot is not None and len(cells) > MAX_CURVES:
-        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(cells)}")
+    check_files(flags, curves=len(cells), settings_of="R, eps and alpha")
     plan = []
     for cell in cells:
         sizes = options.n or default_sizes(experiment.predicted_n(cell, options.delta) + 2)
@@ -248,20 +229,12 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
     if not (flags.quiet or flags.json):
         print(f"seed {options.seed}, {options.trials} trials a row", flush=True)
     result = _simulate(experiment, options, plan, kind, quiet=flags.quiet or flags.json, started=started)
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.plot is not None:
-        with atomic_path(flags.plot) as temporary:
-            experiment.draw(result, str(temporary))
-    if flags.json:
-        print_json(result)
-    elif not flags.quiet:
-        _print_tables(experiment, result)
-        for what, path in (("table", flags.csv), ("picture", flags.plot)):
-            if path is not None:
-                print(f"{what}: {path}")
-    refuted = any(row["verdict"] == REFUTED for row in result.rows)
-    return 1 if flags.check and refuted else 0
+    return deliver(
+        result,
+        flags,
+        draw=lambda path: experiment.draw(result, path),
+        show=lambda: _print_tables(experiment, result),
+    )
 
 
 def _simulate(
@@ -337,12 +310,9 @@ _HIDDEN = ("R", "eps", "alpha", "model", "sampler", "trials", "successes", "ci_h
 
 def _print_tables(experiment: Experiment, result: Result) -> None:
     """One table per cell, readable in 100 columns."""
-    from rich.console import Console
     from rich.table import Table
 
-    # never narrower than the table: a small terminal wraps lines, but no number is cut
-    console = Console(width=max(100, get_terminal_size().columns) if sys.stdout.isatty() else 100, highlight=False)
-    colour = {"consistent": "green", "refuted": "bold red", "no power": "yellow"}
+    out = console()
     for entry in result.summary:
         cell = tuple(entry[key] for key in ("R", "eps", "alpha"))
         kind = entry[experiment.kind_name]
@@ -360,26 +330,9 @@ def _print_tables(experiment: Experiment, result: Result) -> None:
                 if key == "ci_low":
                     texts.append(f"{number(value)} .. {number(row['ci_high'])}")
                 elif key == "verdict":
-                    texts.append(f"[{colour[value]}]{value}[/]")
+                    texts.append(f"[{COLOURS[value]}]{value}[/]")
                 else:
                     texts.append(str(value) if key == "n" else number(value))
             table.add_row(*texts)
-        console.print(table)
-        console.print(experiment.sentence(entry), soft_wrap=True)
-
-
-def number(p: float) -> str:
-    """A probability in at most seven characters, without rounding to 0 or 1 what is neither.
-
-    Examples
-    --------
-    >>> number(0.99654), number(0.0), number(1.0), number(3.2e-7), number(1 - 1e-9)
-    ('0.9965', '0', '1', '3.2e-07', '1-1e-09')
-    """
-    if p in (0.0, 1.0):
-        return str(int(p))
-    if p < 1e-4:
-        return f"{p:.1e}"
-    if p > 0.9999:
-        return f"1-{1.0 - p:.0e}"
-    return f"{p:.4f}"
+        out.print(table)
+        out.print(experiment.sentence(entry), soft_wrap=True)

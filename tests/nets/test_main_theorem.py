@@ -149,6 +149,7 @@ def test_table_csv_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) ->
         (["--seed", "1", "--seed", "2"], "--seed is given more than once"),
         (["--csv", "missing/a.csv"], "the folder 'missing' does not exist"),
         (["--R", *map(str, range(1, 9)), "--plot", "a.png"], "--plot holds up to 7 settings of eps and R, got 8"),
+        (["--csv", "a.png", "--plot", "./a.png"], "--csv and --plot name the same file"),
         (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file"),
     ],
 )

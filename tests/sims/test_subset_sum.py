@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sims.output
 import sims.subset_sum as command
-import sims.table
 from sims.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence
 from sims.table import Cell
 from tests import naive
@@ -229,4 +229,4 @@ def test_the_seed_is_drawn_and_printed(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_number_never_rounds_to_certainty() -> None:
-    assert [sims.table.number(p) for p in (0.5, 1 - 1e-6, 1e-9)] == ["0.5000", "1-1e-06", "1.0e-09"]
+    assert [sims.output.number(p) for p in (0.5, 1 - 1e-6, 1e-9)] == ["0.5000", "1-1e-06", "1.0e-09"]

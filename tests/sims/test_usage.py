@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sims import cli, single_weight, subset_sum
+from sims import cli, coverage, single_weight, subset_sum
 
 BAD = [
     (["--eps", "0"], "eps must be in (0, 1], got eps=0"),
@@ -73,6 +73,22 @@ def test_one_clear_line_and_exit_2(
     assert message in captured.err
     assert "│" not in captured.err
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--csv", "a.png", "--plot", "./a.png"], "--csv and --plot name the same file"),
+        (["--R", "1:8", "--plot", "a.png"], "--plot holds up to 7 settings of R and eps, got 8"),
+        (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file, got a.gif"),
+        (["--csv", "missing/rows.csv"], "the folder 'missing' does not exist"),
+    ],
+)
+def test_coverage_checks_its_files_first_too(argv: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
+    assert coverage.main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
 
 
 @pytest.mark.parametrize(
