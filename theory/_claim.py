@@ -1,0 +1,54 @@
+"""What a registered statement consists of, and the words that the sections share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["proved", "read", "recalled", "heuristic"]
+
+PROOFS = "theory/PROOFS.md"
+UNIFORM = "draws i.i.d. U[-1, 1]"
+TARGET = "|alpha| <= 1 fixed, or alpha ~ U[-1, 1] independent of the draws"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement.
+
+    Attributes
+    ----------
+    id : str
+        Section and number, e.g. "1.1"; the heading of its proof.
+    statement : str
+        The claim in one sentence.
+    source : str
+        "theory/PROOFS.md" or a key of theory.bibliography.
+    status : {"proved", "read", "recalled", "heuristic"}
+        Proved in PROOFS.md; read in the paper's text or code; recalled, not checked; or a prediction, never a bound.
+    assumptions : tuple of str
+        What the statement needs.
+    functions : tuple of str
+        Dotted names of the functions that evaluate it.
+    test : str
+        The file under tests/ that tests it.
+    simulation : str
+        The command that simulates it, e.g. "sims.subset_sum"; empty if there is none.
+    figure : str
+        Number of the figure that shows it; empty if there is none.
+    """
+
+    id: str
+    statement: str
+    source: str
+    status: Status
+    assumptions: tuple[str, ...]
+    functions: tuple[str, ...]
+    test: str
+    simulation: str = ""
+    figure: str = ""
+
+
+def names(module: str, *functions: str) -> tuple[str, ...]:
+    """Dotted names of functions of one module of ``theory``."""
+    return tuple(f"theory.{module}.{function}" for function in functions)
