@@ -1,11 +1,11 @@
 # Two commands: `make demo` and `make test`. Both set up .venv first if it is missing.
 PYTHON ?= python3
 # On a machine without room for PyTorch: make test EXTRAS=dev (the tests of nets/ are then skipped, and say so).
-EXTRAS ?= dev,nets
+EXTRAS ?= dev,nets,cluster
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test verify lint format bench clean
+.PHONY: demo test verify figures lint format bench clean
 
 demo: .venv/.demo-ready
 	@mkdir -p figures/out
@@ -16,6 +16,9 @@ test: .venv/.test-ready
 
 verify: .venv/.test-ready
 	$(BIN)/python -m pytest -m verification tests/verification $(ARGS)
+
+figures: .venv/.test-ready
+	$(BIN)/python -m figures $(ARGS)
 
 lint: .venv/.test-ready
 	$(BIN)/ruff check .

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import tyro  # noqa: F401  (its import fails while a doctest's last value, which stands in builtins, is not hashable)
+
 _HAS_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if _HAS_TORCH else ["nets/*", "tests/nets/*"]
 

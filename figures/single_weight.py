@@ -1,4 +1,4 @@
-"""Figure 1: success of the best of n R single draws against n, with the exact formula and the lemma's bound.
+"""Figure 1: failure of the nearest of n R single draws against n: the exact formula, the lemma's bound, simulation.
 
 ``python -m figures.single_weight`` draws R = 1, 2, 5, 10 at eps = 0.1; ``sims.single_weight --plot`` draws its own
 result.
@@ -10,16 +10,54 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures import success
-from figures.style import out, save_figure
+from figures import failure, success
+from figures.recipe import Data, Recipe, as_result, draw, run
+from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from sims.output import MAX_CURVES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any) -> Figure:
-    """Draw a result of ``sims.single_weight``."""
-    return success.plot(result, kind="sampler", prediction=None, xlabel="number of elements n")
+def plot(result: Any, *, note: bool = True) -> Figure:
+    """Draw a result of ``sims.single_weight``.
+
+    Parameters
+    ----------
+    result : sims.result.Result
+    note : bool
+        Say the parameters, trials and seed under the axis.
+
+    Raises
+    ------
+    ValueError
+        More cells than can be told apart.
+    """
+    from matplotlib.lines import Line2D
+
+    groups = success.cells(result.rows, "sampler")
+    if len(groups) > MAX_CURVES:
+        raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
+    with house_style():
+        figure, axes = new_figure()
+        handles: list[Any] = []
+        for index, (key, rows) in enumerate(groups.items()):
+            colour, marker = PALETTE[index], MARKERS[index]
+            failure.curve(axes, rows, "exact", of="success", color=colour)
+            failure.curve(axes, rows, "lower_bound", of="success", color=colour, linestyle=":", linewidth=1.1)
+            name = success.label(key, list(groups))
+            handles.append(failure.points(axes, rows, colour=colour, marker=marker, label=name))
+        lowest = min(1.0 - row["ci_low"] for row in result.rows)
+        axes.set(yscale="log", ylim=(0.3 * lowest, 1.5), ylabel="probability of failure")
+        xlabel = "number of elements n"
+        axes.set_xlabel(f"{xlabel}\n{success.caption(result, 'sampler')}" if note else xlabel)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        kinds = [
+            Line2D([], [], color="0.35", label="exact formula (1.1)"),
+            Line2D([], [], color="0.35", linestyle=":", label="lemma's bound (1.2)"),
+        ]
+        figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
+    return figure
 
 
 def save(result: Any, path: str) -> None:
@@ -27,13 +65,33 @@ def save(result: Any, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Simulate the four curves and draw them; further flags go to ``sims.single_weight``."""
-    from sims import single_weight
+def _compute(smoke: bool, seed: int) -> Data:
+    trials = "200" if smoke else "1e6"
+    argv = ("--R", "1", "2", "5", "10", "--eps", "0.1", "--n", "1:40:3", "--trials", trials, "--seed", str(seed))
+    return {"result": run("sims.single_weight", *argv)}
 
-    rest = list(sys.argv[1:] if argv is None else argv)
-    path = out("single_weight.png")
-    return single_weight.main(["--R", "1", "2", "5", "10", "--eps", "0.1", "--n", "1:40:3", "--plot", path, *rest])
+
+def _caption(data: Data) -> str:
+    return (
+        "Probability that none of n elements, R draws each, comes within eps of alpha. Points: simulation (an arrow: "
+        "from here on no trial failed; its tip is the upper end of the 95 % interval); line: the exact formula 1.1; "
+        f"dotted: the lemma's bound 1.2. {success.caption(as_result(data['result']), 'sampler')}."
+    )
+
+
+RECIPE = Recipe(
+    "single_weight",
+    1,
+    "One weight by the nearest draw",
+    _compute,
+    lambda data: plot(as_result(data["result"]), note=False),
+    _caption,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw figure 1; see ``--help``."""
+    return draw(RECIPE, argv)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def house_style() -> Any:
     return mpl.rc_context(_RC)
 
 
-def new_figure(width: float = 6.4, height: float = 3.8) -> tuple[Figure, Any]:
+def new_figure(width: float = 5.5, height: float = 3.4) -> tuple[Figure, Any]:
     """An empty figure (inches) with one pair of axes, without a display; call it inside ``house_style()``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -53,6 +53,16 @@ def new_figure(width: float = 6.4, height: float = 3.8) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def new_panels(count: int, width: float = 5.5, height: float = 2.3) -> tuple[Figure, list[Any]]:
+    """A figure with ``count`` panels side by side that share their y axis; call it inside ``house_style()``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
 
 
 def save_figure(figure: Figure, path: str) -> None:

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.style import out, save_figure
+from figures.recipe import Data, Recipe, as_result, draw, run
+from figures.style import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any) -> Figure:
-    """Draw a result of ``sims.subset_sum``."""
-    return success.plot(result, kind="model", prediction="prediction (heuristic)", xlabel="number of variables n")
+def plot(result: Any, *, note: bool = True) -> Figure:
+    """Draw a result of ``sims.subset_sum``; ``note``: with the parameters, trials and seed under the axis."""
+    prediction, xlabel = "prediction (heuristic)", "number of variables n"
+    return success.plot(result, kind="model", prediction=prediction, xlabel=xlabel, note=note)
 
 
 def save(result: Any, path: str) -> None:
@@ -26,12 +28,34 @@ def save(result: Any, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Simulate the four curves and draw them; further flags go to ``sims.subset_sum``."""
-    from sims import subset_sum
+def _compute(smoke: bool, seed: int) -> Data:
+    trials = "200" if smoke else "1e6"
+    argv = ("--R", "1", "2", "5", "10", "--eps", "0.01", "--trials", trials, "--seed", str(seed))
+    return {"result": run("sims.subset_sum", *argv)}
 
-    rest = list(sys.argv[1:] if argv is None else argv)
-    return subset_sum.main(["--R", "1", "2", "5", "10", "--plot", out("subset_sum.png"), *rest])
+
+def _caption(data: Data) -> str:
+    return (
+        "Probability that some choice of n re-sampled uniform values sums to within eps of alpha. Points: exact "
+        "simulation; shaded: between the proved bounds 2.1 and 2.2; dashed: the prediction 2.4, a heuristic. "
+        + success.caption(as_result(data["result"]), "model")
+        + "."
+    )
+
+
+RECIPE = Recipe(
+    "subset_sum",
+    2,
+    "Random subset sums with re-sampling",
+    _compute,
+    lambda data: plot(as_result(data["result"]), note=False),
+    _caption,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw figure 2; see ``--help``."""
+    return draw(RECIPE, argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Success probability against n: simulated points, proved band, prediction. Shared by two figures.
+"""Success probability against n: simulated points, proved band, prediction. Shared by several figures.
 
-``plot`` draws a ``sims.result.Result`` of ``sims.subset_sum`` or ``sims.single_weight`` and simulates nothing.
+``plot`` draws a ``sims.result.Result`` of ``sims.subset_sum`` or a command like it, and simulates nothing.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def cells(rows: Iterable[Row], kind: str) -> dict[tuple[Any, ...], list[Row]]:
     return {key: sorted(group, key=lambda row: row["n"]) for key, group in groups.items()}
 
 
-def _label(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> str:
+def label(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> str:
     """What tells this cell from the others; everything, if there is only one."""
     names = ("R = {}", "eps = {:g}", "alpha = {}", "{}")
     varying = [i for i in range(4) if len({other[i] for other in keys}) > 1] or [0, 1, 2]
     return ", ".join(names[i].format(key[i]) for i in varying)
 
 
-def plot(result: Any, *, kind: str, prediction: str | None, xlabel: str) -> Figure:
+def plot(result: Any, *, kind: str, prediction: str, xlabel: str, note: bool = True) -> Figure:
     """Success against n, one colour per cell.
 
     Parameters
@@ -40,9 +40,11 @@ def plot(result: Any, *, kind: str, prediction: str | None, xlabel: str) -> Figu
     result : sims.result.Result
     kind : str
         Column that names the model or the sampler.
-    prediction : str or None
-        Legend text of the dashed prediction; None draws the ``exact`` column as a solid line instead.
+    prediction : str
+        Legend text of the dashed prediction.
     xlabel : str
+    note : bool
+        Say the parameters, trials and seed under the axis; a published figure says them in its caption.
 
     Raises
     ------
@@ -56,39 +58,38 @@ def plot(result: Any, *, kind: str, prediction: str | None, xlabel: str) -> Figu
         figure, axes = new_figure()
         handles: list[Any] = []
         for index, (key, rows) in enumerate(groups.items()):
-            label = _label(key, list(groups))
-            handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], label, exact=prediction is None))
+            name = label(key, list(groups))
+            handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], name))
         axes.set(ylabel="probability of success", ylim=(-0.02, 1.03))
-        axes.set_xlabel(f"{xlabel}\n{_caption(result, groups, kind)}")
+        axes.set_xlabel(f"{xlabel}\n{caption(result, kind)}" if note else xlabel)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(handles=handles + _legend_of_kinds(prediction), loc="lower right", frameon=True, framealpha=0.9)
     return figure
 
 
-def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: str, *, exact: bool) -> Any:
+def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: str) -> Any:
     n = [row["n"] for row in rows]
     low, high = ([row[name] for row in rows] for name in ("lower_bound", "upper_bound"))
     axes.fill_between(n, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(n, low, color=colour, linewidth=0.7)
     axes.plot(n, high, color=colour, linewidth=0.7)
-    curve = [row["exact" if exact else "prediction"] for row in rows]
-    axes.plot(n, curve, color=colour, linestyle="-" if exact else "--")
+    axes.plot(n, [row["prediction"] for row in rows], color=colour, linestyle="--")
     success = [row["success"] for row in rows]
     bars = [[row["success"] - row["ci_low"] for row in rows], [row["ci_high"] - row["success"] for row in rows]]
     return axes.errorbar(n, success, yerr=bars, fmt=marker, color=colour, capsize=2, label=label, clip_on=False)
 
 
-def _legend_of_kinds(prediction: str | None) -> list[Any]:
+def _legend_of_kinds(prediction: str) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    curve = Line2D([], [], color="0.35", linestyle="-" if prediction is None else "--")
-    curve.set_label("exact formula" if prediction is None else prediction)
+    curve = Line2D([], [], color="0.35", linestyle="--", label=prediction)
     return [Patch(color="0.35", alpha=0.25, label="between proved bounds"), curve]
 
 
-def _caption(result: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], kind: str) -> str:
-    keys = list(groups)
+def caption(result: Any, kind: str) -> str:
+    """What all cells of a result have in common, with the trials and the seed."""
+    keys = list(cells(result.rows, kind))
     names = ("R = {}", "eps = {:g}", "alpha = {}", f"{kind} {{}}")
     common = [names[i].format(keys[0][i]) for i in range(4) if len({key[i] for key in keys}) == 1]
     trials = {row["trials"] for row in result.rows}

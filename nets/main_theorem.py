@@ -236,34 +236,47 @@ def work(argv: Sequence[str] | None) -> int:
     options = settings(flags)
     plan = [(eps, R) for eps in options.eps for R in options.R]
     check_files(flags, curves=len(plan), settings_of="eps and R")
-    sizes = [_neurons(options, eps, R) for eps, R in plan]
-    rows: list[dict[str, Any]] = []
+    sizes = [neurons(options, eps, R) for eps, R in plan]
     errors: list[Errors] = []
+    seconds: list[float] = []
     with cli.progress(options.trials * len(plan), quiet=flags.quiet or flags.json) as advance:
         for (eps, R), n in zip(plan, sizes, strict=True):
             begun = time.monotonic()
             found = certified_errors(options, eps, R, n, lambda amount, _=None, R=R: advance(amount, f"R={R}"))
             errors.append(found)
-            rows.append(_row(options, eps, R, n, found, time.monotonic() - begun))
+            seconds.append(time.monotonic() - begun)
+    result = tabulate(options, sizes, errors, seconds, total=time.monotonic() - started)
+    return deliver(result, flags, draw=lambda path: draw(result, errors, path), show=lambda: print_table(result))
+
+
+def tabulate(
+    options: Settings,
+    sizes: Sequence[Sequence[int]],
+    errors: Sequence[Errors],
+    seconds: Sequence[float],
+    *,
+    total: float,
+) -> Result:
+    """The result of all rows, in the order of eps, then R: n, errors and seconds of each, judged together."""
+    plan = [(eps, R) for eps in options.eps for R in options.R]
+    rows = [_row(options, *at, *rest) for at, *rest in zip(plan, sizes, errors, seconds, strict=True)]
     _judge(options, rows)
-    result = Result(
+    return Result(
         command="nets.main_theorem",
         params=asdict(options),
         rows=rows,
-        provenance=provenance(
-            seed=options.seed, threads=options.jobs, seconds=time.monotonic() - started, **machine(options.device)
-        ),
+        provenance=provenance(seed=options.seed, threads=options.jobs, seconds=total, **machine(options.device)),
     )
 
-    def draw(path: str) -> None:
-        from figures.main_theorem import save
 
-        save(result, [asdict(one) for one in errors], path)
+def draw(result: Result, errors: Sequence[Errors], path: str) -> None:
+    """Draw the certified errors against eps."""
+    from figures.main_theorem import save
 
-    return deliver(result, flags, draw=draw, show=lambda: _print_table(result))
+    save(result, [asdict(one) for one in errors], path)
 
 
-def _neurons(options: Settings, eps: float, R: int) -> tuple[int, ...]:
+def neurons(options: Settings, eps: float, R: int) -> tuple[int, ...]:
     """n of every target layer: the user's, or the statement's."""
     from theory.network_width import source_width
 
@@ -320,7 +333,7 @@ def _judge(options: Settings, rows: list[dict[str, Any]]) -> None:
         row.update(verdict=verdict, seconds=seconds)
 
 
-def _print_table(result: Result) -> None:
+def print_table(result: Result) -> None:
     from rich.table import Table
 
     params = result.params

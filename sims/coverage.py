@@ -15,7 +15,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -207,14 +207,19 @@ def _bounds(setting: Setting, eps: float) -> dict[str, float]:
 
 
 def simulate(
-    rows: Sequence[tuple[Setting, tuple[float, ...]]], options: Settings, *, quiet: bool, started: float
+    rows: Sequence[tuple[Setting, tuple[float, ...]]],
+    options: Settings,
+    *,
+    quiet: bool,
+    started: float,
+    counters: Callable[..., CoverageCounter] = CoverageCounter,
 ) -> Result:
-    """Measure every row, then judge them together."""
+    """Measure every row, then judge them together; ``counters`` makes what counts."""
     first, trials, jobs = options.first_trial, options.trials, options.jobs
     found: dict[tuple[int, float, int], tuple[Setting, tuple[int, int], dict[str, float]]] = {}
     with cli.progress(trials * len(rows), quiet=quiet) as advance:
         for setting, eps in rows:
-            counter = CoverageCounter(setting, eps, options.seed, first=first, trials=trials, jobs=jobs)
+            counter = counters(setting, eps, options.seed, first=first, trials=trials, jobs=jobs)
             report = partial(advance, label=f"R={setting.R} n={setting.n}")
             if options.until is None:
                 total = count_trials(counter, first, trials, piece=counter.piece, jobs=jobs, advance=report)
@@ -287,7 +292,7 @@ _BOUNDS = ("lower_bound", "upper_bound", "prediction")
 _SHOWN = ("n", "method", "success", "ci_low", *_BOUNDS, "gap_q50", "gap_q90", "verdict")
 
 
-def _print_tables(result: Result) -> None:
+def print_tables(result: Result) -> None:
     """One table per R and eps, readable in 100 columns."""
     from rich.table import Table
 
@@ -345,7 +350,7 @@ def run_coverage(flags: Coverage) -> int:
 
         save(result, path)
 
-    return deliver(result, flags, draw=draw, show=lambda: _print_tables(result))
+    return deliver(result, flags, draw=draw, show=lambda: print_tables(result))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

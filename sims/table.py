@@ -228,16 +228,16 @@ def run_table(experiment: Experiment, flags: Flags, kind: str) -> int:
         plan.append((cell, sizes, *experiment.counter(cell, sizes, options.seed, options.jobs)))
     if not (flags.quiet or flags.json):
         print(f"seed {options.seed}, {options.trials} trials a row", flush=True)
-    result = _simulate(experiment, options, plan, kind, quiet=flags.quiet or flags.json, started=started)
+    result = simulate(experiment, options, plan, kind, quiet=flags.quiet or flags.json, started=started)
     return deliver(
         result,
         flags,
         draw=lambda path: experiment.draw(result, path),
-        show=lambda: _print_tables(experiment, result),
+        show=lambda: print_tables(experiment, result),
     )
 
 
-def _simulate(
+def simulate(
     experiment: Experiment,
     options: Settings,
     plan: Sequence[tuple[Cell, Sequence[int], Count, int]],
@@ -305,10 +305,10 @@ def _summarise(experiment: Experiment, cell: Cell, delta: float, rows: Sequence[
 
 
 _HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
-_HIDDEN = ("R", "eps", "alpha", "model", "sampler", "trials", "successes", "ci_high")
+_HIDDEN = ("R", "eps", "alpha", "model", "sampler", "kind", "gain", "trials", "successes", "ci_high")
 
 
-def _print_tables(experiment: Experiment, result: Result) -> None:
+def print_tables(experiment: Experiment, result: Result) -> None:
     """One table per cell, readable in 100 columns."""
     from rich.table import Table
 

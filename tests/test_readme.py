@@ -16,7 +16,7 @@ TABLE = {
     cells[0]: cells
     for line in README.splitlines()
     if re.match(r"\| \d\.\d", line)
-    for cells in [[cell.strip() for cell in line.split("|")[1:-1]]]
+    for cells in [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]]
 }
 
 
@@ -34,6 +34,17 @@ def test_a_row_names_things_that_exist(claim: object) -> None:
         assert name.rsplit(".", 1)[-1] in registered
     (file,) = re.findall(r"`([\w/.]+)`", test)
     assert (ROOT / "tests" / file).is_file()
+
+
+def test_the_claim_table_is_what_the_command_writes(tmp_path: Path) -> None:
+    """Rewritten with the budget and the seed that the README names, it is the same."""
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
+    (budget, seed) = re.search(r"sims\.verify --budget (\w+) --seed (\d+) --readme", README).groups()
+    copy = tmp_path / "README.md"
+    copy.write_text(README, encoding="utf-8")
+    main = importlib.import_module("sims.verify").main
+    assert main(["--budget", budget, "--seed", seed, "--readme", str(copy), "--quiet"]) == 0
+    assert copy.read_text(encoding="utf-8").splitlines() == README.splitlines()
 
 
 def test_pictures_exist() -> None:

@@ -36,6 +36,8 @@ class Claim:
         The command that simulates it, e.g. "sims.subset_sum"; empty if there is none.
     figure : str
         Number of the figure that shows it; empty if there is none.
+    short : str
+        The claim in a few words, for tables; empty: the statement itself.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Claim:
     test: str
     simulation: str = ""
     figure: str = ""
+    short: str = ""
 
 
 def names(module: str, *functions: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ COVERAGE: tuple[Claim, ...] = (
         (UNIFORM, "R = 1", "a finite union of intervals"),
         names("coverage", "gain", "check_certificate", "spectral_gap_enclosure"),
         test="theory/test_coverage.py",
+        short="the covered share v grows by c v(1-v) in expectation: c = 1/5, and 0.307 by a certified spectral gap",
     ),
     Claim(
         "3.1 (c)",
@@ -22,6 +23,7 @@ COVERAGE: tuple[Claim, ...] = (
         (UNIFORM, "R = 1"),
         names("coverage", "gain"),
         test="theory/test_coverage.py",
+        short="the same with c = 1/2: a conjecture nothing tried here could break",
     ),
     Claim(
         "3.2",
@@ -31,6 +33,7 @@ COVERAGE: tuple[Claim, ...] = (
         (UNIFORM,),
         names("coverage", "expected_share"),
         test="theory/test_coverage.py",
+        short="the drift with R draws",
     ),
     Claim(
         "3.3",
@@ -38,9 +41,10 @@ COVERAGE: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "c <= 0.307 (the conjectured 1/2 may be asked for and is then no proof)"),
-        names("coverage", "share_failure_bound", "coverage_failure_bound", "required_n"),
+        names("coverage", "required_n", "share_failure_bound", "coverage_failure_bound"),
         simulation="sims.coverage",
         test="sims/test_coverage.py",
+        short="explicit tail: n that suffices for all targets at once",
     ),
     Claim(
         "3.4 (a)",
@@ -50,6 +54,7 @@ COVERAGE: tuple[Claim, ...] = (
         ("C must be passed",),
         names("coverage", "lueker_required_n"),
         test="theory/test_coverage.py",
+        short="Lueker's form, C unknown",
     ),
     Claim(
         "3.4 (b)",
@@ -59,6 +64,7 @@ COVERAGE: tuple[Claim, ...] = (
         ("C must be passed",),
         names("coverage", "dacunha_failure"),
         test="theory/test_coverage.py",
+        short="da Cunha et al.'s form, C unknown",
     ),
     Claim(
         "3.5",
@@ -66,9 +72,10 @@ COVERAGE: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "at most 4096 targets"),
-        names("coverage", "union_failure_bound", "success_prob_lower", "success_prob_upper", "necessary_n"),
+        names("coverage", "success_prob_lower", "union_failure_bound", "success_prob_upper", "necessary_n"),
         simulation="sims.coverage",
         test="sims/test_coverage.py",
+        short="all targets by a union over single ones; necessary n by counting",
     ),
     Claim(
         "3.6",
@@ -79,5 +86,6 @@ COVERAGE: tuple[Claim, ...] = (
         names("coverage", "success_prediction", "predicted_n"),
         simulation="sims.coverage",
         test="theory/test_coverage.py",
+        short="prediction of coverage (Poisson picture)",
     ),
 )

@@ -17,6 +17,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "layer_etas"),
         simulation="nets.main_theorem",
         test="theory/test_network_width.py",
+        short="weights within eta_i give sup error <= eps",
     ),
     Claim(
         "4.3",
@@ -26,14 +27,15 @@ NETWORKS: tuple[Claim, ...] = (
         ("|w| <= 1", "0 < eta <= 1", UNIFORM),
         names(
             "gadget",
+            "log_weight_miss_bound",
             "b_window_prob",
             "a_window_prob",
             "window_success_prob",
             "log_window_miss_prob",
-            "log_weight_miss_bound",
         ),
         simulation="nets.main_theorem",
         test="theory/test_gadget.py",
+        short="n neurons miss one weight with probability <= (1-q_b q_a)^n",
     ),
     Claim(
         "4.4",
@@ -53,6 +55,7 @@ NETWORKS: tuple[Claim, ...] = (
         simulation="nets.main_theorem",
         test="nets/test_main_theorem.py",
         figure="6",
+        short="main theorem with our constants",
     ),
     Claim(
         "4.5",
@@ -63,6 +66,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "required_n_recalled"),
         simulation="nets.main_theorem --statement recalled",
         test="nets/test_main_theorem.py",
+        short="main theorem as we recall it",
     ),
     Claim(
         "4.5 (b)",
@@ -72,6 +76,7 @@ NETWORKS: tuple[Claim, ...] = (
         (_NORMS, "l2 ball"),
         names("network_width", "required_n_recalled", "log_failure_bound"),
         test="theory/test_network_width.py",
+        short="as recalled it holds for R = 1; dividing by R^2 does not follow",
     ),
     Claim(
         "4.5 (c)",
@@ -82,13 +87,14 @@ NETWORKS: tuple[Claim, ...] = (
         ("l = d = 1, F = [1]", "the thresholds are numerical"),
         names(
             "network_width",
-            "corner_R",
             "corner_failure_exact",
+            "corner_R",
             "corner_log_failure_exact",
             "corner_log_failure_designated",
         ),
         simulation="nets.main_theorem --widths 1 1",
         test="nets/test_main_theorem.py",
+        short="the corner n = 1, exactly: as recalled it fails only for delta below about 1e-21",
     ),
     Claim(
         "4.5 (d)",
@@ -100,6 +106,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "required_n_repaired"),
         simulation="nets.main_theorem --statement repaired",
         test="theory/test_network_width.py",
+        short="a repair of the recalled form, for every R",
     ),
     Claim(
         "4.6",
@@ -116,6 +123,7 @@ NETWORKS: tuple[Claim, ...] = (
             "weight_log_miss_prob",
         ),
         test="theory/test_gadget.py",
+        short="one weight exactly: law of a product, best of R draws of b and of a",
     ),
     Claim(
         "4.8",
@@ -126,5 +134,6 @@ NETWORKS: tuple[Claim, ...] = (
         ("IEEE float64, matrix products with the standard error bound", "effective weights taken as exact"),
         ("nets.certificate.certify", "nets.certificate.certify_batch"),
         test="nets/test_certificate.py",
+        short="certificate: lower <= sup error <= upper",
     ),
 )

@@ -12,10 +12,11 @@ SINGLE_WEIGHT: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "0 < eps <= 1", TARGET),
-        names("single_weight", "hit_prob", "miss_prob_exact", "log_miss_prob_exact", "required_n_exact"),
+        names("single_weight", "miss_prob_exact", "hit_prob", "log_miss_prob_exact", "required_n_exact"),
         simulation="sims.single_weight",
         test="sims/test_single_weight.py",
         figure="1",
+        short="one value, n candidates, R draws each: P(miss) = (1-p)^(nR)",
     ),
     Claim(
         "1.2",
@@ -24,10 +25,11 @@ SINGLE_WEIGHT: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "0 < eps <= 1", TARGET),
-        names("single_weight", "miss_prob_bound", "log_miss_prob_bound", "required_n"),
+        names("single_weight", "required_n", "miss_prob_bound", "log_miss_prob_bound"),
         simulation="sims.single_weight",
         test="theory/test_single_weight.py",
         figure="1",
+        short="P(miss) <= exp(-nR eps/2), so n >= 2/(eps R) log(1/delta) suffices",
     ),
     Claim(
         "1.3",
@@ -36,9 +38,10 @@ SINGLE_WEIGHT: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "|t| <= 1 fixed"),
-        names("single_weight", "nearest_distance_cdf", "nearest_distance_ppf", "nearest_draw"),
+        names("single_weight", "nearest_distance_ppf", "nearest_distance_cdf", "nearest_draw"),
         simulation="sims.single_weight --sampler nearest",
         test="sims/test_single_weight.py",
+        short="law of the nearest of R draws, from one random number",
     ),
 )
 
@@ -52,6 +55,7 @@ SUBSET_SUM: tuple[Claim, ...] = (
         (UNIFORM, "1e-60 <= eps <= 1", TARGET),
         names("subset_sum", "sum_hit_prob", "log_sum_hit_prob"),
         test="theory/test_irwin_hall.py",
+        short="sums of uniforms by recurrences without subtraction: rounding known in advance",
     ),
     Claim(
         "2.1",
@@ -70,6 +74,7 @@ SUBSET_SUM: tuple[Claim, ...] = (
         simulation="sims.subset_sum",
         test="sims/test_subset_sum.py",
         figure="2",
+        short="success <= expected number of good sums; necessary n",
     ),
     Claim(
         "2.2",
@@ -78,10 +83,11 @@ SUBSET_SUM: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "1e-60 <= eps <= 1", "n <= 64 in one bound", TARGET),
-        names("subset_sum", "success_prob_second_moment", "success_prob_lower"),
+        names("subset_sum", "success_prob_lower", "success_prob_second_moment"),
         simulation="sims.subset_sum",
         test="theory/test_subset_sum.py",
         figure="2",
+        short="success >= (c.e)^2/(c'Mc): second moment, certified quadrature",
     ),
     Claim(
         "2.3",
@@ -90,9 +96,10 @@ SUBSET_SUM: tuple[Claim, ...] = (
         PROOFS,
         "proved",
         (UNIFORM, "1e-60 <= eps <= 1", "|alpha| <= 1 fixed; for a uniform alpha only a single block"),
-        names("subset_sum", "failure_prob_bound", "log_failure_prob_bound", "success_prob_lower", "required_n"),
+        names("subset_sum", "required_n", "failure_prob_bound", "log_failure_prob_bound", "success_prob_lower"),
         simulation="sims.subset_sum",
         test="theory/test_subset_sum.py",
+        short="blocks fail independently: an explicit n that suffices",
     ),
     Claim(
         "2.4",
@@ -113,6 +120,7 @@ SUBSET_SUM: tuple[Claim, ...] = (
         simulation="sims.subset_sum",
         test="theory/test_prediction.py",
         figure="2",
+        short="sharp prediction (random-energy picture), threshold log(1/eps)/log(R+1)",
     ),
     Claim(
         "2.5",
@@ -122,5 +130,6 @@ SUBSET_SUM: tuple[Claim, ...] = (
         ("values i.i.d. U[0, 1]", "n -> infinity with 2^n x / sqrt n fixed"),
         names("subset_sum", "partition_miss_prediction"),
         test="theory/test_prediction.py",
+        short="window of the number partitioning problem",
     ),
 )

@@ -7,12 +7,15 @@ One file per section; a new section adds its tuple to CLAIMS. A test resolves ev
 from __future__ import annotations
 
 from theory._claim import Claim, Status
+from theory._claims_binary import BINARY
 from theory._claims_coverage import COVERAGE
+from theory._claims_neighbours import NEIGHBOURS
 from theory._claims_networks import NETWORKS
+from theory._claims_recycling import RECYCLING
 from theory._claims_sums import SINGLE_WEIGHT, SUBSET_SUM
 
 __all__ = ["BY_ID", "CLAIMS", "Claim", "Status"]
 
-CLAIMS: tuple[Claim, ...] = SINGLE_WEIGHT + SUBSET_SUM + COVERAGE + NETWORKS
+CLAIMS: tuple[Claim, ...] = SINGLE_WEIGHT + SUBSET_SUM + COVERAGE + NETWORKS + NEIGHBOURS + RECYCLING + BINARY
 
 BY_ID: dict[str, Claim] = {claim.id: claim for claim in CLAIMS}

@@ -53,3 +53,6 @@ def test_too_many_cells_are_refused(capsys: pytest.CaptureFixture) -> None:
     found = result(subset_sum_command, ["--R", "1:8", "--n", "1"], capsys)
     with pytest.raises(ValueError, match="up to 7 settings of R, eps and alpha, got 8"):
         subset_sum.plot(found)
+    found = result(single_weight_command, ["--R", "1:8", "--n", "1"], capsys)
+    with pytest.raises(ValueError, match="up to 7 settings of R, eps and alpha, got 8"):
+        single_weight.plot(found)

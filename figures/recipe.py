@@ -1,0 +1,190 @@
+"""A published figure: numbers computed once and committed, drawn from their file in three formats.
+
+Every figure module has a ``RECIPE`` and ends in ``draw(RECIPE, argv)``. Drawing simulates nothing; ``--compute`` makes
+the numbers anew and ``--smoke`` makes a few of them and draws those, to show that the whole way works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from figures.style import save_figure
+from sims import cli
+from sims.result import Result, atomic_path, provenance, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Data = dict[str, Any]
+
+FOLDER = Path(__file__).parent / "data"
+"""Where the committed numbers lie, one small JSON file per figure."""
+
+FORMATS = ("pdf", "svg", "png")
+
+SEED = 1
+"""Seed of the committed numbers."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one figure is made.
+
+    Attributes
+    ----------
+    name : str
+        Of its module, its data file and its pictures.
+    number : int
+        As papers and the report count it.
+    title : str
+        A few words.
+    compute : callable (smoke, seed) -> dict
+        The numbers as JSON can hold them; with ``smoke`` as few as will do.
+    plot : callable (dict) -> Figure
+        Draws them and simulates nothing.
+    caption : callable (dict) -> str
+        Says what is seen, with the trials and the seed.
+    """
+
+    name: str
+    number: int
+    title: str
+    compute: Callable[[bool, int], Data]
+    plot: Callable[[Data], Figure]
+    caption: Callable[[Data], str]
+
+    @property
+    def data_file(self) -> Path:
+        """Where its committed numbers lie."""
+        return FOLDER / f"{self.name}.json"
+
+    @property
+    def schema(self) -> str:
+        """Name and version of the data's layout."""
+        return f"strong-tickets/figures.{self.name}/1"
+
+    @property
+    def command(self) -> str:
+        """What makes its numbers anew."""
+        return f"python -m figures.{self.name} --compute"
+
+
+def load(recipe: Recipe) -> Data:
+    """The committed numbers of a figure.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or the file is another figure's.
+    """
+    try:
+        data: Data = json.loads(recipe.data_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"figures/data/{recipe.name}.json is missing: make it with {recipe.command}") from None
+    except ValueError as problem:
+        raise ValueError(f"figures/data/{recipe.name}.json: not JSON ({problem})") from None
+    if not isinstance(data, dict) or data.get("schema") != recipe.schema:
+        raise ValueError(f"figures/data/{recipe.name}.json: not the numbers of this figure ({recipe.schema})")
+    return data
+
+
+def make(recipe: Recipe, *, smoke: bool = False, seed: int = SEED) -> Data:
+    """Compute the numbers of a figure, as the committed file would hold them."""
+    computed = recipe.compute(smoke, seed)
+    origin = provenance(seed=seed, threads=1, seconds=0.0)
+    # as JSON reads it back: integer keys and tuples do not survive a file
+    return dict(json.loads(json.dumps({"schema": recipe.schema, "provenance": origin, **computed}, allow_nan=False)))
+
+
+def run(module: str, *argv: str) -> Data:
+    """Run a command with ``--json`` and return what it printed.
+
+    Raises
+    ------
+    RuntimeError
+        If it did not exit with 0.
+    """
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = importlib.import_module(module).main([*argv, "--json"])
+    if code != 0:
+        raise RuntimeError(f"python -m {module} {' '.join(argv)} exited with {code}")
+    return dict(json.loads(printed.getvalue()))
+
+
+def as_result(content: Data) -> Result:
+    """A command's result from what it printed as JSON."""
+    return Result(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draw this figure from its committed numbers."""
+
+    compute: bool = False
+    """Compute the numbers anew and keep them in figures/data."""
+    smoke: bool = False
+    """Compute a few numbers, draw those, keep nothing: a quick test of the whole way."""
+    out: Annotated[str, cli.values("DIR")] = "figures/out"
+    """Folder of the pictures; it is made if it is missing."""
+    format: Annotated[tuple[str, ...], cli.values("pdf|svg|png [...]")] = FORMATS
+    """Kinds of pictures."""
+    seed: Annotated[str, cli.values("INT")] = str(SEED)
+    """Seed of the numbers, with --compute or --smoke."""
+    quiet: bool = False
+    """Do not name the files."""
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse kinds of pictures that are not made.
+
+    Raises
+    ------
+    UsageError
+        One line naming the flag and the value.
+    """
+    for kind in formats:
+        if kind not in FORMATS:
+            raise cli.UsageError(f"--format takes {', '.join(FORMATS)}, got {kind}")
+
+
+def draw(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
+    """The command ``python -m figures.NAME``; returns the exit code."""
+
+    def work(args: Sequence[str] | None) -> int:
+        flags = cli.parse(Draw, args, prog=f"python -m figures.{recipe.name}")
+        seed = cli.between("--seed", cli.integer("--seed", flags.seed), 0, 2**53 - 1)
+        check_formats(flags.format)
+        if flags.compute and flags.smoke:
+            raise cli.UsageError("--compute and --smoke exclude each other")
+        data = make(recipe, smoke=flags.smoke, seed=seed) if flags.compute or flags.smoke else load(recipe)
+        if flags.compute:
+            FOLDER.mkdir(exist_ok=True)
+            write_text(recipe.data_file, json.dumps(data, separators=(",", ":")).replace("},{", "},\n{") + "\n")
+        for path in write_pictures(recipe, data, Path(flags.out), flags.format):
+            if not flags.quiet:
+                print(path)
+        return 0
+
+    return cli.run(work, sys.argv[1:] if argv is None else argv)
+
+
+def write_pictures(recipe: Recipe, data: Data, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Draw a figure into ``folder`` in several formats, each file whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = recipe.plot(data)
+    written = []
+    for kind in formats:
+        path = folder / f"{recipe.name}.{kind}"
+        with atomic_path(path) as temporary:
+            save_figure(figure, str(temporary))
+        written.append(path)
+    return written

@@ -1,0 +1,169 @@
+"""Does every claim survive simulation?
+
+``python -m sims.verify`` runs every statement of theory/claims.py against simulation, or against an independent
+computation where nothing is random, and then statements that are wrong on purpose, which must be refuted.
+"""
+
+from __future__ import annotations
+
+from sims import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from sims.philox import MAX_SEED
+from sims.result import Result, check_output, print_json, provenance, write_text
+from sims.solver.memory import default_jobs
+
+MAX_BUDGET = 86_400.0
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Runs every claim of theory/claims.py against simulation, and wrong claims that must be refuted.
+
+    Prints for every check the statement, its status, where it was tested, the margin (bound / measured), the power of
+    the test and the verdict. Exit code 1: a proved statement is refuted, or a wrong one passes. A statement that is
+    recalled or heuristic may fail: that is a finding.
+    """
+
+    only: Annotated[tuple[str, ...], cli.values("ID [ID ...]")] = ()
+    """Claims to check: 1.1, "4.5 (c)" or 4.5(c). 4 means all of section 4, 4.5 also its parts."""
+    budget: Annotated[str, cli.values("SECONDS")] = "60s"
+    """Work to be done, in seconds of two cores, as declared in advance: the numbers of trials follow from it and from
+    fixed costs per trial, not from a clock. 5s, 60, 10m."""
+    seed: Annotated[str | None, cli.values("INT")] = None
+    """Seed in [0, 2^64). Default: a fresh one, which is printed."""
+    list: bool = False
+    """List the claims and how many checks each has, and do nothing."""
+    report: Annotated[str | None, cli.values("FILE")] = None
+    """Also write everything into a Markdown file."""
+    readme: Annotated[str | None, cli.values("FILE")] = None
+    """Rewrite the claim table of this file, between its two markers."""
+    jobs: Annotated[str | None, cli.values("INT")] = None
+    """Threads. Default: all available cores. The numbers do not depend on it."""
+    json: bool = False
+    """Print the result as JSON and nothing else."""
+    csv: Annotated[str | None, cli.values("FILE")] = None
+    """Also write the rows as CSV."""
+    quiet: bool = False
+    """No table and no progress bar."""
+
+
+def chosen(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Identifiers of the claims that are meant.
+
+    Raises
+    ------
+    UsageError
+        A token that fits none.
+    """
+    from theory.claims import CLAIMS
+
+    ids = [claim.id for claim in CLAIMS]
+    if not tokens:
+        return tuple(ids)
+    wanted: set[str] = set()
+    for token in tokens:
+        plain = token.replace(" ", "")
+        fits = {name for name in ids if re.match(re.escape(plain) + r"($|[.(])", name.replace(" ", ""))}
+        if not plain or not fits:
+            raise cli.UsageError(f"--only got {token!r}, which is no claim; there are: {', '.join(ids)}")
+        wanted |= fits
+    return tuple(name for name in ids if name in wanted)
+
+
+def seconds(token: str) -> float:
+    """The budget: 5s, 60, 10m, 1h.
+
+    Examples
+    --------
+    >>> seconds("90"), seconds("1.5m")
+    (90.0, 90.0)
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(token[-1:])
+    value = cli.real("--budget", token[:-1] if unit else token, kind="seconds like 5s, 60 or 10m") * (unit or 1.0)
+    if not 0.0 < value <= MAX_BUDGET:
+        raise cli.UsageError(f"--budget must be in (0, {MAX_BUDGET:g}] seconds, got {token}")
+    return value
+
+
+def verify(flags: Verify) -> int:
+    """Run the checks and write what was asked for; returns the exit code."""
+    started = time.monotonic()
+    ids = chosen(flags.only)
+    budget = seconds(flags.budget)
+    seed = cli.fresh_seed() if flags.seed is None else cli.integer("--seed", flags.seed)
+    cli.between("--seed", seed, 0, MAX_SEED)
+    jobs = cli.between("--jobs", default_jobs() if flags.jobs is None else cli.integer("--jobs", flags.jobs), 1, 4096)
+    for flag, path in (("--report", flags.report), ("--csv", flags.csv), ("--readme", flags.readme)):
+        check_output(flag, path)
+    if flags.readme is not None and flags.only:
+        raise cli.UsageError("--readme needs every claim: leave out --only")
+    from sims.checks import _readme, _report, _run
+
+    if flags.readme is not None:
+        _readme.rewritten(Path(flags.readme).read_text(encoding="utf-8"), [], flags.readme)
+    silent = flags.quiet or flags.json
+    if not (silent or flags.list):
+        print(f"seed {seed}, budget {budget:g} s, {len(ids)} claims", flush=True)
+    checks = _run.collect(seed, ids)
+    if flags.list:
+        return _print_list(ids, checks)
+    with cli.progress(_run.work_of(checks, budget), quiet=silent) as advance:
+        outcomes = _run.run(checks, seed, budget, jobs, advance)
+    rows = [_report.row(outcome) for outcome in outcomes]
+    result = Result(
+        command="sims.verify",
+        params={"only": list(ids) if flags.only else None, "budget": budget, "seed": seed},
+        rows=rows,
+        summary=[{"claim": name, "verdict": _report.summary(rows, name)} for name in ids],
+        provenance=provenance(seed=seed, threads=jobs, seconds=time.monotonic() - started),
+    )
+    if flags.csv is not None:
+        write_text(flags.csv, result.to_csv())
+    if flags.report is not None:
+        write_text(flags.report, _report.markdown(result))
+    if flags.readme is not None:
+        text = Path(flags.readme).read_text(encoding="utf-8")
+        write_text(flags.readme, _readme.rewritten(text, rows, flags.readme))
+    if flags.json:
+        print_json(result)
+    elif not flags.quiet:
+        _report.print_table(result)
+        for what, path in (("report", flags.report), ("table", flags.csv), ("claim table", flags.readme)):
+            if path is not None:
+                print(f"{what}: {path}")
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def _print_list(ids: Sequence[str], checks: Sequence[object]) -> int:
+    from sims.checks._check import Fact, Point, Untested
+    from theory.claims import BY_ID
+
+    for name in ids:
+        mine = [check for check in checks if isinstance(check, Point | Fact | Untested) and check.claim == name]
+        reasons = [check.reason for check in mine if isinstance(check, Untested)]
+        controls = sum(not isinstance(check, Untested) and bool(check.control) for check in mine)
+        tests = len(mine) - controls - len(reasons)
+        text = f"{tests} checks, {controls} controls" if tests else "not testable by simulation"
+        reason = f": {'; '.join(reasons)}" if reasons else ""
+        print(f"{name:9} {BY_ID[name].status:9}  {text}{reason}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see ``--help``."""
+    return cli.run(lambda args: verify(cli.parse(Verify, args, prog="python -m sims.verify")), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

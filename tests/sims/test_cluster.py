@@ -1,0 +1,112 @@
+"""Dask: the same totals as one process, though a worker is killed; skipped where distributed is missing."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sims import cluster, subset_sum, sweep
+from sims.store import Store
+
+ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
+
+needs_dask = pytest.mark.skipif(not cluster.has_dask(), reason="needs Dask (extra: cluster)")
+
+
+def kill_a_worker(store: str, found: list[int]) -> None:
+    """Once some chunks are there, SIGKILL the first worker process."""
+    import distributed
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        if not Path(store).exists() or Store(store).done()[0] < 3:
+            continue
+        for one in distributed.LocalCluster._instances:
+            for worker in one.workers.values():
+                if worker.pid:
+                    os.kill(worker.pid, signal.SIGKILL)
+                    found.append(worker.pid)
+                    return
+
+
+@needs_dask
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_worker_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    store, killed = str(tmp_path / "s"), []
+    killer = threading.Thread(target=kill_a_worker, args=(store, killed))
+    killer.start()
+    argv = ["subset_sum", *ARGV, "--chunk", "600", "--store", store, "--cluster", "local", "--jobs", "2"]
+    assert sweep.main(argv) == 0
+    killer.join()
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert len(killed) == 1
+    assert subset_sum.main(ARGV) == 0
+    assert json.loads(captured.out)["rows"] == json.loads(capsys.readouterr().out)["rows"]
+    with Store(store) as opened:
+        assert opened.done()[:2] == (100, 60000)
+
+
+@needs_dask
+def test_no_scheduler_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT", 0.5)
+    argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tcp://127.0.0.1:9"]
+    assert sweep.main(argv) == 2
+    assert capsys.readouterr().err.startswith("error: --cluster tcp://127.0.0.1:9: no scheduler answers")
+
+
+def test_without_dask_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "has_dask", lambda: False)
+    assert sweep.main(["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "local"]) == 2
+    assert capsys.readouterr().err == "error: --cluster needs Dask: pip install 'strong-tickets[cluster]'\n"
+    assert not (tmp_path / "s").exists()
+
+
+class Flaky:
+    """An executor whose every task fails a few times before it is counted."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.seen: dict[int, int] = {}
+
+    def submit(self, work: object, task: cluster.Task) -> object:
+        from concurrent.futures import Future
+
+        future: Future = Future()
+        self.seen[task.first] = self.seen.get(task.first, 0) + 1
+        if self.seen[task.first] <= self.failures:
+            future.set_exception(ConnectionError("the worker is gone"))
+        else:
+            future.set_result(work(task))
+        return future
+
+
+@pytest.mark.parametrize(("failures", "code"), [(0, 0), (cluster.TRIES - 1, 0), (cluster.TRIES, 2)])
+def test_lost_chunks_are_counted_again(
+    failures: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import contextmanager
+
+    flaky = Flaky(failures)
+
+    @contextmanager
+    def pool(where: object, jobs: int) -> object:
+        yield cluster.Pool(flaky, lambda: 2, lambda problem: isinstance(problem, ConnectionError), "flaky")
+
+    monkeypatch.setattr(sweep, "pool", pool)
+    assert sweep.main(["subset_sum", *ARGV, "--chunk", "10000", "--store", str(tmp_path / "s")]) == code
+    captured = capsys.readouterr()
+    if code:
+        assert "was lost 8 times" in captured.err
+        assert "--resume goes on" in captured.err
+        return
+    assert set(flaky.seen.values()) == {failures + 1}
+    assert subset_sum.main(ARGV) == 0
+    assert json.loads(captured.out)["rows"] == json.loads(capsys.readouterr().out)["rows"]

@@ -1,0 +1,142 @@
+"""Verdicts of ``sims.verify`` on planted data: false alarms, power and margins, added up exactly or simulated."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from sims.checks import _judge
+from sims.checks._check import Fact, Point, Simulation, all_true, at_most, equal, own_seed, relative_error
+from sims.checks._judge import critical_counts, judge_fact, judge_point, power, share
+from sims.checks._run import plan_trials
+from sims.verdict import CONSISTENT, NO_POWER, REFUTED
+from tests.stats import assert_probability
+
+SIMULATION = Simulation("none", lambda seed, jobs: (lambda first, trials: np.zeros(1, np.int64), 1), 1.0)
+
+
+def point(kind: str, low: float, high: float, *, control: str = "") -> Point:
+    return Point("1.1", "a test", kind, low, high, SIMULATION, control=control)
+
+
+@pytest.mark.parametrize("kind", ["exact", "upper", "lower", "band"])
+@pytest.mark.parametrize("p", [0.02, 0.5, 0.97])
+@pytest.mark.parametrize("trials", [50, 3000])
+@pytest.mark.parametrize("level", [1e-8, 0.05])
+def test_false_alarm_of_one_test_added_up(kind: str, p: float, trials: int, level: float) -> None:
+    low, high = {"exact": (p, p), "upper": (0.0, p), "lower": (p, 1.0), "band": (p, p)}[kind]
+    few, many = critical_counts(point(kind, low, high), trials, level)
+    total = stats.binom.cdf(few, trials, p) + stats.binom.sf(many - 1, trials, p)
+    assert total <= level * (1 + 1e-9)
+    # and not needlessly timid: one count further would exceed the side's share
+    side = level / 2 if kind in ("exact", "band") else level
+    if kind != "upper":
+        assert stats.binom.cdf(few + 1, trials, p) > side
+    if kind != "lower":
+        assert stats.binom.sf(many - 2, trials, p) > side
+
+
+@pytest.mark.parametrize(("kind", "p", "factor"), [("exact", 0.2, 1.05), ("upper", 0.1, 1.5), ("lower", 0.9, 1.5)])
+def test_power_is_what_simulation_finds(kind: str, p: float, factor: float) -> None:
+    low, high = {"exact": (p, p), "upper": (0.0, p), "lower": (p, 1.0)}[kind]
+    level = 0.01
+    trials = 6000 if kind == "exact" else 150
+    claimed = power(point(kind, low, high), trials, level)
+    assert 0.1 < claimed < 0.99
+    truths = {"exact": (p * factor, 1 - (1 - p) * 1.0125), "upper": (p * factor,), "lower": (1 - (1 - p) * factor,)}
+    rng = np.random.default_rng(5)
+    shares = []
+    for truth in truths[kind]:
+        counts = rng.binomial(trials, truth, 4000)
+        refuted = sum(judge_point(point(kind, low, high), int(k), trials, level).verdict == REFUTED for k in counts)
+        shares.append((refuted, truth))
+    refuted, truth = min(shares)
+    few, many = critical_counts(point(kind, low, high), trials, level)
+    assert_probability(refuted, 4000, stats.binom.cdf(few, trials, truth) + stats.binom.sf(many - 1, trials, truth))
+    if kind != "exact":
+        assert_probability(refuted, 4000, claimed)
+
+
+def test_false_alarm_of_the_whole_procedure() -> None:
+    """Forty true claims, level .05 for all together: the share of runs with a refutation stays below it."""
+    rng = np.random.default_rng(3)
+    claims = [point("exact", p, p) for p in np.linspace(0.05, 0.95, 20)]
+    claims += [point("upper", 0.0, p) for p in np.linspace(0.05, 0.95, 20)]
+    level, runs, trials = 0.05 / len(claims), 600, 400
+    critical = [critical_counts(one, trials, level) for one in claims]
+    alarms = 0
+    for _ in range(runs):
+        counts = rng.binomial(trials, [one.high for one in claims])
+        alarms += any(k <= few or k >= many for k, (few, many) in zip(counts, critical, strict=True))
+    assert alarms > 0  # the test can fail: it is near its level
+    assert stats.binom.sf(alarms - 1, runs, 0.05) > 1e-6
+    assert share(40) * 40 == pytest.approx(1e-6, abs=0)
+
+
+def test_verdicts_and_margins() -> None:
+    upper = point("upper", 0.0, 0.1)
+    assert judge_point(upper, 8000, 100_000, 1e-8).verdict == CONSISTENT
+    assert judge_point(upper, 8000, 100_000, 1e-8).margin.startswith("1.25 (")
+    assert judge_point(upper, 12_000, 100_000, 1e-8).verdict == REFUTED
+    assert judge_point(upper, 3, 20, 1e-8).verdict == NO_POWER
+    lower = point("lower", 0.9, 1.0)
+    assert judge_point(lower, 95_000, 100_000, 1e-8).tightness == pytest.approx(2.0)
+    assert judge_point(lower, 88_000, 100_000, 1e-8).verdict == REFUTED
+    assert judge_point(point("lower", 0.2, 1.0), 30_000, 100_000, 1e-8).tightness == pytest.approx(1.5)
+    exact = point("exact", 0.3, 0.3)
+    assert judge_point(exact, 30_100, 100_000, 1e-8).verdict == CONSISTENT
+    assert judge_point(exact, 31_500, 100_000, 1e-8).verdict == REFUTED
+    assert judge_point(exact, 28_500, 100_000, 1e-8).verdict == REFUTED
+    none_seen = judge_point(upper, 0, 1000, 1e-8)
+    assert none_seen.margin.startswith("> ")
+    predicted = judge_point(point("prediction", 0.0, 0.5), 400, 1000, 1e-8)
+    assert predicted.verdict == "measured"
+    assert 0.1 < predicted.tightness < 0.14
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.6, 0.5), (0.0, 1.2), (-0.1, 0.5), (math.nan, 0.5)])
+def test_what_is_no_probability_is_refuted(low: float, high: float) -> None:
+    assert judge_point(point("band", low, high), 50, 100, 1e-8).verdict == REFUTED
+
+
+@given(st.floats(0.001, 0.999), st.floats(1.0, 3.0))
+def test_beyond_moves_the_smaller_side(p: float, factor: float) -> None:
+    further = _judge.beyond(p, factor)
+    assert p - 1e-15 <= further
+    smaller = (further / p) if p <= 0.5 else (1 - p) / (1 - further)
+    assert smaller == pytest.approx(factor, rel=1e-9)
+
+
+def test_facts() -> None:
+    def fact(found: object) -> Fact:
+        return Fact("1.1", "a fact", lambda seed: found)
+
+    tight = at_most([(1.0, 1.2), (2.0, 5.0)])
+    assert (tight.ratio, tight.catches) == (1.2, 1.2)
+    assert judge_fact(fact(tight), tight).verdict == CONSISTENT
+    loose = at_most([(1.0, 9.0)])
+    assert judge_fact(fact(loose), loose).verdict == NO_POWER
+    broken = at_most([(1.0, 9.0), (1.0, 0.99)])
+    assert judge_fact(fact(broken), broken).verdict == REFUTED
+    assert equal([(1.0, 1.0)], 1e-9).ratio == math.inf
+    assert equal([(1.0, 1.0 + 1e-8)], 1e-9).ratio < 1.0
+    assert equal([(math.nan, 1.0)], 1e-9).ratio < 1.0
+    assert equal([(0.0, 1e-300)], 1e-9).ratio < 1.0
+    assert at_most([(math.nan, 1.0)]).ratio == 0.0
+    assert all_true([True, False], "x").ratio == 0.0
+    assert all_true([True], "x").ratio == math.inf
+    assert relative_error(1.0, 2.0) == 0.5
+    assert relative_error(1.0, 0.0) == math.inf
+
+
+def test_trials_follow_from_the_budget_alone() -> None:
+    runs = {name: Simulation(name, SIMULATION.make, cost, 100, 10**9) for name, cost in (("a", 1.0), ("b", 100.0))}
+    small, large = plan_trials(runs, 14.0), plan_trials(runs, 24.0)
+    assert small == {"a": 10**7, "b": 10**5}
+    assert large == {"a": 2 * 10**7, "b": 2 * 10**5}
+    assert plan_trials(runs, 0.5) == {"a": 100, "b": 100}
+    assert own_seed(1, "a") != own_seed(1, "b") != own_seed(2, "b")
+    assert own_seed(7, "a") == own_seed(7, "a") < 2**64

@@ -1,0 +1,362 @@
+"""4.7: logarithmic width with every constant known, against mpmath, exact chains, honest draws and brute force."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.stats import assert_at_least, assert_at_most
+from theory import product_sum as ps
+from theory._product_steps import _log_laplace
+from theory.coverage import share_failure_bound
+from theory.network_width import layer_etas, required_n_ours
+
+REACH = st.sampled_from([0.125, 0.25, 0.3125, 0.4375, 0.5])
+
+
+# ---- Lemma B: the drift ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("R", [1, 2, 5, 40])
+@pytest.mark.parametrize("tau", [0.1, 0.25, 0.375, 0.5])
+def test_drift_constant_is_its_integral(tau, R):
+    with mpmath.workdps(30):
+        density = lambda b: R * b ** (R - 1)  # noqa: E731
+        near = mpmath.quad(lambda b: density(b) * tau / b, [tau, 2 * tau])
+        far = mpmath.quad(lambda b: density(b) * tau / b, [2 * tau, 1]) if tau < 0.5 else mpmath.mpf(0)
+        exact = (mpmath.mpf("0.307") * near + far) / 2
+    found = ps.drift_constant(tau, R)
+    assert found <= exact
+    assert found == pytest.approx(float(exact), rel=1e-9, abs=0)
+
+
+def test_drift_constant_by_hand():
+    assert ps.drift_constant(0.25, 1) == pytest.approx(math.log(2) * 1.307 / 8, rel=1e-9, abs=0)
+    assert ps.drift_constant(0.25, 2) == pytest.approx((0.307 * 0.5 + 1.0) / 8, rel=1e-9, abs=0)  # I(x,y) = 2(y-x)
+
+
+def expected_gain(inside: np.ndarray, tau: float, R: int, step: float) -> float:
+    """Gain of the share by one neuron whose largest b of R draws is in Riemann cells; z and A on a grid of [-1, 1]."""
+    size = len(inside)
+    before = np.concatenate([[0], np.cumsum(inside)])
+    z = np.arange(size)
+    gain = 0.0
+    for y in (np.arange(60) + 0.5) / 60:
+        b = y ** (1.0 / R)
+        reach = b / tau / step  # in cells
+        low = np.clip(np.ceil(z - reach), 0, size).astype(int)
+        high = np.clip(np.floor(z + reach) + 1, 0, size).astype(int)
+        p = (before[high] - before[low]) * step * tau / (2 * b)
+        gain += (1 - (1 - np.minimum(p, 1)) ** R)[~inside].sum() * step / 2 / 60
+    return 0.5 * gain
+
+
+@pytest.mark.parametrize("R", [1, 3, 20])
+@pytest.mark.parametrize("tau", [0.25, 0.4375])
+def test_drift_holds_for_random_unions_of_intervals(tau, R):
+    rng = np.random.default_rng(47)
+    size = 800
+    step = 2.0 / size
+    slack = []
+    for _ in range(40):
+        cuts = np.sort(rng.integers(0, size, 2 * rng.integers(1, 6)))
+        inside = np.zeros(size, bool)
+        for left, right in zip(cuts[::2], cuts[1::2], strict=True):
+            inside[left:right] = True
+        v = inside.mean()
+        if not 0.02 < v < 0.98:
+            continue
+        bound = ps.drift_constant(tau, R) * (1 - v) * (1 - (1 - v) ** R)
+        slack.append(expected_gain(inside, tau, R, step) / bound)
+    assert min(slack) > 1.0
+    if R == 1:
+        assert min(slack) < 4.0  # control: the bound is not idle
+
+
+# ---- Lemma A: the shift ------------------------------------------------------------------------------------------
+
+
+def shift_failures(n: int, R: int, tau: float, trials: int, seed: int) -> int:
+    rng = np.random.default_rng(seed)
+    b = rng.uniform(-1, 1, (trials, n, R))
+    kept = np.take_along_axis(b, np.abs(b).argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
+    value = rng.uniform(-1, 1, (trials, n, R)) * np.abs(kept)[:, :, None]
+    value[(value > 2 * tau) | (value < 0)] = 0.0
+    largest = value.max(axis=2) * (kept > 0)
+    return int((largest.sum(axis=1) < 1 - tau).sum())
+
+
+@pytest.mark.parametrize(("n", "R", "tau"), [(60, 1, 0.25), (25, 2, 0.25), (12, 5, 0.375), (7, 40, 0.375)])
+def test_shift_bound_against_honest_draws(n, R, tau):
+    trials = 20_000
+    failures = shift_failures(n, R, tau, trials, 48)
+    bound = math.exp(ps.log_shift_failure_bound(n, R, reach=tau))
+    assert_at_most(failures, trials, bound)
+    with pytest.raises(AssertionError):  # control: what is claimed for four times as many neurons
+        assert_at_most(failures, trials, math.exp(ps.log_shift_failure_bound(4 * n, R, reach=tau)))
+
+
+def test_laplace_transform_at_R_1_by_mpmath():
+    """Density -log z of the product of two U[0, 1]; both signs right with probability 1/4."""
+    for s, log_bound in _log_laplace(0.25, 1)[::7]:
+        with mpmath.workdps(20):
+            inner = mpmath.quad(lambda z, s=s: mpmath.e ** (-s * z) * -mpmath.log(z), [0, 0.01, 0.1, 0.5])
+            exact = mpmath.mpf(3) / 4 + (inner + (1 - mpmath.log(2)) / 2) / 4
+        assert log_bound >= float(mpmath.log(exact))
+        assert log_bound == pytest.approx(float(mpmath.log(exact)), rel=0.06, abs=0)
+
+
+def test_laplace_transform_at_larger_R_by_simulation():
+    rng = np.random.default_rng(49)
+    tau, R, trials = 0.375, 4, 400_000
+    b = rng.uniform(-1, 1, (trials, R))
+    kept = np.take_along_axis(b, np.abs(b).argmax(axis=1)[:, None], axis=1)
+    value = rng.uniform(-1, 1, (trials, R)) * np.abs(kept)
+    value[(value > 2 * tau) | (value < 0)] = 0.0
+    z = value.max(axis=1) * (kept[:, 0] > 0)
+    for s, log_bound in _log_laplace(tau, R)[10:50:8]:
+        sample = np.exp(-s * z)
+        error = 5 * sample.std() / math.sqrt(trials)
+        assert sample.mean() - error <= math.exp(log_bound) <= sample.mean() + error + 0.02
+
+
+def test_shift_leaves_a_residual_within_reach():
+    """The greedy rule of the proof, on draws: the first partial sum that reaches w - reach."""
+    rng = np.random.default_rng(50)
+    for tau in (0.25, 0.375, 0.5):
+        z = rng.uniform(0, 2 * tau, (300, 40))
+        for w in (0.0, 0.3, tau, 1.0):
+            sums = np.concatenate([np.zeros((300, 1)), z.cumsum(axis=1)], axis=1)
+            first = (sums >= w - tau).argmax(axis=1)
+            assert (abs(w - sums[np.arange(300), first]) <= tau + 1e-12).all()
+
+
+# ---- Lemma C: two sets meet ----------------------------------------------------------------------------------------
+
+
+def union(cuts: list[Fraction], share: Fraction) -> list[tuple[Fraction, Fraction]]:
+    """A finite union of closed intervals of [-1, 1] of exactly this share: gaps before, between and after."""
+    total = sum(cuts)
+    gaps = [2 * (1 - share) * cut / total for cut in cuts]
+    length = 2 * share / (len(cuts) - 1)
+    at, out = Fraction(-1), []
+    for gap in gaps[:-1]:
+        at += gap
+        out.append((at, at + length))
+        at += length
+    return out
+
+
+def covers(a: list[tuple[Fraction, Fraction]], b: list[tuple[Fraction, Fraction]]) -> bool:
+    """Whether a + b contains [-1, 1]."""
+    parts = sorted((x[0] + y[0], x[1] + y[1]) for x, y in itertools.product(a, b))
+    reached = Fraction(-1)
+    for low, high in parts:
+        if low > reached:
+            break
+        reached = max(reached, high)
+    return reached >= 1
+
+
+pieces = st.lists(st.integers(0, 20), min_size=2, max_size=7).filter(lambda cuts: sum(cuts) > 0)
+
+
+@given(pieces, pieces)
+@example([0, 1], [0, 1])
+@example([1, 0], [0, 1])
+def test_two_sets_of_share_three_quarters_meet_everywhere(a, b):
+    share = Fraction(ps.MEETING_SHARE)
+    assert covers(union([Fraction(x) for x in a], share), union([Fraction(x) for x in b], share))
+
+
+def test_the_meeting_share_is_sharp():
+    share = Fraction(74, 100)
+    assert not covers(union([Fraction(0), Fraction(1)], share), union([Fraction(0), Fraction(1)], share))
+
+
+# ---- Lemma D and the corollary ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("c", [Fraction(1, 10), Fraction(1, 2)])
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_tail_formula_against_an_exact_chain(c, k):
+    """v doubles with probability c(1-v), else stays: the mean is v + c v(1-v). Exact law from v_0 = 2^-k."""
+    law = {Fraction(1, 2**k): Fraction(1)}
+    worst = 0.0
+    for n in range(1, 200):
+        new: dict[Fraction, Fraction] = {}
+        for v, p in law.items():
+            up = c * (1 - v)
+            new[min(Fraction(1), 2 * v)] = new.get(min(Fraction(1), 2 * v), Fraction(0)) + p * up
+            new[v] = new.get(v, Fraction(0)) + p * (1 - up)
+        law = {v: Fraction(p).limit_denominator(10**30) for v, p in new.items()}
+        exact = float(sum(p for v, p in law.items() if v < Fraction(3, 4)))
+        assert exact <= ps.share_tail_closed_form(n, start=2.0**-k, c=float(c)) * (1 + 1e-9)
+        assert exact <= share_failure_bound(n, 1, start=2.0**-k, stop=0.75, c=float(c), cells=300) * (1 + 1e-9)
+        worst = max(worst, exact / min(1.0, 0.75 * 2**k * (1 - float(c)) ** n))
+    assert worst > 1.0  # control: 1 - c in place of 1 - c/8 is refuted
+
+
+def test_formula_by_its_parts():
+    """The corollary's N, split as in its proof, with the exact Laplace transform at s = 8."""
+    with mpmath.workdps(20):
+        inner = mpmath.quad(lambda z: mpmath.e ** (-8 * z) * -mpmath.log(z), [0, 0.01, 0.1, 0.5])
+        rate = -float(mpmath.log(mpmath.mpf(3) / 4 + (inner + (1 - mpmath.log(2)) / 2) / 4))
+    for eta, delta in itertools.product((0.9, 0.25, 0.2, 1e-2, 1e-5, 1e-9), (0.9, 0.1, 1e-3, 1e-12)):
+        n = ps.neurons_closed_form(eta, delta)
+        shift = math.ceil((6 + math.log(2 / delta)) / rate)
+        if eta >= 0.25:
+            assert n >= shift
+            continue
+        group = (n - shift) // 2
+        tail = 2 * ps.share_tail_closed_form(group, start=2 * eta, c=ps.drift_constant(0.25, 1))
+        assert tail + math.exp(6 - rate * shift) <= delta
+    values = [ps.neurons_closed_form(eta, 0.1) for eta in (1e-2, 1e-4)]
+    assert values[1] - values[0] == pytest.approx(142 * math.log(100), abs=1.0)
+    assert ps.neurons_closed_form(1.0, 0.5) == math.ceil(149 * math.log(8))
+
+
+# ---- designs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("eta", "delta", "R"), [(0.05, 0.1, 1), (0.05, 1e-6, 1), (0.01, 0.01, 5), (0.3, 0.01, 2)])
+def test_design_adds_up(eta, delta, R):
+    one = ps.required_neurons(eta, delta, R=R)
+    assert one.neurons == one.shift + one.groups * one.group
+    assert one.failure_bound <= delta
+    shift = math.exp(ps.log_shift_failure_bound(one.shift, R, reach=one.reach))
+    unit, c = eta / one.reach, ps.drift_constant(one.reach, R)
+    stop = 0.75 if one.groups == 2 else 1 - unit / 4 * 0.999
+    tail = 0.0
+    if one.groups:
+        tail = one.groups * share_failure_bound(one.group, R, start=unit / 2, stop=stop, c=c, cells=3000)
+    assert shift + tail <= delta * (1 + 1e-6)
+    assert one.neurons < ps.neurons_closed_form(eta, delta)
+
+
+def test_two_groups_pay_off_for_many_draws_and_fine_targets():
+    """Both groups may fail: their bound counts twice."""
+    eta, delta, R = 1e-8, 0.05, 10**6
+    one = ps.required_neurons(eta, delta, R=R)
+    assert one.groups == 2
+    unit, c = math.nextafter(eta / one.reach, 0.0), ps.drift_constant(one.reach, R)
+    span = math.log(0.75 / 0.25) - math.log(unit / 2)
+    shift = math.exp(ps.log_shift_failure_bound(one.shift, R, reach=one.reach))
+    totals = [
+        2 * share_failure_bound(one.group, R, start=unit / 2, stop=0.75, c=c, cells=math.ceil(fineness * span / c))
+        + shift
+        for fineness in (ps._COARSE, ps._FINE)
+    ]
+    assert any(one.failure_bound == pytest.approx(total, rel=1e-9) for total in totals)
+    assert one.failure_bound <= delta
+
+
+def test_draws_and_slack_help():
+    n = [ps.required_neurons(0.02, 0.01, R=R).neurons for R in (1, 2, 5, 50)]
+    assert n == sorted(n, reverse=True)
+    assert n[-1] < 0.3 * n[0]
+    assert ps.required_neurons(0.02, 1e-4, R=5).neurons > ps.required_neurons(0.02, 0.01, R=5).neurons
+    assert ps.required_neurons(0.001, 0.01, R=5).neurons > ps.required_neurons(0.02, 0.01, R=5).neurons
+
+
+def reachable(values: np.ndarray, w: float, eta: float) -> bool:
+    """Whether some choice (one value of each row at most) is within eta of w: sets of cells of width eta/50."""
+    cell = eta / 50
+    half = round(3 / cell)
+    cells = np.zeros(2 * half + 1, bool)
+    cells[half] = True
+    for row in values:
+        new = cells.copy()
+        for k in np.rint(row / cell).astype(int):
+            moved = np.zeros_like(cells)
+            if k >= 0:
+                moved[k:] = cells[: len(cells) - k]
+            else:
+                moved[:k] = cells[-k:]
+            new |= moved
+        cells = new
+    at = half + round(w / cell)
+    near = max(1, 50 - len(values))  # every value is off by half a cell at most
+    return bool(cells[at - near : at + near + 1].any())
+
+
+@pytest.mark.parametrize("w", [1.0, -0.7, 0.2])
+def test_honest_neurons_make_the_weight(w):
+    rng = np.random.default_rng(51)
+    eta, delta, R, trials = 0.3, 0.3, 2, 150
+    n = ps.required_neurons(eta, delta, R=R).neurons
+    assert n < 100
+
+    def successes(count: int) -> int:
+        good = 0
+        for _ in range(trials):
+            b = rng.uniform(-1, 1, (count, R))
+            kept = np.take_along_axis(b, np.abs(b).argmax(axis=1)[:, None], axis=1)
+            values = (rng.uniform(-1, 1, (count, R)) * np.abs(kept))[kept[:, 0] > 0]
+            good += reachable(values, w, eta)
+        return good
+
+    assert_at_least(successes(min(n, 40)), trials, 1 - delta)  # fewer than the theorem asks: it is far from tight
+    if abs(w) > eta:
+        with pytest.raises(AssertionError):  # control: two neurons do not do
+            assert_at_least(successes(2), trials, 1 - delta)
+
+
+# ---- networks --------------------------------------------------------------------------------
+
+
+def test_network_designs():
+    widths, eps, delta = [6, 5, 4], 0.2, 0.05
+    designs = ps.network_designs(widths, eps, delta=delta, R=3)
+    etas = layer_etas(widths, eps)
+    share = delta / (2 * (30 + 20))
+    for design, eta in zip(designs, etas, strict=True):
+        assert design.failure_bound <= share
+        assert design == ps.required_neurons(eta, share * (1 - 1e-15), R=3)
+    total = 2 * 30 * designs[0].failure_bound + 2 * 20 * designs[1].failure_bound
+    assert ps.log_network_failure_bound(widths, designs) == pytest.approx(math.log(total), rel=1e-12)
+    assert total <= delta
+    assert ps.required_n(widths, eps, delta=delta, R=3) == tuple(math.ceil(one.neurons / 2) for one in designs)
+
+
+def test_far_narrower_than_picking_one():
+    widths = [16, 16]
+    assert 100 * ps.required_n(widths, 0.1, delta=0.01, R=1)[0] < required_n_ours(widths, 0.1, delta=0.01, R=1)[0]
+
+
+def test_linf_needs_more_than_l2():
+    l2, linf = (ps.required_n([16, 4], 0.3, delta=0.1, R=4, domain=domain)[0] for domain in ("l2", "linf"))
+    assert linf > l2
+
+
+@given(REACH, st.integers(1, 10**6), st.integers(0, 300))
+def test_shift_bound_properties(reach, R, n):
+    bound = ps.log_shift_failure_bound(n, R, reach=reach)
+    assert bound <= 0
+    assert ps.log_shift_failure_bound(n + 1, R, reach=reach) <= bound
+    assert 0 < ps.drift_constant(reach, R) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ps.drift_constant(0.6, 1), r"reach must be in \(0, 1/2\], got reach=0.6"),
+        (lambda: ps.drift_constant(0.25, 0), "R must be an integer >= 1, got R=0"),
+        (lambda: ps.required_neurons(0, 0.1, R=1), r"eta must be in \(0, 1\], got eta=0"),
+        (lambda: ps.required_neurons(1e-13, 0.1, R=1), "eta must be at least 1e-12, got eta=1e-13"),
+        (lambda: ps.required_neurons(0.1, 1, R=1), r"delta must be in \(0, 1\), got delta=1"),
+        (lambda: ps.share_tail_closed_form(3, start=0.8, c=0.1), r"start must be in \(0, 3/4\], got start=0.8"),
+        (lambda: ps.share_tail_closed_form(3, start=0.1, c=0.0), r"c must be in \(0, 1\], got c=0.0"),
+        (lambda: ps.log_shift_failure_bound(-1, 1, reach=0.5), "n must be an integer >= 0, got n=-1"),
+    ],
+)
+def test_errors_quote_name_and_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,176 @@
+"""Wrong theory on purpose: functions of proved statements, each spoilt in one constant, must be refuted."""
+
+import importlib
+import math
+from collections.abc import Callable
+
+import pytest
+
+import sims.verify
+
+pytestmark = pytest.mark.verification
+
+
+def scaled(factor: float) -> Callable:
+    """The value times a factor; of every number in a tuple."""
+
+    def spoil(right: Callable) -> Callable:
+        def wrong(*args: object, **options: object) -> object:
+            value = right(*args, **options)
+            return tuple(factor * one for one in value) if isinstance(value, tuple) else factor * value
+
+        return wrong
+
+    return spoil
+
+
+def shifted(step: float) -> Callable:
+    """The value plus a step; of every number in a tuple."""
+
+    def spoil(right: Callable) -> Callable:
+        def wrong(*args: object, **options: object) -> object:
+            value = right(*args, **options)
+            return tuple(one + step for one in value) if isinstance(value, tuple) else value + step
+
+        return wrong
+
+    return spoil
+
+
+def floored(factor: float) -> Callable:
+    """An integer, or each of a tuple, times a factor and rounded down, at least 1."""
+
+    def spoil(right: Callable) -> Callable:
+        def wrong(*args: object, **options: object) -> object:
+            value = right(*args, **options)
+            if isinstance(value, tuple):
+                return tuple(max(1, math.floor(factor * one)) for one in value)
+            return max(1, math.floor(factor * value))
+
+        return wrong
+
+    return spoil
+
+
+def fewer_draws(right: Callable) -> Callable:
+    """R off by one."""
+
+    def wrong(n: int, R: int, **options: object) -> object:
+        return right(n, R + 1, **options)
+
+    return wrong
+
+
+def field(name: str, factor: float) -> Callable:
+    """One integer field of a result object, times a factor and rounded down."""
+
+    def spoil(right: Callable) -> Callable:
+        def wrong(*args: object, **options: object) -> object:
+            from dataclasses import replace
+
+            value = right(*args, **options)
+            return replace(value, **{name: max(1, math.floor(factor * getattr(value, name)))})
+
+        return wrong
+
+    return spoil
+
+
+MUTANTS = [
+    ("1.1", "single_weight.hit_prob", scaled(0.5)),
+    ("1.1", "single_weight.miss_prob_exact", scaled(1.02)),
+    ("1.1", "single_weight.miss_prob_exact", fewer_draws),
+    ("1.1", "single_weight.log_miss_prob_exact", scaled(math.log(2))),
+    ("1.1", "single_weight.log_miss_prob_exact", scaled(-1)),
+    ("1.1", "single_weight.required_n_exact", shifted(-1)),
+    ("1.2", "single_weight.miss_prob_bound", scaled(0.5)),
+    ("1.2", "single_weight.log_miss_prob_bound", scaled(2)),
+    ("1.2", "single_weight.log_miss_prob_bound", scaled(-1)),
+    ("1.2", "single_weight.required_n", floored(math.log10(math.e))),
+    ("1.2", "single_weight.required_n", shifted(-1)),
+    ("1.3", "single_weight.nearest_distance_cdf", scaled(0.5)),
+    ("1.3", "single_weight.nearest_distance_ppf", scaled(0.9)),
+    ("1.3", "single_weight.nearest_draw", scaled(-1)),
+    ("2.0", "subset_sum.sum_hit_prob", scaled(0.5)),
+    ("2.0", "subset_sum.log_sum_hit_prob", shifted(math.log(2))),
+    ("2.1", "subset_sum.success_prob_upper", scaled(0.5)),
+    ("2.1", "subset_sum.success_prob_upper", fewer_draws),
+    ("2.1", "subset_sum.log_success_prob_upper", scaled(math.log2(math.e))),
+    ("2.1", "subset_sum.necessary_n", shifted(1)),
+    ("2.1", "subset_sum.necessary_n_closed_form", shifted(1)),
+    ("2.2", "subset_sum.success_prob_second_moment", scaled(1.1)),
+    ("2.2", "subset_sum.success_prob_second_moment", fewer_draws),
+    ("2.3", "subset_sum.failure_prob_bound", scaled(0.5)),
+    ("2.3", "subset_sum.log_failure_prob_bound", scaled(2)),
+    ("2.3", "subset_sum.success_prob_lower", scaled(1.05)),
+    ("2.3", "subset_sum.required_n", field("n", 0.5)),
+    ("3.1", "coverage.gain", scaled(2)),
+    ("3.1", "coverage.gain", scaled(-1)),
+    ("3.1", "coverage.check_certificate", lambda right: lambda *args: True),
+    ("3.1", "coverage.spectral_gap_enclosure", scaled(2)),
+    ("3.2", "coverage.expected_share", scaled(1.1)),
+    ("3.2", "coverage.expected_share", lambda right: lambda v, R, **options: right(v, R + 1, **options)),
+    ("3.3", "coverage.share_failure_bound", scaled(0.5)),
+    ("3.3", "coverage.coverage_failure_bound", scaled(0.5)),
+    ("3.3", "coverage.required_n", shifted(-1)),
+    ("3.5", "coverage.union_failure_bound", scaled(0.5)),
+    ("3.5", "coverage.success_prob_lower", scaled(0.5)),
+    ("3.5", "coverage.success_prob_upper", scaled(0.5)),
+    ("3.5", "coverage.necessary_n", shifted(1)),
+    ("4.2", "network_width.layer_etas", scaled(2)),
+    ("4.2", "network_width.layer_etas", scaled(0.5)),
+    ("4.3", "gadget.b_window_prob", scaled(0.5)),
+    ("4.3", "gadget.a_window_prob", scaled(2)),
+    ("4.3", "gadget.window_success_prob", scaled(0.5)),
+    ("4.3", "gadget.log_window_miss_prob", scaled(math.log(2))),
+    ("4.3", "gadget.log_weight_miss_bound", scaled(2)),
+    ("4.4", "network_width.required_n_ours", floored(0.8)),
+    ("4.4", "network_width.failure_bound", scaled(0.5)),
+    ("4.4", "network_width.log_failure_bound", shifted(-math.log(2))),
+    ("4.4", "network_width.required_R_for_minimal_width", floored(0.9)),
+    ("4.5 (b)", "network_width.required_n_recalled", floored(0.5)),
+    ("4.5 (b)", "network_width.log_failure_bound", scaled(-1)),
+    ("4.5 (c)", "network_width.corner_R", shifted(-1)),
+    ("4.5 (c)", "network_width.corner_failure_exact", scaled(0.5)),
+    ("4.5 (c)", "network_width.corner_log_failure_exact", scaled(math.log(2))),
+    ("4.5 (c)", "network_width.corner_log_failure_designated", scaled(2)),
+    ("4.5 (d)", "network_width.required_n_repaired", floored(64 / 160.2)),
+    ("4.6", "gadget.product_hit_prob", scaled(0.5)),
+    ("4.6", "gadget.neuron_log_success_prob", shifted(math.log(2))),
+    ("4.6", "gadget.neuron_log_miss_prob", scaled(2)),
+    ("4.6", "gadget.any_pair_log_miss_bracket", shifted(-0.5)),
+    ("4.6", "gadget.weight_log_miss_prob", scaled(math.log(2))),
+    ("4.7", "product_sum.required_neurons", field("neurons", 0.01)),
+    ("5.2", "necessary.log2_networks", scaled(math.log(2))),
+    ("5.2", "necessary.bits_per_param", shifted(-1)),
+    ("5.3", "necessary.necessary_params", shifted(1)),
+    ("6.1", "recycling.success_prob_upper", scaled(0.5)),
+    ("6.1", "recycling.multiset_count", shifted(-1)),
+    ("6.1", "recycling.necessary_n", shifted(1)),
+    ("6.2", "recycling.success_prob_pairs", scaled(2)),
+    ("6.2", "recycling.success_prob_lower", scaled(2)),
+    ("6.2", "recycling.failure_prob_bound", scaled(0.5)),
+    ("7.1", "binary_weights.success_prob_exact", scaled(0.95)),
+    ("7.1", "binary_weights.miss_prob_exact", scaled(2)),
+    ("7.2", "binary_weights.required_n", shifted(-1)),
+    ("7.2", "binary_weights.best_gain", scaled(0.5)),
+    ("7.2", "binary_weights.required_n_closed_form", floored(0.3)),
+    ("7.3", "binary_weights.success_prob_all_exact", scaled(0.9)),
+    ("7.4", "binary_weights.necessary_n", shifted(1)),
+    ("7.5", "binary_weights.equivalent_subset", shifted(1)),
+]
+"""Claim, function of theory, and what spoils it."""
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "spoil"), MUTANTS, ids=[f"{c}-{n}-{i}" for i, (c, n, _) in enumerate(MUTANTS)]
+)
+def test_a_spoilt_function_is_refuted(
+    claim: str, name: str, spoil: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    if claim[0] == "4":
+        pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
+    module_name, function = name.split(".")
+    module = importlib.import_module(f"theory.{module_name}")
+    monkeypatch.setattr(module, function, spoil(getattr(module, function)))
+    assert sims.verify.main(["--only", claim, "--budget", "10s", "--seed", "1", "--quiet"]) == 1

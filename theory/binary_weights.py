@@ -1,0 +1,351 @@
+"""One target value from n binary weights: each offers R random signs, and all share one gain.
+
+A variable offers R independent fair signs times the gain g; at most one is taken, so that with N plus and M minus
+signs on offer the sums are exactly g {-M, ..., N}: steps of g, where n continuous values give (R+1)^n different sums.
+Hence the error falls like 1/n, not exponentially. ``alpha`` is a number in [-1, 1], or "uniform" (averaged over a
+target drawn from U[-1, 1]), or "worst" (the least favourable target in [-1, 1]). Numbers are taken as the exact
+rationals that the floats are. Statements 7.1 to 7.7; proofs in theory/PROOFS.md. They are ours; of the paper on binary
+weights (``diffenderfer2021multiprize``) only the order of growth of its width has been read, in a later paper.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from theory import _check
+from theory._binary_case import Gain, Target, covered_shares, gain_of, signs_needed, target_of
+from theory._binary_depth import necessary_width_deep, required_width_deep
+from theory._binary_error import best_gain_for, error_mean_exact, error_quantile_exact, guaranteed_error_exact
+from theory._binary_gain import (
+    biprop_gain,
+    continuous_error_prediction,
+    error_prediction,
+    necessary_n,
+    necessary_n_shared_gain,
+)
+from theory._binary_law import at_least, fewer, joint_tail, misses_at_most, pmf
+from theory._invert import smallest_n
+
+__all__ = [
+    "best_gain",
+    "best_gain_for",
+    "biprop_gain",
+    "continuous_error_prediction",
+    "equivalent_subset",
+    "error_mean_exact",
+    "error_prediction",
+    "error_quantile_exact",
+    "guaranteed_error_exact",
+    "miss_prob_all_exact",
+    "miss_prob_exact",
+    "necessary_n",
+    "necessary_n_shared_gain",
+    "necessary_width_deep",
+    "required_n",
+    "required_n_closed_form",
+    "required_width_deep",
+    "signs_needed",
+    "success_prob_all_exact",
+    "success_prob_exact",
+]
+
+
+def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -> tuple[int, int]:
+    """The subset of single signs that has the same sums: (values, draws of each).
+
+    Parameters
+    ----------
+    n, R : int
+        Units >= 1 and draws of each element >= 1.
+    kind : {"subset", "product", "two-stage"}
+        subset: n signs. product: n products of two signs, both re-sampled: 2R-1 draws of one sign. two-stage: n outer
+        signs times sums of ``inner`` shared inner signs through a matrix of n x inner re-sampled signs: n inner values.
+    inner : int
+        Inner signs of a two-stage sum.
+
+    Returns
+    -------
+    tuple of int
+        n and R for the other functions of this module.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.5.
+
+    Examples
+    --------
+    >>> equivalent_subset(8, 3, kind="product"), equivalent_subset(8, 1, kind="two-stage", inner=5)
+    ((8, 5), (40, 1))
+    """
+    n, R, inner = _check.positive_int("n", n), _check.draw_count("R", R), _check.positive_int("inner", inner)
+    if kind == "subset":
+        return n, R
+    if kind == "product":
+        return n, 2 * R - 1
+    if kind == "two-stage":
+        return n * inner, R
+    raise ValueError(f'kind must be "subset", "product" or "two-stage", got kind={kind!r}')
+
+
+def best_gain(eps: float) -> float:
+    """The gain 2 eps: best for the worst target, for a uniform target and for all targets at once, whatever n and R.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in (0, 1].
+
+    Returns
+    -------
+    float
+        2 eps.
+
+    Raises
+    ------
+    ValueError
+        If eps is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.2.
+
+    Examples
+    --------
+    >>> best_gain(0.05)
+    0.1
+    """
+    return 2.0 * _check.accuracy("eps", eps)
+
+
+def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
+    """Probability that some choice of the n signs times the gain lies within eps of alpha.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables and draws of each, both >= 1; see `equivalent_subset` for products and two stages.
+    eps : float
+        Accuracy in (0, 1].
+    alpha : float, "uniform" or "worst"
+        Target in [-1, 1], a uniform target to average over, or the least favourable one.
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding; 0 where the gain steps over the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst"): P(Bin(n, 1-2^-R) >= a), a = `signs_needed`.
+
+    Examples
+    --------
+    >>> success_prob_exact(5, 1, eps=0.05, alpha=0.5), success_prob_exact(5, 1, eps=0.05, alpha=0.5, gain=0.3)
+    (0.03125, 0.0)
+    >>> success_prob_exact(1, 1, eps=0.25, alpha="uniform")
+    0.5
+    """
+    return _hit_and_miss(n, R, eps, alpha, gain)[0]
+
+
+def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
+    """Probability that no choice of the n signs times the gain lies within eps of alpha.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables and draws of each, both >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    alpha : float, "uniform" or "worst"
+        Target in [-1, 1], a uniform target to average over, or the least favourable one.
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst").
+
+    Examples
+    --------
+    >>> miss_prob_exact(1000, 2, eps=0.05, alpha=1.0) < 1e-300
+    True
+    """
+    return _hit_and_miss(n, R, eps, alpha, gain)[1]
+
+
+def _hit_and_miss(n: int, R: int, eps: float, alpha: Target, gain: Gain) -> tuple[float, float]:
+    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    if target_of(alpha) != "uniform":
+        count = signs_needed(eps, alpha=alpha, gain=gain)
+        return (0.0, 1.0) if count is None else (at_least(n, count, R), fewer(n, count, R))
+    covered = covered_shares(n, _check.accuracy("eps", eps), gain_of(gain, eps))
+    last = len(covered) - 1
+    law = [*pmf(n, R)[:last], at_least(n, last, R)]
+    pairs = [(p * float(c), p * float(1 - c)) for p, c in zip(law, covered, strict=True)]
+    return min(1.0, math.fsum(a for a, _ in pairs)), min(1.0, math.fsum(b for _, b in pairs))
+
+
+def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
+    """Probability that every target in [-1, 1] at once is within eps of some sum of the same n signs.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables and draws of each, both >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding; 0 for a gain above 2 eps (unless eps = 1).
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.3.
+
+    Examples
+    --------
+    >>> success_prob_all_exact(2, 1, eps=0.4), success_prob_all_exact(1, 9, eps=0.4) == 1 - 2**-8
+    (0.5, True)
+    """
+    return _all_hit_and_miss(n, R, eps, gain)[0]
+
+
+def _all_hit_and_miss(n: int, R: int, eps: float, gain: Gain) -> tuple[float, float]:
+    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    count = signs_needed(eps, alpha="worst", gain=gain)
+    return (0.0, 1.0) if count is None else joint_tail(n, count, R)
+
+
+def miss_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
+    """Probability that some target in [-1, 1] is farther than eps from every sum of the same n signs.
+
+    Parameters, errors and source are those of `success_prob_all_exact`; full relative accuracy where it is tiny.
+
+    Examples
+    --------
+    >>> miss_prob_all_exact(1, 9, eps=0.4) == 2**-8
+    True
+    """
+    return _all_hit_and_miss(n, R, eps, gain)[1]
+
+
+def required_n(eps: float, delta: float, *, R: int, alpha: Target = "worst", gain: Gain = "best") -> int:
+    """The number of variables that failure probability delta takes: sufficient, and no smaller number is.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in (0, 1].
+    delta : float
+        Failure probability in (0, 1).
+    R : int
+        Draws of each variable, >= 1.
+    alpha : float, "uniform" or "worst"
+        Target in [-1, 1], a uniform target to average over, or the least favourable one.
+    gain : float or "best"
+        Positive; best is 2 eps, for which "worst" and "uniform" give the least n of any gain.
+
+    Returns
+    -------
+    int
+        >= 1. Certain by ball arithmetic for a fixed or worst target; exact up to rounding for a uniform one.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain, or no number of variables reaches delta with this gain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.1 and 7.2.
+
+    Examples
+    --------
+    >>> required_n(0.05, 0.05, R=1), required_n(0.05, 0.05, R=2), required_n(0.01, 0.05, R=1)
+    (28, 17, 117)
+    """
+    eps, delta, R = _check.accuracy("eps", eps), _check.open_probability("delta", delta), _check.draw_count("R", R)
+    if target_of(alpha) == "uniform":
+        step = gain_of(gain, eps)
+        if 1 - covered_shares(math.ceil((1 + Fraction(eps)) / step), eps, step)[-1] >= Fraction(delta):
+            raise ValueError(f"gain must reach a share 1-delta of the targets, got gain={gain} with delta={delta}")
+        return smallest_n(lambda n: miss_prob_exact(n, R, eps=eps, alpha="uniform", gain=gain), delta, lo=1)
+    count = signs_needed(eps, alpha=alpha, gain=gain)
+    if count is None:
+        raise ValueError(f"gain must have a multiple within eps={eps} of alpha={alpha}, got gain={gain}")
+    return smallest_n(lambda n: 0.0 if misses_at_most(n, count, R, delta) else 1.0, 0.5, lo=max(1, count))
+
+
+def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
+    """A sufficient number of variables for the worst target at the best gain, by Hoeffding's inequality.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in (0, 1].
+    delta : float
+        Failure probability in (0, 1).
+    R : int
+        Draws of each variable, >= 1.
+
+    Returns
+    -------
+    int
+        ceil of ((sqrt(L/2) + sqrt(L/2 + 4 q (K-1)))/(2q))^2, L = log(1/delta), q = 1-2^-R, K = ceil((1-eps)/(2 eps));
+        1 if eps = 1; rounded up, never below `required_n`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.2.
+
+    Examples
+    --------
+    >>> required_n_closed_form(0.05, 0.05, R=1), required_n_closed_form(0.01, 0.05, R=1)
+    (32, 126)
+    """
+    eps, delta, R = _check.accuracy("eps", eps), _check.open_probability("delta", delta), _check.draw_count("R", R)
+    count = signs_needed(eps, alpha="worst")
+    assert count is not None
+    if count == 0:
+        return 1
+    half, q = -math.log(delta) / 2.0, -math.expm1(-R * math.log(2.0))
+    root = (math.sqrt(half) + math.sqrt(half + 4.0 * q * (count - 1))) / (2.0 * q)
+    return max(count, math.ceil(root**2 * (1.0 + 1e-14)))
