@@ -15,6 +15,7 @@ NAMES = (
     "main_theorem",
     "coverage",
     "recycling",
+    "similarity",
     "trade_off",
     "binary_weights",
 )

@@ -63,7 +63,7 @@ PAPERS: tuple[Paper, ...] = (
         "2103.09377",
         title="Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks by Pruning A Randomly "
         "Weighted Network",
-        note=f"abstract read; {_VERSION}",
+        note=f"abstract and authors' code read; {_VERSION}",
     ),
     Paper(
         "gorbett2023recycling",
@@ -73,6 +73,15 @@ PAPERS: tuple[Paper, ...] = (
         "2303.15953",
         title="Randomly Initialized Subnetworks with Iterative Weight Recycling",
         note=f"abstract read; {_VERSION}",
+    ),
+    Paper(
+        "ramanujan2020",
+        "Ramanujan et al.",
+        "Edge-Popup",
+        2020,
+        "1911.13299",
+        title="What's Hidden in a Randomly Weighted Neural Network?",
+        note=f"authors' code and its readme read; {_VERSION}",
     ),
     Paper(
         "borgs2001partition",

@@ -1,0 +1,151 @@
+"""Figure 11: how alike found tickets are: every pair as a heat map, every layer beside its chance level, and norms.
+
+``plot`` draws a result of ``nets.similarity``; ``python -m figures.similarity`` draws five tickets that Biprop found in
+the same weights of a small network on the digits, from five score seeds.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from figures.recipe import Data, Recipe, as_result, draw, run
+from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_NUMBERS = 12
+"""Runs up to which the heat map also prints its numbers."""
+
+
+def plot(result: Any) -> Figure:
+    """Kappa of every pair as a heat map; agreement and Jaccard index of every layer beside chance; norms of one run.
+
+    Parameters
+    ----------
+    result : sims.result.Result
+        Of ``nets.similarity``.
+    """
+    with house_style():
+        figure, axes = new_figure(6.9, 4.4)
+        axes.remove()
+        panels = figure.subplot_mosaic([["pairs", "layers"], ["pairs", "norms"]], width_ratios=(1.25, 1))
+        _heat_map(figure, panels["pairs"], result)
+        _layers(panels["layers"], result)
+        _norms(panels["norms"], result)
+    return figure
+
+
+def save(result: Any, path: str) -> None:
+    """Draw a result of ``nets.similarity`` into a file."""
+    save_figure(plot(result), path)
+
+
+def _heat_map(figure: Figure, axes: Any, result: Any) -> None:
+    import numpy as np
+
+    names = list(result.params["runs"])
+    kappa = np.full((len(names), len(names)), np.nan)
+    for row in result.rows:
+        if row["layer"] == "total":
+            i, j = names.index(row["a"]), names.index(row["b"])
+            kappa[i, j] = kappa[j, i] = np.nan if row["kappa"] is None else row["kappa"]
+    top = np.nanmax(np.abs(kappa), initial=0.25)
+    image = axes.imshow(kappa, cmap="RdBu_r", vmin=-top, vmax=top)
+    axes.grid(visible=False)
+    labels = [Path(name).name for name in names]
+    axes.set_xticks(range(len(names)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), labels)
+    if len(names) <= MAX_NUMBERS:
+        for i, j in np.argwhere(np.isfinite(kappa)):
+            dark = abs(kappa[i, j]) > 0.6 * top
+            axes.text(j, i, f"{kappa[i, j]:.3f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
+    figure.colorbar(image, ax=axes, location="bottom", shrink=0.8)
+    axes.set_title("Cohen's kappa, all layers (0: chance)")
+
+
+def _layers(axes: Any, result: Any) -> None:
+    lines = [line for line in result.summary if line["layer"] != "total"]
+    places = range(len(lines))
+    for index, (key, label) in enumerate((("jaccard", "Jaccard index"), ("agreement", "agreement"))):
+        style = {"color": PALETTE[index]}
+        low, high = ([line[f"{key}_{end}"] for line in lines] for end in ("min", "max"))
+        axes.fill_between(places, low, high, alpha=0.2, linewidth=0, **style)
+        mean = [line[key] for line in lines]
+        axes.plot(places, mean, marker=MARKERS[index], linestyle="none", label=f"{label}, mean and range", **style)
+        chance = [line[f"{key}_chance"] for line in lines]
+        axes.plot(places, chance, label=f"{label}, independent masks", **style)
+    axes.set_xticks(places, [line["layer"] for line in lines])
+    axes.set(ylim=(0, 1.03))
+    axes.set_xlabel(f"layer; {len(result.params['runs'])} runs, {lines[0]['pairs']} pairs")
+    axes.legend(loc="upper left", fontsize=7)
+
+
+def _norms(axes: Any, result: Any) -> None:
+    first = result.params["runs"][0]
+    rows = [row for row in result.rows if row["a"] == first and row["layer"] != "total"]
+    rows = list({row["layer"]: row for row in rows}.values())
+    for index, kind in enumerate(("kept", "removed")):
+        share = [row["kept_a"] / row["weights"] for row in rows]
+        part = share if kind == "kept" else [1.0 - one for one in share]
+        whole = [(row["norm_kept_a"] ** 2 + row["norm_removed_a"] ** 2) ** 0.5 for row in rows]
+        usual = [w * p**0.5 for w, p in zip(whole, part, strict=True)]
+        ratio = [row[f"norm_{kind}_a"] / u if u > 0 else float("nan") for row, u in zip(rows, usual, strict=True)]
+        style = {"marker": MARKERS[index + 2], "linestyle": "", "color": PALETTE[index + 2]}
+        axes.plot(range(len(rows)), ratio, label=f"weights {kind}", **style)
+    axes.axhline(1.0, color="0.2", linestyle=":", label="a random part")
+    axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
+    axes.set(xlabel=f"layer of {Path(first).name}", ylabel="norm / norm of a random part")
+    axes.margins(y=0.35)
+    axes.legend(loc="upper left", fontsize=7)
+
+
+def _compute(smoke: bool, seed: int) -> Data:
+    from nets import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        runs = str(Path(folder) / "tickets")
+        count, epochs = ("2", "1") if smoke else ("5", "20")
+        argv = ["--multi-prize", count, "--seed", str(seed), "--method", "biprop", "--epochs", epochs]
+        if train.main([*argv, "--out", runs, "--quiet"]) != 0:
+            raise RuntimeError(f"python -m nets.train {' '.join(argv)} failed")
+        found = run("nets.similarity", *sorted(str(path) for path in Path(runs).iterdir() if path.is_dir()))
+    found["params"]["runs"] = [Path(name).name for name in found["params"]["runs"]]  # where they lay is no matter
+    for row in found["rows"]:
+        row["a"], row["b"] = Path(row["a"]).name, Path(row["b"]).name
+    return {"result": found, "params": {"seed": seed, "epochs": int(epochs)}}
+
+
+def _caption(data: Data) -> str:
+    params, result = data["params"], data["result"]
+    (total,) = (line for line in result["summary"] if line["layer"] == "total")
+    return (
+        f"{len(result['params']['runs'])} tickets found by Biprop in the same random weights from different score "
+        f"seeds: digits, 64-300-100-10, half of the weights kept, {params['epochs']} epochs, weight seed "
+        f"{params['seed']}. Left: kappa of every pair; its mean is {total['kappa']:.3f}, so the masks are almost as "
+        "unlike as chance makes them. Right: mean and range over pairs, lines: independent masks; below: norms of the "
+        "kept and of the truly removed weights of the first ticket over those of a random part of the layer."
+    )
+
+
+RECIPE = Recipe(
+    "similarity",
+    11,
+    "How alike tickets are",
+    _compute,
+    lambda data: plot(as_result(data["result"])),
+    _caption,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw figure 11; see ``--help``."""
+    return draw(RECIPE, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Several tickets in one set of random weights: the same seed, other first scores, and how alike the masks are.
+
+Source: the multi-prize view of Diffenderfer and Kailkhura 2021 (bibliography key ``diffenderfer2021multiprize``): one
+random network holds many good tickets. What is compared, and beside which chance level: `nets.mask_similarity`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nets.run_folder import RunFolder
+from nets.similarity import TOTAL, compare, load_masks, summarise
+from nets.train_run import train_or_resume
+from sims import cli
+from sims.result import Result, provenance
+
+
+def multi_prize(
+    given: Mapping[str, Any], out: str | Path, count: int, *, resume: bool = False, **options: Any
+) -> Result:
+    """Find tickets from `count` score seeds, one after another, each in a folder of its own.
+
+    Parameters
+    ----------
+    given : mapping
+        Settings as `nets.train_settings.read` makes them; ``score_seed`` is that of the first run, 0 by default, and
+        the others count up from it.
+    out : str or Path
+        Holds the folders score-0, score-1, ...
+    count : int >= 2
+    resume : bool
+        Go on with what is there; otherwise nothing must be there.
+    **options
+        ``checkpoint_every quiet note`` of `nets.train_run.train`.
+
+    Returns
+    -------
+    Result
+        One row a run; the summary has the pairs' mean agreement, Jaccard index and kappa beside chance.
+
+    Raises
+    ------
+    ValueError
+        As `nets.train_run.train`; also for a dense run, which has no scores.
+    """
+    started = time.monotonic()
+    if given.get("method") == "dense":
+        raise cli.UsageError("--multi-prize needs a method that trains scores, got dense")
+    first = int(given.get("score_seed", 0))
+    folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
+    if folders[0].config.is_file():
+        if not resume:
+            raise cli.UsageError(f"--out {out} holds tickets already; add --resume to go on with them")
+        seed = folders[0].params()["seed"]
+    else:
+        seed = cli.fresh_seed()
+    rows: list[Any] = []
+    result = None
+    for i, folder in enumerate(folders):
+        result = train_or_resume({"seed": seed, **given, "score_seed": first + i}, folder.path, **options)
+        rows.extend(result.rows)
+    assert result is not None
+    found = summarise(compare([load_masks(str(folder.path)) for folder in folders]))
+    (total,) = (line for line in found if line["layer"] == TOTAL)
+    wanted = ("pairs", "agreement", "agreement_chance", "jaccard", "jaccard_chance", "kappa", "kappa_min", "kappa_max")
+    return Result(
+        command="nets.train",
+        params={**result.params, "score_seed": first, "multi_prize": count},
+        rows=rows,
+        summary=[{name: total[name] for name in wanted}],
+        provenance=provenance(
+            seed=result.params["seed"], threads=result.provenance["threads"], seconds=time.monotonic() - started,
+            device=result.provenance["device"],
+        ),
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Tables of runs: every cell once, resumed and never repeated, collected as Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nets import experiments as command
+
+ARGV = ["digits", "--methods", "biprop", "dense", "--seeds", "2", "--width", "0.1", "--budget-epochs", "1"]
+
+
+def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    argv = [*ARGV, "--density", "0.3", "0.6", "--out", str(tmp_path / "runs"), "--jobs", "1", "--device", "cpu"]
+    assert command.main([*argv, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["schema"] == "strong-tickets/nets.experiments/1"
+    found = [(row["method"], row["density"], row["seed"], row["epochs"]) for row in content["rows"]]
+    assert found == [
+        *(("biprop", density, seed, 1) for density in (0.3, 0.6) for seed in (0, 1)),
+        ("dense", 1.0, 0, 1), ("dense", 1.0, 1, 1),
+    ]  # fmt: skip
+    line = content["summary"][0]
+    accuracies = [row["test_accuracy"] for row in content["rows"][:2]]
+    assert line["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
+    assert (line["test_accuracy_min"], line["test_accuracy_max"]) == (min(accuracies), max(accuracies))
+    runs = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/result.json")}
+    assert len(runs) == 6
+    first = next(iter(runs))
+    first.unlink()
+    assert command.main(argv) == 0
+    out = capsys.readouterr().out
+    table = [text for text in out.splitlines() if text.startswith("|")]
+    assert len(table) == 2 + 3
+    assert table[2].startswith("| biprop | mlp | 0.3 | 0.1 | 1 | 2 |")
+    assert f"{100 * line['test_accuracy']:.2f}" in table[2]
+    assert (tmp_path / "runs" / "table.md").read_text() == out[: out.rindex("6 runs")]
+    again = json.loads((tmp_path / "runs" / "table.json").read_text())
+    for row, other in zip(content["rows"], again["rows"], strict=True):
+        assert row["test_accuracy"] == other["test_accuracy"]
+    assert {path: path.stat().st_mtime_ns for path in runs if path != first} == {
+        path: stamp for path, stamp in runs.items() if path != first
+    }
+    assert command.main([*argv, "--init", "kaiming-uniform"]) == 2
+    assert "--init is kaiming-normal there, kaiming-uniform here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["svhn"], "svhn"), (["digits", "--methods", "edge"], "--methods takes edge-popup, biprop"),
+        (["digits", "--methods", "dense", "dense"], "more than once"), (["digits", "--arch", "conv3"], "--arch takes"),
+        (["digits", "--seeds", "0"], "--seeds must be"), (["digits", "--density", "2"], "--density must be"),
+        (["digits", "--budget-epochs", "x"], "--budget-epochs takes"),
+        (["mnist", "--data-dir", "/no"], "no files found"),
+    ],
+)  # fmt: skip
+def test_bad_flags_get_one_line(argv: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert command.main([*argv, "--out", str(tmp_path), "--jobs", "1"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert says in captured.err

@@ -1,0 +1,218 @@
+"""Found tickets: the same outputs bit for bit from every form of storage, and damage refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nets import found_ticket as command
+from nets.found_ticket import export_ticket, load_found, verify
+from nets.found_ticket_io import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.recipes import METHODS
+from nets.ticket_io import TicketError
+from nets.train_settings import resolve
+from nets.training import Training
+from nets.training_parts import Parts, build
+
+FOUND = [method for method in METHODS if method != "dense"]
+CASES = [
+    *((method, init, "mlp") for method in FOUND for init in ("signed-constant", "kaiming-normal")),
+    ("iterand", "kaiming-uniform", "resnet18"),
+    ("mpt-1-1", "kaiming-normal", "conv2"),
+]
+OPTIONS = {
+    "iterand": {"rerand_every": 2, "rerand_frac": 0.5},
+    "recycle": {"recycle_every": 1, "recycle_frac": 0.4},
+    "biprop-recycle": {"recycle_every": 1, "recycle_frac": 0.4},
+}
+VALUES = {  # what costs least, from the methods' definitions
+    ("iterand", "signed-constant"): "signs", ("recycle", "signed-constant"): "signs",
+    ("biprop-recycle", "signed-constant"): "signs", ("biprop-recycle", "kaiming-normal"): "signs",
+    ("iterand", "kaiming-normal"): "history", ("iterand", "kaiming-uniform"): "history",
+    ("recycle", "kaiming-normal"): "history",
+}  # fmt: skip
+
+
+def searched(method: str, init: str, arch: str = "mlp", **changes: Any) -> tuple[dict[str, Any], Parts]:
+    """A search on the digits that was trained for a few steps, events included."""
+    given_ = {
+        "method": method,
+        "init": init,
+        "arch": arch,
+        "seed": 5,
+        "device": "cpu",
+        "epochs": 6,
+        "batch": 360,
+        "lr": 1.0,
+    }
+    given_ |= {"width": 0.2 if arch == "mlp" else 0.05, "density": 0.4, **OPTIONS.get(method, {}), **changes}
+    params = resolve(given_)
+    parts = build(params)
+    Training(params, parts).run()
+    return params, parts
+
+
+def exported(params: dict[str, Any], parts: Parts) -> FoundTicket:
+    assert parts.search is not None
+    return export_ticket(parts.search, params, shape=parts.data.shape, classes=parts.data.classes)
+
+
+@pytest.fixture(scope="module")
+def iterand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ticket") / "t.safetensors"
+    exported(*searched("iterand", "kaiming-uniform")).save(path)
+    return path
+
+
+@pytest.mark.parametrize(("method", "init", "arch"), CASES)
+def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_path: Path) -> None:
+    params, parts = searched(method, init, arch)
+    ticket = exported(params, parts)
+    size = ticket.save(tmp_path / "t.safetensors")
+    model = load_found(tmp_path / "t.safetensors")
+    x, _ = next(parts.data.test.batches(64))
+    with torch.no_grad():
+        assert torch.equal(model(x), parts.model.eval()(x))
+    kept = {name: mask.numpy() for name, mask in parts.search.masks().items()}
+    numel, bits = 0, 0
+    for layer in ticket.layers:
+        mask = np.unpackbits(ticket.packed_mask(layer.name), count=layer.numel, bitorder="little")
+        assert np.array_equal(mask.reshape(layer.shape).astype(bool), kept[layer.name])
+        numel += layer.numel
+        bits += layer.numel
+        bits += {"seed": 0, "signs": layer.n_keep, "floats": 32 * layer.n_keep}.get(
+            layer.values, layer.n_keep + layer.moved * (layer.draw_bits + layer.origin_bits)
+        )
+    expected = VALUES.get((method, init), "seed")
+    assert expected in {layer.values for layer in ticket.layers} <= {expected, "seed"}
+    found = command.describe(ticket, size)
+    assert (found["weights"], found["bytes"]) == (numel, (tmp_path / "t.safetensors").stat().st_size)
+    assert found["bits_per_weight"] == 8 * size / numel
+    stored = numel * (found["mask_bits_per_weight"] + found["value_bits_per_weight"])
+    assert -1e-6 <= stored - bits <= 4 * 7 * len(ticket.layers) + 1e-6  # tensors end with whole bytes
+    values = hashlib.sha256()
+    for layer in ticket.layers:
+        with torch.no_grad():
+            effective = parts.search.layers[layer.name].effective_weight().numpy()
+        values.update(effective[kept[layer.name]].astype("<f4").tobytes())
+    assert values.hexdigest() == ticket.values_sha256
+    assert verify(ticket) == {"values": True, "logits": True, "logit_error": 0.0, "ok": True}
+
+
+def test_the_floats_are_taken_where_they_cost_least() -> None:
+    """Every weight moved, and numbers of more than 31 bits: 32 bits a weight are less."""
+    weight = torch.linspace(1, 2, 12)
+    part = {"shape": (3, 4), "draws": torch.full((3, 4), 2**20), "origins": torch.arange(12).flip(0).reshape(3, 4)}
+    kept = np.ones(2**13, bool)
+    part = {"shape": (2**13,), "draws": torch.full((2**13,), 2**20), "origins": torch.arange(2**13).flip(0)}
+    weight = torch.linspace(1, 2, 2**13).numpy()
+    layer, tensors = command._cheapest("x", part, kept, weight)
+    assert layer.values == "floats"  # 1 + 21 + 13 = 35 bits otherwise
+    assert np.array_equal(tensors["floats.x"], weight)
+    layer, _ = command._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight)
+    assert (layer.values, layer.draw_bits, layer.origin_bits, layer.moved) == ("history", 2, 13, 2**13)
+
+
+@given(st.integers(1, 40), st.lists(st.integers(0, 2**40 - 1), max_size=50))
+def test_packed_numbers(bits: int, numbers: list[int]) -> None:
+    values = np.array([number % 2**bits for number in numbers], np.int64)
+    packed = pack_numbers(values, bits)
+    assert len(packed) == -(-bits * len(values) // 8)
+    text = "".join(format(int(value), f"0{bits}b")[::-1] for value in values)
+    assert int(text[::-1] or "0", 2) == int.from_bytes(packed.tobytes(), "little")
+    assert np.array_equal(unpack_numbers(packed, bits, len(values)), values)
+
+
+def test_many_packed_numbers() -> None:
+    values = np.arange(200_003) % 2**17
+    assert np.array_equal(unpack_numbers(pack_numbers(values, 17), 17, len(values)), values)
+    assert np.array_equal(unpack_numbers(pack_numbers(0 * values, 0), 0, len(values)), 0 * values)
+
+
+def test_info_and_verify(iterand: Path, capsys: pytest.CaptureFixture) -> None:
+    assert command.main(["info", str(iterand), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["schema"] == "strong-tickets/nets.found_ticket/1"
+    assert (content["method"], content["storage"], content["density"]) == ("iterand", "masks+history", 0.4)
+    assert content["events"] == 12  # 24 steps, an event before every second
+    assert content["event_masks_bits_per_weight"] == 13
+    assert command.main(["info", str(iterand)]) == 0
+    assert "bits_per_weight" in capsys.readouterr().out
+    assert command.main(["verify", str(iterand)]) == 0
+    assert "every kept weight is the one recorded; the outputs are equal bit for bit" in capsys.readouterr().out
+    assert command.main(["verify", str(iterand), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_a_wrong_seed_is_found_out(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    ticket = read_found(iterand)
+    other = replace(ticket, params={**ticket.params, "seed": 6})
+    other.save(tmp_path / "other.safetensors")
+    assert command.main(["verify", str(tmp_path / "other.safetensors")]) == 1
+    assert "kept weights differ from those recorded" in capsys.readouterr().out
+
+
+def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    ticket, good, bad = read_found(iterand), iterand.read_bytes(), tmp_path / "bad.safetensors"
+    first = ticket.layers[0]
+    mask = ticket.packed_mask(first.name)
+
+    def changed(**tensors: np.ndarray) -> FoundTicket:
+        return replace(ticket, tensors={**ticket.tensors, **{key.replace("__", "."): v for key, v in tensors.items()}})
+
+    def with_layer(**fields: Any) -> FoundTicket:
+        return replace(ticket, layers=(replace(first, **fields), *ticket.layers[1:]))
+
+    def with_params(**fields: Any) -> FoundTicket:
+        return replace(ticket, params={**ticket.params, **fields})
+
+    files: list[tuple[bytes, str]] = [
+        (b"", "not a readable safetensors file"), (good[:-1], "not a readable"), (good[:50], "not a readable"),
+        (good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], "the checksum does not fit"),
+        (good.replace(b"iterand", b"recycle"), "the checksum does not fit"),
+        (good.replace(b"found-ticket/1", b"found-ticket/9"), "not strong-tickets/found-ticket/1"),
+        (good.replace(b"strong-tickets/found-ticket/1", b"other-program/a-ticket-file/1"), "name no found ticket"),
+        (changed(**{f"mask__{first.name}": mask ^ 1}).to_bytes(), "must have"),
+        (changed(**{f"mask__{first.name}": mask[:-1]}).to_bytes(), "numbers of type U8"),
+        (changed(extra=mask).to_bytes(), "missing or too many: extra"),
+        (changed(logits=np.zeros((8, 3), np.float32)).to_bytes(), "logits must be"),
+        (changed(rest__odd=mask).to_bytes(), "beside the weights does not fit"),
+        (with_layer(n_keep=first.n_keep + 1).to_bytes(), "must be"), (with_layer(size=1.0).to_bytes(), "no sense"),
+        (with_layer(values="guess").to_bytes(), "no sense"), (with_layer(n_keep=-1).to_bytes(), "no sense"),
+        (with_layer(shape=(first.shape[0] * 2, first.shape[1] // 2)).to_bytes(), "layers are not those"),
+        (with_params(method="dense").to_bytes(), "a dense network is no ticket"),
+        (with_params(arch="conv99").to_bytes(), "make no network"), (with_params(width=1e5).to_bytes(), "not those"),
+        (with_params(density=0.5).to_bytes(), "its density asks for"),
+        (replace(ticket, params={}).to_bytes(), "no network"),
+        (replace(ticket, values_sha256="x").to_bytes(), "no sense"),
+        (replace(ticket, layers=()).to_bytes(), "no sense"),
+    ]  # fmt: skip
+    for content, says in files:
+        bad.write_bytes(content)
+        assert command.main(["verify", str(bad)]) == 2, says
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        assert says in captured.err
+    with pytest.raises(TicketError, match=r"none.safetensors: no such file"):
+        read_found(tmp_path / "none.safetensors")
+    for argv in ([], ["show", str(iterand)]):
+        assert command.main(argv) == 2
+        assert "expected info FILE or verify FILE" in capsys.readouterr().err
+    assert command.main(["--help"]) == 0
+
+
+def test_layers_name_their_tensors() -> None:
+    layer = Layer("a", (3, 3), 5, values="history", moved=3, draw_bits=2, origin_bits=4)
+    assert layer.tensors == {
+        "mask.a": ("U8", 2), "moved.a": ("U8", 1), "draws.a": ("U8", 1), "origins.a": ("U8", 2),
+    }  # fmt: skip
