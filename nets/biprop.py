@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from nets.method import Event, Method, one_of
+from nets.method import Event, Method, one_of, whole
 from nets.score_mask import count_to_keep, exact_fraction
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class Biprop(Method):
         super().__post_init__()
         one_of("gradient", self.gradient, GRADIENTS)
         one_of("scope", self.scope, SCOPES)
-        if self.schedule_epochs < 0 or (self.schedule_epochs and self.scope != "global"):
+        whole("schedule_epochs", self.schedule_epochs, 0)
+        if self.schedule_epochs and self.scope != "global":
             raise ValueError(
                 f"schedule_epochs must be 0, or more with scope='global', got schedule_epochs={self.schedule_epochs}"
             )

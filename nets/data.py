@@ -234,7 +234,11 @@ def _constants(normalise: Any, channels: int) -> tuple[tuple[float, ...], tuple[
         normalise = NORMALISE[normalise]
     mean, std = (tuple(float(v) for v in side) for side in normalise)
     if any(len(side) not in (1, channels) for side in (mean, std)) or not all(v > 0 for v in std):
-        raise ValueError(f"normalise must give 1 or {channels} means and positive spreads, got {mean}, {std}")
+        need = "1" if channels == 1 else f"1 or {channels}"
+        raise ValueError(
+            f"normalise must give {need} mean{'s' * (channels > 1)} and as many positive spreads for images of "
+            f"{channels} channel{'s' * (channels > 1)}, got {mean}, {std}"
+        )
     return tuple(np.broadcast_to(mean, channels).tolist()), tuple(np.broadcast_to(std, channels).tolist())
 
 
@@ -289,8 +293,8 @@ def _cifar10(folder: str | Path | None, cache: Path | None, download: bool, thre
     place = next((found for root in places if (found := _cifar_in(root)) is not None), None)
     if place is None and not download:
         raise ValueError(
-            f"cifar10: no files found in {', '.join(map(str, places))}; pass the folder that holds {_cifar.ARCHIVE} "
-            f"(from {_cifar.URL}) or an image folder, or download=True"
+            f"cifar10: no files found in {', '.join(map(str, places))}; pass the folder (--data-dir) that holds "
+            f"{_cifar.ARCHIVE} (from {_cifar.URL}) or an image folder, or, in Python, download=True"
         )
     if place is None:
         place = _cifar.download(places[-1])

@@ -94,6 +94,10 @@ def find_tickets(
     Weights and scores of layer i, counted over all layers that could be converted, are draws of Philox by (seed, i), so
     excluding a layer does not change the others, and nothing depends on PyTorch's generator or on the device.
 
+    Code of the model that reads ``layer.weight`` itself instead of calling the layer gets the frozen weights without
+    the mask: let it use ``layer.effective_weight()``. Code that writes to ``scores.data`` must call ``layer.forget()``
+    (see `nets.ticket_layers.TicketLayer.mask`).
+
     Examples
     --------
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
@@ -105,6 +109,8 @@ def find_tickets(
     all                 232    73   0.3147
     other parameters: 0, of them trained: 0
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     chosen = make_method(method, **method_options)
     one_of("init", init, INITS)
     chosen.check(init)
@@ -159,7 +165,10 @@ def find_tickets(
 
 
 def _as_names(exclude: Iterable[str]) -> tuple[str, ...]:
-    return (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"exclude must be names of layers, got {names!r}")
+    return names
 
 
 def _names(model: nn.Module) -> dict[nn.Module, list[str]]:
@@ -192,7 +201,7 @@ def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[
     for module, own in names.items():
         for parameter in module._parameters.values():
             if parameter is not None:
-                users.setdefault(id(parameter), []).append(own[0])
+                users.setdefault(_place(parameter), []).append(own[0])
     parents = {child: module for module in names for child in module.children() if isinstance(module, _READ_DIRECTLY)}
     found = {}
     for index, (module, own) in enumerate(layers.items()):
@@ -207,6 +216,13 @@ def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[
     return found
 
 
+def _place(parameter: nn.Parameter) -> int:
+    """Where the numbers lie: two parameters over one memory are one."""
+    if nn.parameter.is_lazy(parameter):
+        return id(parameter)
+    return parameter.data_ptr() or id(parameter)  # 0 without memory, as on the meta device
+
+
 def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: dict[nn.Module, nn.Module]) -> str:
     """Why a layer cannot be converted, or nothing."""
     if layer in parents:
@@ -217,8 +233,8 @@ def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: d
         return "has a weight computed from other parameters"
     for part in ("weight", "bias"):
         parameter = layer._parameters[part]
-        if parameter is not None and len(users[id(parameter)]) > 1:
-            others = ", ".join(other or "the model itself" for other in users[id(parameter)] if other != name)
+        if parameter is not None and len(users[_place(parameter)]) > 1:
+            others = ", ".join(other or "the model itself" for other in users[_place(parameter)] if other != name)
             return f"shares its {part} with {others}"
     if not layer.weight.is_floating_point() or layer.weight.numel() == 0:
         return f"has weights of dtype {layer.weight.dtype} and shape {tuple(layer.weight.shape)}"

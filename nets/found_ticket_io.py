@@ -141,11 +141,19 @@ class FoundTicket:
         tensors = {name: np.asarray(array, order="C") for name, array in sorted(self.tensors.items())}
         content = {key: value for key, value in asdict(replace(self, tensors={})).items() if key != "tensors"}
         meta = json.dumps(content, sort_keys=True, allow_nan=False)
-        return save(tensors, metadata={"schema": SCHEMA, "ticket": meta, "checksum": checksum(meta, tensors)})
+        return _steady(save(tensors, metadata={"schema": SCHEMA, "ticket": meta, "checksum": checksum(meta, tensors)}))
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""
         return write_bytes(path, self.to_bytes())
+
+
+def _steady(raw: bytes) -> bytes:
+    """The file with its header in one fixed order: safetensors writes the metadata in another at every call."""
+    size = int.from_bytes(raw[:8], "little")
+    text = json.dumps(json.loads(raw[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + raw[8 + size :]
 
 
 def read_found(path: str | Path) -> FoundTicket:

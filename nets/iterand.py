@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from nets.method import Event, Method, one_of
+from nets.method import Event, Method, one_of, whole
 from nets.score_mask import exact_fraction
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class IteRand(Method):
         from nets.ticket_draws import LAWS
 
         super().__post_init__()
-        if self.rerand_every < 1:
-            raise ValueError(f"rerand_every must be an integer >= 1, got rerand_every={self.rerand_every}")
+        whole("rerand_every", self.rerand_every, 1)
         if not 0 <= exact_fraction("rerand_frac", self.rerand_frac) <= 1:
             raise ValueError(f"rerand_frac must be in [0, 1], got rerand_frac={self.rerand_frac}")
         if self.rerand_init is not None:

@@ -173,6 +173,12 @@ def make_method(method: str | Method, **options: Any) -> Method:
     return kind(**options)
 
 
+def whole(name: str, value: Any, low: int) -> None:
+    """ValueError unless the value is an integer >= low."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {name}={value!r}")
+
+
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """ValueError unless the value is one of the choices."""
     if value not in choices:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nets.run_folder import RunFolder
+from nets.run_folder import RunError, RunFolder, check_same
 from nets.similarity import TOTAL, compare, load_masks, summarise
 from nets.train_run import train_or_resume
 from sims import cli
@@ -26,8 +26,8 @@ def multi_prize(
     Parameters
     ----------
     given : mapping
-        Settings as `nets.train_settings.read` makes them; ``score_seed`` is that of the first run, 0 by default, and
-        the others count up from it.
+        Settings as `nets.train_settings.read` makes them; ``score_seed`` is that of the first run (default: of the
+        first one there, else 0), and the others count up from it.
     out : str or Path
         Holds the folders score-0, score-1, ...
     count : int >= 2
@@ -49,14 +49,16 @@ def multi_prize(
     started = time.monotonic()
     if given.get("method") == "dense":
         raise cli.UsageError("--multi-prize needs a method that trains scores, got dense")
-    first = int(given.get("score_seed", 0))
-    folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
-    if folders[0].config.is_file():
+    if RunFolder(Path(out)).config.is_file():
+        raise RunError(f"--out {out} holds a single run; --multi-prize takes a folder of its own")
+    first, seed = int(given.get("score_seed", 0)), cli.fresh_seed()
+    there = _begun(Path(out))
+    if there:
         if not resume:
             raise cli.UsageError(f"--out {out} holds tickets already; add --resume to go on with them")
-        seed = folders[0].params()["seed"]
-    else:
-        seed = cli.fresh_seed()
+        first, seed = there[0], RunFolder(Path(out) / f"score-{there[0]}").params()["seed"]
+        check_same({"score_seed": first}, {k: v for k, v in given.items() if k == "score_seed"}, Path(out))
+    folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
     rows: list[Any] = []
     result = None
     for i, folder in enumerate(folders):
@@ -76,3 +78,9 @@ def multi_prize(
             device=result.provenance["device"],
         ),
     )  # fmt: skip
+
+
+def _begun(out: Path) -> list[int]:
+    """Score seeds of the runs in a folder, rising."""
+    found = (folder.parent.name.removeprefix("score-") for folder in out.glob("score-*/config.json"))
+    return sorted(int(seed) for seed in found if seed.isdecimal())

@@ -12,7 +12,7 @@ import torch
 from nets.biprop import Biprop
 from nets.edge_popup import EdgePopup
 from nets.iterand import rerandomise
-from nets.method import Event, one_of
+from nets.method import Event, one_of, whole
 from nets.score_mask import exact_fraction
 
 if TYPE_CHECKING:
@@ -46,12 +46,10 @@ class _Recycling:
 
     def __post_init__(self) -> None:
         super().__post_init__()  # type: ignore[misc]
-        if self.recycle_every < 1:
-            raise ValueError(f"recycle_every must be an integer >= 1, got recycle_every={self.recycle_every}")
+        whole("recycle_every", self.recycle_every, 1)
+        whole("recycle_after", self.recycle_after, 0)
         if not 0 <= exact_fraction("recycle_frac", self.recycle_frac) <= exact_fraction("half", "1/2"):
             raise ValueError(f"recycle_frac must be in [0, 1/2], got recycle_frac={self.recycle_frac}")
-        if self.recycle_after < 0:
-            raise ValueError(f"recycle_after must be an integer >= 0, got recycle_after={self.recycle_after}")
         one_of("sources", self.sources, SOURCES)
 
     def after_epoch(self, search: TicketSearch, epoch: int, epochs: int) -> Event | None:
@@ -59,6 +57,8 @@ class _Recycling:
         event: Event | None = super().after_epoch(search, epoch, epochs)  # type: ignore[misc]
         if epoch <= self.recycle_after or epoch % self.recycle_every or epoch == epochs - 1:
             return event
+        if event is not None:
+            search.events.append(event)  # the caller notes the one that is returned
         counter = epoch // self.recycle_every
         frac = exact_fraction("recycle_frac", self.recycle_frac)
         changed = 0

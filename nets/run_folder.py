@@ -11,6 +11,7 @@ ticket.safetensors   the ticket that was found (`nets.found_ticket`)
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -63,8 +64,8 @@ class RunFolder:
         """The found ticket; dense runs have none."""
         return self.path / "ticket.safetensors"
 
-    def create(self, params: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
-        """Make the folder and write the settings.
+    def check_new(self) -> None:
+        """Refuse a path that cannot become a new run's folder.
 
         Raises
         ------
@@ -73,14 +74,21 @@ class RunFolder:
         """
         if self.path.is_dir():
             if self.config.is_file():
-                raise RunError(f"--out {self.path} holds a run already; add --resume to go on with it")
-            if any(not name.startswith(".config-") for name in os.listdir(self.path)):
+                raise RunError(
+                    f"--out {self.path} holds a run already; add --resume to go on with it, or name another folder"
+                )
+            if any(name != ".lock" and not name.startswith(".config-") for name in os.listdir(self.path)):
                 raise RunError(f"--out {self.path} is a folder with other files in it")
         elif self.path.exists():
             raise RunError(f"--out {self.path} is a file, it must name a folder")
+
+    def create(self, params: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+        """Make the folder and write the settings; see `check_new`."""
+        self.check_new()
         self.path.mkdir(parents=True, exist_ok=True)
         self.sweep()
         content = {"schema": SCHEMA, "command": "nets.train", "params": params, "provenance": provenance}
+        content["params_sha256"] = _sha256(params)
         write_text(self.config, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def params(self) -> dict[str, Any]:
@@ -97,7 +105,10 @@ class RunFolder:
             content = json.loads(self.config.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
                 raise RunError(f"{self.config}: schema {content['schema']!r} is not {SCHEMA!r}")
-            return dict(content["params"])
+            params = dict(content["params"])
+            if content["params_sha256"] != _sha256(params):
+                raise RunError(f"{self.config} was edited: a run goes on with the settings that it began with")
+            return params
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, RunError):
                 raise
@@ -108,15 +119,25 @@ class RunFolder:
         if not self.result.is_file():
             return None
         try:
-            return dict(json.loads(self.result.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise RunError(f"{self.result} is damaged ({error})") from None
+            content = json.loads(self.result.read_text(encoding="utf-8"))
+            if not content["rows"] or content["params"].keys() != self.params().keys():
+                raise ValueError("it is not the result of this run")
+            return {name: content[name] for name in ("command", "params", "rows", "provenance", "summary")}
+        except RunError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise RunError(f"{self.result} is damaged ({why}); remove it to have it written again") from None
 
     def sweep(self) -> None:
         """Remove half-written files that a killed run left behind."""
         for stem in ("config", "checkpoint", "metrics", "result", "ticket"):
             for leftover in self.path.glob(f".{stem}-*"):
                 leftover.unlink(missing_ok=True)
+
+
+def _sha256(params: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(params), sort_keys=True).encode()).hexdigest()
 
 
 def check_same(stored: Mapping[str, Any], given: Mapping[str, Any], where: Path) -> None:

@@ -100,10 +100,15 @@ def keep_mask(key: torch.Tensor, n_keep: int) -> torch.Tensor:
         raise ValueError(f"n_keep must be in [0, {key.numel()}], got n_keep={n_keep}")
     if not key.is_floating_point():
         raise ValueError(f"keys must be real floating numbers, got dtype {key.dtype}")
-    if torch.compiler.is_compiling():
-        mask: torch.Tensor = torch.ops.strong_tickets.keep_mask(key, n_keep)
+    if torch.compiler.is_compiling() or inside_functorch(key):
+        mask: torch.Tensor = torch.ops.strong_tickets.keep_mask(key.detach(), n_keep)
         return mask
     return _keep_mask(key, n_keep)
+
+
+def inside_functorch(tensor: torch.Tensor) -> bool:
+    """Whether `torch.func` has wrapped a tensor: it then has no memory to look at and may stand for many tensors."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
 def keep_masks_global(keys: Sequence[torch.Tensor], n_keep: int) -> list[torch.Tensor]:
@@ -184,3 +189,9 @@ def _keep_mask_op(key: torch.Tensor, n_keep: int) -> torch.Tensor:
 @_keep_mask_op.register_fake
 def _(key: torch.Tensor, n_keep: int) -> torch.Tensor:
     return torch.empty_like(key, dtype=torch.bool)
+
+
+@_keep_mask_op.register_vmap
+def _(info: Any, in_dims: tuple[int | None, ...], key: torch.Tensor, n_keep: int) -> tuple[torch.Tensor, int]:
+    keys = key.movedim(in_dims[0] or 0, 0)
+    return torch.stack([keep_mask(one, n_keep) for one in keys]), 0

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from nets.method import Method
-from nets.score_mask import count_to_keep, keep_mask, keep_masks_global
+from nets.score_mask import count_to_keep, inside_functorch, keep_mask, keep_masks_global
 
 _optimiser_steps = 0
 """Steps of all optimisers: fused ones change parameters without telling PyTorch's version counter."""
@@ -118,7 +118,7 @@ class TicketLayer(nn.Module):
             and whatever PyTorch's version counter sees is a change; after writing to ``scores.data``, which it does not
             see, call `forget`.
         """
-        if torch.compiler.is_compiling() or self.scores.is_inference():
+        if _not_kept([self.scores] if self.group is None else self.group.scores()):
             return self._made_mask()
         aim = self._n_keep if self.group is None else self.group.state()
         state = (_optimiser_steps, self.scores, self.scores._version, self.scores.data_ptr(), aim)
@@ -260,8 +260,11 @@ class GlobalMasks:
 
     def state(self) -> tuple[Any, ...]:
         """What the masks depend on."""
-        scores = [layer.scores for layer in self.layers]
-        return self.n_keep, _optimiser_steps, *((s, s._version, s.data_ptr()) for s in scores)
+        return self.n_keep, _optimiser_steps, *((s, s._version, s.data_ptr()) for s in self.scores())
+
+    def scores(self) -> list[torch.Tensor]:
+        """Of all layers."""
+        return [layer.scores for layer in self.layers]
 
     def forget(self) -> None:
         """Have the masks made again."""
@@ -270,8 +273,7 @@ class GlobalMasks:
     def mask_of(self, layer: TicketLayer) -> torch.Tensor:
         """The mask of one of the layers."""
         place = next(i for i, other in enumerate(self.layers) if other is layer)
-        compiling = torch.compiler.is_compiling() or any(other.scores.is_inference() for other in self.layers)
-        state = None if compiling else self.state()
+        state = None if _not_kept(self.scores()) else self.state()
         if state is None or self._cache is None or not _same(self._cache[0], state):
             keys = [other.method.key(other.scores.detach()) for other in self.layers]
             masks = keep_masks_global(keys, self.n_keep)
@@ -291,6 +293,11 @@ def _take_over(new: nn.Module, layer: nn.Module, kind: type[nn.Module]) -> None:
         raise ValueError(f"layer must be a torch.nn.{kind.__name__}, got {type(layer).__name__}")
     copies = {name: value.copy() if isinstance(value, dict) else value for name, value in vars(layer).items()}
     new.__dict__.update(copies)
+
+
+def _not_kept(scores: list[torch.Tensor]) -> bool:
+    """Whether a mask of these scores cannot be handed out again: no one could see that they have changed."""
+    return torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -18,11 +18,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tyro
+
 from nets.run_folder import RunFolder
 from nets.train_settings import read, resolve, resumed
 from sims.result import Result, print_json
 
 PROG = "python -m nets.train"
+
+
+def _usual(metavar: str | None = None) -> Any:
+    """Annotation of a flag whose own text says what happens without it; the help adds no "default: None"."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -34,78 +41,81 @@ class Train:
 
     out: Annotated[str, cli.values("FOLDER")]
     """Where the run is kept: settings, checkpoint, metrics, result and ticket."""
-    method: Literal["edge-popup", "biprop", "mpt-1-1", "iterand", "recycle", "biprop-recycle", "dense"] | None = None
+    method: Annotated[
+        Literal["edge-popup", "biprop", "mpt-1-1", "iterand", "recycle", "biprop-recycle", "dense"] | None, _usual()
+    ] = None
     """How the ticket is found. Default: edge-popup. mpt-1-1 is biprop with binary activations."""
-    arch: Annotated[str | None, cli.values("NAME")] = None
+    arch: Annotated[str | None, _usual("NAME")] = None
     """mlp, conv2, conv4, conv6, conv8, resnet18/34/50[-imagenet], vgg-small. Default: mlp for digits and mnist, else
     conv4."""
-    data: Literal["digits", "mnist", "cifar10", "imagefolder"] | None = None
+    data: Annotated[Literal["digits", "mnist", "cifar10", "imagefolder"] | None, _usual()] = None
     """Default: digits, which need no files."""
-    data_dir: Annotated[str | None, cli.values("FOLDER")] = None
+    data_dir: Annotated[str | None, _usual("FOLDER")] = None
     """Where the files of the data lie."""
-    density: Annotated[str | None, cli.values("FLOAT")] = None
+    density: Annotated[str | None, _usual("FLOAT")] = None
     """Part of each layer's weights that is kept, in (0, 1]. Default: 0.5."""
-    width: Annotated[str | None, cli.values("FLOAT")] = None
+    width: Annotated[str | None, _usual("FLOAT")] = None
     """Factor on every hidden width. Default: 1."""
-    init: Literal["signed-constant", "kaiming-normal", "kaiming-uniform"] | None = None
+    init: Annotated[Literal["signed-constant", "kaiming-normal", "kaiming-uniform"] | None, _usual()] = None
     """Law of the random weights."""
-    scale: Literal["unscaled", "paper", "reference-code"] | None = None
+    scale: Annotated[Literal["unscaled", "paper", "reference-code"] | None, _usual()] = None
     """Factor on their size for the pruned part: none, the paper's sqrt(1/density), or its code's."""
-    seed: Annotated[str | None, cli.values("INT")] = None
+    seed: Annotated[str | None, _usual("INT")] = None
     """Seed in [0, 2^63) of weights, image order and events. Default: a fresh one, which is printed."""
-    score_seed: Annotated[str | None, cli.values("INT")] = None
-    """Seed of the first scores, so that other tickets are found in the same weights. Default: that of --seed."""
-    epochs: Annotated[str | None, cli.values("INT")] = None
+    score_seed: Annotated[str | None, _usual("INT")] = None
+    """Seed of the first scores, so that other tickets are found in the same weights. Default: that of --seed; of the
+    first ticket of --multi-prize: 0."""
+    epochs: Annotated[str | None, _usual("INT")] = None
     """Passes over the training images."""
-    batch: Annotated[str | None, cli.values("INT")] = None
+    batch: Annotated[str | None, _usual("INT")] = None
     """Images per step."""
-    optimiser: Literal["sgd", "adam"] | None = None
+    optimiser: Annotated[Literal["sgd", "adam"] | None, _usual()] = None
     """What trains the scores."""
-    lr: Annotated[str | None, cli.values("FLOAT")] = None
+    lr: Annotated[str | None, _usual("FLOAT")] = None
     """Learning rate after the warm-up."""
-    momentum: Annotated[str | None, cli.values("FLOAT")] = None
+    momentum: Annotated[str | None, _usual("FLOAT")] = None
     """Momentum of SGD."""
-    weight_decay: Annotated[str | None, cli.values("FLOAT")] = None
+    weight_decay: Annotated[str | None, _usual("FLOAT")] = None
     """Acts on all that is trained, the scores included."""
-    schedule: Literal["cosine", "constant"] | None = None
+    schedule: Annotated[Literal["cosine", "constant"] | None, _usual()] = None
     """Learning rate from epoch to epoch."""
-    warmup: Annotated[str | None, cli.values("INT")] = None
+    warmup: Annotated[str | None, _usual("INT")] = None
     """Epochs of rising learning rate."""
-    cooldown: Annotated[str | None, cli.values("INT")] = None
+    cooldown: Annotated[str | None, _usual("INT")] = None
     """Epochs at the end that run at --cooldown-lr."""
-    cooldown_lr: Annotated[str | None, cli.values("FLOAT")] = None
+    cooldown_lr: Annotated[str | None, _usual("FLOAT")] = None
     """Their learning rate."""
-    label_smoothing: Annotated[str | None, cli.values("FLOAT")] = None
+    label_smoothing: Annotated[str | None, _usual("FLOAT")] = None
     """In [0, 1)."""
-    validation: Annotated[str | None, cli.values("NUMBER")] = None
+    validation: Annotated[str | None, _usual("NUMBER")] = None
     """Training images held out and watched: a part below 1 or a number. They choose nothing."""
-    augment: Literal["none", "crop-flip", "iterand", "resized-crop"] | None = None
+    augment: Annotated[Literal["none", "crop-flip", "iterand", "resized-crop"] | None, _usual()] = None
     """What happens to training images. Default: the usual for the data."""
-    normalise: Literal["unit", "mnist", "cifar10", "imagenet"] | None = None
+    normalise: Annotated[Literal["unit", "mnist", "cifar10", "imagenet"] | None, _usual()] = None
     """Which mean and spread pixels are brought to. Default: those of the data."""
-    batch_norm: Literal["non-affine", "affine", "none"] | None = None
+    batch_norm: Annotated[Literal["non-affine", "affine", "none"] | None, _usual()] = None
     """Default: the architecture's own."""
-    stem_width: Annotated[str | None, cli.values("INT")] = None
+    stem_width: Annotated[str | None, _usual("INT")] = None
     """ResNets: channels of the stem whatever --width is."""
-    rerand_every: Annotated[str | None, cli.values("INT")] = None
+    rerand_every: Annotated[str | None, _usual("INT")] = None
     """iterand: steps between re-randomisations."""
-    rerand_frac: Annotated[str | None, cli.values("FLOAT")] = None
+    rerand_frac: Annotated[str | None, _usual("FLOAT")] = None
     """iterand: probability that a pruned weight is drawn again."""
-    recycle_every: Annotated[str | None, cli.values("INT")] = None
+    recycle_every: Annotated[str | None, _usual("INT")] = None
     """recycle: epochs between recyclings."""
-    recycle_frac: Annotated[str | None, cli.values("FLOAT")] = None
+    recycle_frac: Annotated[str | None, _usual("FLOAT")] = None
     """recycle: part of a layer's weights that is overwritten."""
-    recycle_after: Annotated[str | None, cli.values("INT")] = None
+    recycle_after: Annotated[str | None, _usual("INT")] = None
     """recycle: last epoch without recycling."""
-    multi_prize: Annotated[str | None, cli.values("INT")] = None
+    multi_prize: Annotated[str | None, _usual("INT")] = None
     """Find this many tickets in the same weights, from other first scores, and compare them."""
     resume: bool = False
     """Go on with the run in --out."""
-    checkpoint_every: Annotated[str | None, cli.values("INT")] = None
+    checkpoint_every: Annotated[str | None, _usual("INT")] = None
     """Also write a checkpoint after every so many steps, not only after every epoch."""
     test_each_epoch: bool = False
     """Look at the test images after every epoch, for a curve; the result stays the last epoch's."""
-    device: Literal["auto", "cpu", "cuda"] | None = None
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, _usual()] = None
     """Default: auto."""
     amp: bool = False
     """Forward passes in bfloat16 (weights, scores and evaluation stay float32)."""

@@ -58,17 +58,23 @@ def train(
     ValueError
         One line: the folder, the data or a setting is of no use, or the loss is not finite.
     """
+    from nets.training_parts import build
+
     folder = RunFolder(Path(out))
     if resume:
         folder.params()  # refuses what is no run
         done = folder.finished()
         if done is not None:
             note(f"{folder.path} is finished already: nothing to do")
-            return as_result(done)
-    else:
-        folder.create(params, provenance(seed=params["seed"], threads=_threads(), seconds=0.0, **_more(params)))
+            return Result(**done)
+        with locked(folder):
+            return _work(params, build(params), folder, resume, checkpoint_every, quiet, note)
+    folder.check_new()
+    parts = build(params)  # first: what cannot be built, for want of data or else, leaves no folder behind
+    folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        return _work(params, folder, resume, checkpoint_every, quiet, note)
+        folder.create(params, provenance(seed=params["seed"], threads=_threads(), seconds=0.0, **_more(params)))
+        return _work(params, parts, folder, resume, checkpoint_every, quiet, note)
 
 
 def train_or_resume(given: Mapping[str, Any], out: str | Path, **options: Any) -> Result:
@@ -100,14 +106,19 @@ def train_or_resume(given: Mapping[str, Any], out: str | Path, **options: Any) -
 
 
 def _work(
-    params: Mapping[str, Any], folder: RunFolder, resume: bool, checkpoint_every: int, quiet: bool, note: Note
+    params: Mapping[str, Any],
+    parts: Parts,
+    folder: RunFolder,
+    resume: bool,
+    checkpoint_every: int,
+    quiet: bool,
+    note: Note,
 ) -> Result:
     import torch
 
     from nets.training import Training, own_random_state
-    from nets.training_parts import build, largest_product
+    from nets.training_parts import largest_product
 
-    parts = build(params)
     size = min(params["batch"], len(parts.data.train))
     shape = (1, *parts.data.shape)
     work = size * largest_product(parts.model, torch.zeros(shape, device=params["device"]))
@@ -158,11 +169,6 @@ def _result(params: Mapping[str, Any], parts: Parts, state: State, folder: RunFo
         rows=[row],
         provenance=provenance(seed=params["seed"], threads=_threads(), seconds=state.seconds, **more),
     )
-
-
-def as_result(content: Mapping[str, Any]) -> Result:
-    """A `Result` again from its JSON object."""
-    return Result(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
 
 
 @contextlib.contextmanager

@@ -229,7 +229,7 @@ def test_nothing_is_downloaded_unless_asked(tmp_path, monkeypatch):
     calls = []
     monkeypatch.delenv("STRONGTICKETS_DATA", raising=False)
     monkeypatch.setattr(pooch, "retrieve", lambda *args, **options: calls.append((args, options)))
-    with pytest.raises(ValueError, match=r"no files found in .*or download=True") as caught:
+    with pytest.raises(ValueError, match=r"no files found in .*in Python, download=True") as caught:
         load_data("cifar10", cache=tmp_path / "cache")
     with pytest.raises(ValueError, match="no files found"):
         load_data("cifar10", tmp_path)

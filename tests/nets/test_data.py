@@ -275,7 +275,7 @@ def test_sha256_sees_every_part():
         ({"name": "svhn"}, "name must be one of digits, mnist, cifar10, imagefolder"),
         ({"augment": "mixup"}, "augment must be one of"),
         ({"normalise": "zscore"}, "normalise must be one of unit, mnist, cifar10, imagenet, got"),
-        ({"normalise": "cifar10"}, "normalise must give 1 or 1 means"),
+        ({"normalise": "cifar10"}, "normalise must give 1 mean and as many positive spreads for images of 1 channel,"),
         ({"normalise": ([0.0], [0.0])}, "positive spreads"),
         ({"validation": 1437}, r"validation must be an integer in \[0, 1437\)"),
         ({"validation": -1}, "validation must be"),

@@ -373,3 +373,14 @@ def test_the_same_numbers_on_cuda(init):
         assert torch.equal(one.weight, other.weight.cpu())
         assert torch.equal(one.scores, other.scores.cpu())
         assert torch.equal(one.mask(), other.mask().cpu())
+
+
+def test_two_parameters_over_one_memory_and_what_is_no_model_are_refused():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = nn.Parameter(model[0].weight.data)
+    with pytest.raises(ValueError, match="layer '0' shares its weight with 1"):
+        find_tickets(model)
+    with pytest.raises(ValueError, match=r"model must be a torch\.nn\.Module, got str"):
+        find_tickets("conv4")
+    with pytest.raises(ValueError, match=r"exclude must be names of layers, got \(3,\)"):
+        find_tickets(two_layers(), exclude=[3])

@@ -216,3 +216,18 @@ def test_layers_name_their_tensors() -> None:
     assert layer.tensors == {
         "mask.a": ("U8", 2), "moved.a": ("U8", 1), "draws.a": ("U8", 1), "origins.a": ("U8", 2),
     }  # fmt: skip
+
+
+def test_the_same_ticket_is_the_same_bytes() -> None:
+    def written() -> bytes:
+        return FoundTicket(
+            params={}, shape=(1, 2, 2), classes=2, layers=(Layer("a", (2, 4), 1),), events=0, values_sha256="0" * 64,
+            made_with={}, tensors={"mask.a": np.ones(1, np.uint8), "logits": np.zeros((8, 2), np.float32)},
+        ).to_bytes()  # fmt: skip
+
+    found = {written() for _ in range(30)}  # the library writes its three texts in one of six orders
+    assert len(found) == 1
+    (raw,) = found
+    size = int.from_bytes(raw[:8], "little")
+    assert size % 8 == 0
+    assert len(raw) == 8 + size + 8 * 2 * 4 + 1

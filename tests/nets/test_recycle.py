@@ -197,3 +197,28 @@ def test_bases_and_defaults():
     with pytest.raises(ValueError, match='init="keep" names none'):
         find_tickets(convnet(), method="recycle", init="keep", with_rerand=True)
     assert math.floor(Fraction(1, 5) * 14) == 2
+
+
+def test_both_events_of_one_epoch_are_noted():
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
+    search = find_tickets(
+        model, method="biprop-recycle", density=0.25, scope="global", schedule_epochs=3, recycle_every=1
+    )
+    search.after_epoch(0, 9)
+    search.after_epoch(1, 9)
+    assert [(event.kind, event.epoch) for event in search.events] == [("density", 0), ("density", 1), ("recycle", 1)]
+
+
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [
+        ("recycle", "recycle_every"),
+        ("recycle", "recycle_after"),
+        ("iterand", "rerand_every"),
+        ("biprop", "schedule_epochs"),
+    ],
+)
+@pytest.mark.parametrize("value", [2.5, "10", True, -1, None])
+def test_steps_and_epochs_are_integers(method, option, value):
+    with pytest.raises(ValueError, match=f"{option} must be an integer >= [01], got {option}="):
+        make_method(method, **{option: value})

@@ -173,3 +173,10 @@ def test_cuda_equals_cpu_and_never_waits(dtype):
     for n_keep, mask in zip((1, 1000, 51200, 102399), masks, strict=True):
         assert torch.equal(mask.cpu(), keep_mask(key, n_keep))
         assert mask.stride() == key.stride()
+
+
+def test_many_masks_at_once_along_any_dimension():
+    keys = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(1))
+    for dim in (0, 1, 2):
+        found = torch.func.vmap(lambda key: keep_mask(key, 4), in_dims=dim)(keys)
+        assert torch.equal(found, torch.stack([keep_mask(key, 4) for key in keys.unbind(dim)]))

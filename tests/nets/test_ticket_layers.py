@@ -14,6 +14,7 @@ from torch import nn
 from nets import ticket_layers
 from nets.biprop import Biprop
 from nets.edge_popup import EdgePopup
+from nets.find_tickets import find_tickets
 from nets.method import Method
 from nets.ticket_layers import TicketConv2d, TicketLinear
 
@@ -330,3 +331,30 @@ def test_a_training_step_on_cuda_never_waits(method):
     layer(x).sum().backward()
     assert torch.allclose(twin.scores.grad.cpu() / 2, layer.scores.grad, atol=1e-4)
     assert np.array_equal(twin.mask().cpu().numpy(), kept_by_hand(copy.deepcopy(twin).cpu()))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"method": "biprop", "init": "kaiming-normal", "scope": "global"}, {"method": "iterand", "density": 0.3}],
+)
+def test_many_tickets_at_once_and_gradients_by_torch_func(options):
+    def made(score_seed):
+        model = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.Flatten(), nn.Linear(12, 4))
+        find_tickets(model, seed=1, score_seed=score_seed, **options)
+        return model
+
+    models = [made(score_seed) for score_seed in range(3)]
+    scores, buffers = torch.func.stack_module_state(models)
+    x, base = torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(2)), made(0)
+
+    def loss(scores, buffers):
+        return torch.func.functional_call(base, (scores, buffers), (x,)).square().sum()
+
+    grads, losses = torch.func.vmap(torch.func.grad_and_value(loss))(scores, buffers)
+    for i, model in enumerate(models):
+        one = model(x).square().sum()
+        one.backward()
+        assert torch.allclose(losses[i], one.detach(), rtol=1e-4)
+        for name, parameter in model.named_parameters():
+            assert torch.allclose(grads[name][i], parameter.grad, rtol=1e-3, atol=1e-4)
+    assert len(set(losses.tolist())) == 3
