@@ -48,7 +48,7 @@ def _networks(
 
 
 def _theorems() -> Iterator[Check]:
-    for widths, eps, delta, R in (((2, 3, 2), 1.0, 0.2, 100), ((1, 2, 1), 0.6, 0.3, 40)):
+    for widths, eps, delta, R in (((2, 3, 2), 1.0, 0.2, 90), ((1, 2, 1), 0.6, 0.3, 40)):
         n = theory.required_n_ours(widths, eps, delta=delta, R=R)
         simulation = _networks(widths, eps, R, n, "window", 40.0)
         text = f"widths {widths} eps={eps:g} delta={delta:g} R={R} n={n}"

@@ -348,7 +348,12 @@ def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
         return new, target.done()[0]
 
 
-if __name__ == "__main__":
-    from sims.store_cli import main
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command ``python -m sims.store``; see ``sims.store_cli``."""
+    from sims.store_cli import main as command
 
+    return command(argv)
+
+
+if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
@@ -69,3 +70,33 @@ def path_signs(seed: int, trial: int, n: int, R: int, kind: str, inner: int) -> 
         for j in range(n)
         for i in range(inner)
     ]
+
+
+def fewer(n: int, k: int, R: int) -> Fraction:
+    """P(fewer than k of n variables offer a plus), counted in integers from k = 0 up."""
+    total, ways = 0, 1  # ways to choose the j that do, times (2^R - 1)^j
+    for j in range(min(k, n + 1)):
+        total += ways
+        ways = ways * (n - j) // (j + 1) * (2**R - 1)
+    return Fraction(total, 2 ** (n * R))
+
+
+def both_signs(n: int, k: int, R: int) -> Fraction:
+    """P(at least k of n variables offer a plus and at least k a minus), R > 1: x with no plus, y with no minus."""
+    total = 0
+    for x in range(n - k + 1):
+        first = math.comb(n, x)
+        for y in range(min(n - k, n - x) + 1):
+            total += first * math.comb(n - x, y) * (2**R - 2) ** (n - x - y)
+    return Fraction(total, 2 ** (n * R))
+
+
+def uniform_miss(n: int, R: int, gain: Fraction, eps: Fraction) -> Fraction:
+    """Probability that a uniform target is missed, interval by interval and count by count."""
+    missed, share, end = Fraction(0), Fraction(0), Fraction(0)
+    for k in range(n + 1):
+        low, high = max(gain * k - eps, end), min(gain * k + eps, Fraction(1))
+        if high > low:
+            share, end = share + high - low, high
+        missed += (1 - share) * math.comb(n, k) * (2**R - 1) ** k / 2 ** (n * R)
+    return missed

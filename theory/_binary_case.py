@@ -11,6 +11,9 @@ from theory import _check
 Gain = float | Literal["best"]
 Target = float | Literal["uniform", "worst"]
 
+MAX_SIGNS = 10**15
+"""Largest number of variables of the exact laws."""
+
 
 def gain_of(gain: Gain, eps: float) -> Fraction:
     """The gain as a rational; "best" is 2 eps."""
@@ -74,14 +77,20 @@ def signs_needed(eps: float, *, alpha: Target, gain: Gain = "best") -> int | Non
     return count if abs(count * step - size) <= width else None
 
 
-def covered_shares(n: int, eps: float, step: Fraction) -> list[Fraction]:
-    """c_0 <= c_1 <= ...: share of [0, 1] within eps of {0, g, ..., kg}, for k up to n or until it is constant."""
+def sign_count(n: int) -> int:
+    """A number of variables that the exact laws can handle: an integer in [1, MAX_SIGNS]."""
+    n = _check.positive_int("n", n)
+    if n > MAX_SIGNS:
+        raise ValueError(f"n must be at most {MAX_SIGNS:.0e}, got n >= 2^{n.bit_length() - 1}")
+    return n
+
+
+def covered_line(eps: float, step: Fraction) -> tuple[int, Fraction, Fraction]:
+    """(k, rise, last): eps + j rise is the share of [0, 1] within eps of {0, g, ..., jg} for j <= k.
+
+    One multiple more adds ``last``, and further ones nothing.
+    """
     width = Fraction(eps)
-    found = [width]
-    for k in range(1, n + 1):
-        high = min(Fraction(1), k * step + width)
-        low = max(k * step - width, (k - 1) * step + width)
-        if low >= 1:
-            break
-        found.append(found[-1] + high - low)
-    return found
+    k, rise = math.floor((1 - width) / step), min(2 * width, step)
+    low = max((k + 1) * step - width, k * step + width)
+    return k, rise, max(Fraction(0), 1 - low)

@@ -12,7 +12,8 @@ from typing import Any
 
 from theory import _check
 from theory._binary_case import signs_needed
-from theory._binary_law import exact, tail
+from theory._binary_law import exact, precision, tail
+from theory._binary_required import guessed_n
 from theory._invert import smallest_n
 
 _PATIENCE = 6
@@ -34,7 +35,7 @@ class DeepWidth:
     ones : int
         Units that hold +-1.
     gain : float
-        Of every weight; its power ``depth`` is 2 eps.
+        Of every weight; its power ``depth`` is 2 eps, up to rounding.
     """
 
     width: int
@@ -68,7 +69,7 @@ def required_width_deep(eps: float, delta: float, *, R: int, depth: int) -> Deep
     R : int
         Draws of each weight, >= 1.
     depth : int
-        Layers of weights, >= 2; depth 2 is one hidden layer.
+        Layers of weights, 2 to 10^6; depth 2 is one hidden layer.
 
     Returns
     -------
@@ -103,18 +104,34 @@ def required_width_deep(eps: float, delta: float, *, R: int, depth: int) -> Deep
     def spent(carriers: int) -> Any:
         return exact(0.0) if depth == 2 else ((depth - 3) * carriers + 1) * tail(carriers, base, R)[1]
 
-    def enough_ones(carriers: int) -> int:
+    def ones_for(carriers: int) -> int | None:
+        """Fewest ones that go with these carriers; None if the carriers alone fail too often."""
         users, used = (depth - 2) * carriers + 1, spent(carriers)
+        if not used < bar:
+            return None
         least = max(1, base - 1)
-        return smallest_n(lambda n: 0.0 if used + users * tail(n, base - 1, R)[1] <= bar else 1.0, 0.5, lo=least)
+        guess = guessed_n(least, max(float(bar - used) / users, 5e-324), R)
+        return smallest_n(
+            lambda n: 0.0 if used + users * tail(n, base - 1, R)[1] <= bar else 1.0, 0.5, lo=least, guess=guess
+        )
 
-    carriers = 0 if depth == 2 else smallest_n(lambda n: 0.0 if spent(n) < 0.999 * bar else 1.0, 0.5, lo=base)
-    best = carriers, enough_ones(carriers)
-    since = 0
-    while depth > 2 and since < _PATIENCE:
-        carriers, since = carriers + 1, since + 1
-        if spent(carriers) < bar and carriers + (ones := enough_ones(carriers)) < sum(best):
-            best, since = (carriers, ones), 0
+    with precision():
+        first, step = 0, 0
+        if depth > 2:
+            guess = guessed_n(base, delta, R)
+            first = smallest_n(lambda n: 0.0 if spent(n) < 0.999 * bar else 1.0, 0.5, lo=base, guess=guess)
+            step = 1 << (math.isqrt(first) // 32).bit_length()
+        ones = ones_for(first)
+        assert ones is not None
+        best, here = (first, ones), first
+        while step:  # coarse steps, then finer ones around the best so far
+            since = 0
+            while since < _PATIENCE:
+                here, since = here + step, since + 1
+                found = ones_for(here)
+                if found is not None and here + found < sum(best):
+                    best, since = (here, found), 0
+            here, step = max(first, best[0] - 2 * step), step // 2
     gain = math.exp(math.log(2.0 * eps) / depth)
     return DeepWidth(sum(best), base, best[0], best[1], gain)
 

@@ -10,9 +10,13 @@ from fractions import Fraction
 from typing import Literal
 
 from theory import _check
-from theory._binary_case import positive_gain
+from theory._binary_case import positive_gain, sign_count
 from theory._binary_law import at_least, misses_at_most, pmf
+from theory._binary_required import deviation
 from theory._invert import smallest_n
+
+MAX_MULTIPLES = 100_000
+"""Most multiples of the gain, n or 1/gain of them, of which `error_mean_exact` takes the mean."""
 
 
 def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: float) -> float:
@@ -21,7 +25,7 @@ def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: fl
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15, and draws of each, >= 1.
     level : float
         In (0, 1); 0.5 is the median.
     alpha : float
@@ -32,7 +36,9 @@ def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: fl
     Returns
     -------
     float
-        >= 0, exact up to rounding. The error is a nonincreasing function of one binomial number.
+        >= 0, exact up to rounding. The error is a nonincreasing function of one binomial number, whose quantile is
+        certain; level 1/2 at R = 1 is a tie for every odd n, known as such, and any other tie while n R <= 2^16
+        (beyond that it counts against the smaller error).
 
     Raises
     ------
@@ -48,7 +54,7 @@ def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: fl
     >>> [error_quantile_exact(3, 1, level, alpha=1.0, gain=0.5) for level in (0.5, 0.75, 0.9)]
     [0.0, 0.5, 1.0]
     """
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    n, R = sign_count(n), _check.draw_count("R", R)
     level = _check.open_probability("level", level)
     size = abs(Fraction(_check.target_value("alpha", alpha)))
     step = positive_gain(gain)
@@ -59,7 +65,14 @@ def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: fl
 
 def _sure_count(n: int, R: int, most: Fraction) -> int:
     """Largest k with P(N < k) <= most."""
-    return smallest_n(lambda k: 0.0 if misses_at_most(n, k, R, most) else -1.0, -0.5, lo=1) - 1
+    p = 2.0 ** -min(R, 1000)
+    level = min(max(float(most), 5e-324), 1.0 - 2.0**-53)
+    guess = math.floor(n * (1.0 - p) - deviation(level) * math.sqrt(n * p * (1.0 - p))) + 1
+
+    def too_many(k: int) -> float:
+        return 0.0 if misses_at_most(n, k, R, most) else -1.0
+
+    return smallest_n(too_many, -0.5, lo=1, limit=n + 1, guess=guess) - 1
 
 
 def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain: float) -> float:
@@ -68,7 +81,7 @@ def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain:
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15, and draws of each, >= 1.
     alpha : float or "uniform"
         Target in [-1, 1], or a uniform target to average over.
     gain : float
@@ -82,7 +95,7 @@ def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain:
     Raises
     ------
     ValueError
-        If an argument is outside its domain.
+        If an argument is outside its domain, or both n and 1/gain exceed 100000.
 
     Source
     ------
@@ -93,9 +106,11 @@ def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain:
     >>> error_mean_exact(1, 1, alpha=1.0, gain=0.5), error_mean_exact(1, 1, alpha="uniform", gain=1.0)
     (0.75, 0.375)
     """
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    n, R = sign_count(n), _check.draw_count("R", R)
     target = _check.target_or_uniform("alpha", alpha)
     step = positive_gain(gain)
+    if n > MAX_MULTIPLES and step * MAX_MULTIPLES < 1:
+        raise ValueError(f"gain must be at least 1/{MAX_MULTIPLES} for n={n}, got gain={gain}")
     errors = []
     for k in range(n + 1):
         if target == "uniform":
@@ -107,7 +122,7 @@ def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain:
         if k * step >= 1 + step:
             break
     last = len(errors) - 1
-    law = [*pmf(n, R)[:last], at_least(n, last, R)]
+    law = [*pmf(n, R, last), at_least(n, last, R)]
     return math.fsum(p * float(error) for p, error in zip(law, errors, strict=True))
 
 
@@ -125,15 +140,16 @@ def guaranteed_error_exact(n: int, R: int, delta: float) -> float:
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15, and draws of each, >= 1.
     delta : float
         Failure probability in (0, 1).
 
     Returns
     -------
     float
-        1/(2k+1), k the largest count with P(Bin(n, 1-2^-R) >= k) >= 1-delta; 1 where even one sign is not certain
-        enough. The gain that attains it is `best_gain_for`.
+        1/(2k+1), rounded up, k the largest count with P(Bin(n, 1-2^-R) >= k) >= 1-delta; 1 where even one sign is not
+        certain enough. The gain that attains it is `best_gain_for`. Certain by ball arithmetic; delta = 1/2 at R = 1 is
+        a tie for every odd n, known as such, and any other tie while n R <= 2^16 (beyond that k may be one too small).
 
     Raises
     ------
@@ -146,20 +162,22 @@ def guaranteed_error_exact(n: int, R: int, delta: float) -> float:
 
     Examples
     --------
-    >>> guaranteed_error_exact(100, 1, 0.05) == 1 / 85
-    True
+    >>> round(85 * guaranteed_error_exact(100, 1, 0.05), 12)
+    1.0
     """
-    return best_gain_for(n, R, delta) / 2.0
+    n, R = sign_count(n), _check.draw_count("R", R)
+    delta = _check.open_probability("delta", delta)
+    parts = 2 * _sure_count(n, R, Fraction(delta)) + 1
+    eps = 1.0 / parts
+    return eps if Fraction(eps) * parts >= 1 else math.nextafter(eps, 1.0)
 
 
 def best_gain_for(n: int, R: int, delta: float) -> float:
-    """The gain 2/(2k+1) that attains `guaranteed_error_exact`; its arguments, errors and source.
+    """The gain 2/(2k+1), rounded up, that attains `guaranteed_error_exact`: twice it; its arguments, errors and source.
 
     Examples
     --------
-    >>> best_gain_for(100, 1, 0.05) == 2 / 85
+    >>> best_gain_for(100, 1, 0.05) == 2 * guaranteed_error_exact(100, 1, 0.05)
     True
     """
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
-    delta = _check.open_probability("delta", delta)
-    return 2.0 / (2 * _sure_count(n, R, Fraction(delta)) + 1)
+    return 2.0 * guaranteed_error_exact(n, R, delta)

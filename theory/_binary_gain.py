@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory import _check
+from theory._binary_case import sign_count
 from theory._binary_law import exact
 
 
@@ -114,7 +115,7 @@ def error_prediction(n: int, R: int) -> float:
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15, and draws of each, >= 1.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def error_prediction(n: int, R: int) -> float:
     >>> round(error_prediction(100, 1) * 101, 12), round(error_prediction(100, 50) * 201, 12)
     (1.0, 1.0)
     """
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    n, R = sign_count(n), _check.draw_count("R", R)
     return 1.0 / (1.0 - 2.0 * n * math.expm1(-R * math.log(2.0)))
 
 

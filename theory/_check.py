@@ -26,7 +26,8 @@ def _integer(name: str, value: Any, least: int) -> int:
     return number
 
 
-def _real(name: str, value: Any, domain: str) -> float:
+def real(name: str, value: Any, domain: str) -> float:
+    """A number; that it lies in ``domain`` is left to the caller."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -60,7 +61,7 @@ def natural(name: str, value: Any) -> int:
 
 def accuracy(name: str, value: Any) -> float:
     """A number in (0, 1]: the eps or eta of an approximation."""
-    number = _real(name, value, "(0, 1]")
+    number = real(name, value, "(0, 1]")
     if not 0.0 < number <= 1.0:
         raise ValueError(f"{name} must be in (0, 1], got {name}={value}")
     return number
@@ -68,7 +69,7 @@ def accuracy(name: str, value: Any) -> float:
 
 def open_probability(name: str, value: Any) -> float:
     """A number strictly between 0 and 1: the delta of a failure probability."""
-    number = _real(name, value, "(0, 1)")
+    number = real(name, value, "(0, 1)")
     if not 0.0 < number < 1.0:
         raise ValueError(f"{name} must be in (0, 1), got {name}={value}")
     return number
@@ -76,7 +77,7 @@ def open_probability(name: str, value: Any) -> float:
 
 def target_value(name: str, value: Any) -> float:
     """A number in [-1, 1]: one target weight alpha."""
-    number = _real(name, value, "[-1, 1]")
+    number = real(name, value, "[-1, 1]")
     if not -1.0 <= number <= 1.0:
         raise ValueError(f"{name} must be in [-1, 1], got {name}={value}")
     return number
@@ -84,7 +85,7 @@ def target_value(name: str, value: Any) -> float:
 
 def nonnegative(name: str, value: Any) -> float:
     """A finite number >= 0: a distance."""
-    number = _real(name, value, "[0, inf)")
+    number = real(name, value, "[0, inf)")
     if not 0.0 <= number < math.inf:
         raise ValueError(f"{name} must be in [0, inf), got {name}={value}")
     return number

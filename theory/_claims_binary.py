@@ -25,6 +25,8 @@ BINARY: tuple[Claim, ...] = (
         ),
         simulation="sims.binary_weights",
         test="theory/test_binary_weights.py",
+        figure="13",
+        short="n binary weights +-g with R signs each: exact law of the reachable sums",
     ),
     Claim(
         "7.2",
@@ -43,6 +45,8 @@ BINARY: tuple[Claim, ...] = (
         ),
         simulation="sims.binary_weights",
         test="theory/test_binary_weights.py",
+        figure="13",
+        short="the gain 2 eps is best; guaranteed error 1/(2k+1), k of order n",
     ),
     Claim(
         "7.3",
@@ -53,6 +57,7 @@ BINARY: tuple[Claim, ...] = (
         (_SIGNS, "0 < eps <= 1"),
         names("binary_weights", "success_prob_all_exact", "miss_prob_all_exact"),
         test="theory/test_binary_weights.py",
+        short="all targets at once: exact probability",
     ),
     Claim(
         "7.4",
@@ -63,6 +68,7 @@ BINARY: tuple[Claim, ...] = (
         (_SIGNS, "targets i.i.d. U[-1, 1], independent of the signs"),
         names("binary_weights", "necessary_n", "necessary_n_shared_gain"),
         test="theory/test_binary_bounds.py",
+        short="n >= ((1-delta)/eps - 1)/(2q) is necessary at any gain; a shared gain hardly helps",
     ),
     Claim(
         "7.5",
@@ -74,16 +80,18 @@ BINARY: tuple[Claim, ...] = (
         names("binary_weights", "equivalent_subset"),
         simulation="sims.binary_weights --kind product",
         test="sims/test_binary_weights.py",
+        short="products of two signs are single signs with 2R-1 draws; two stages are nm single signs",
     ),
     Claim(
         "7.6",
         "A linear network of D layers of binary weights reaches steps of order n^-(D-1): exponential in depth, with an "
-        "explicit sufficient width and a necessary one of the same order.",
+        "explicit sufficient width and, for fixed depth and delta, a necessary one of the same order.",
         PROOFS,
         "proved",
         (_SIGNS, "one input, one output, no activation", "all signs of the matrices independent"),
         names("binary_weights", "required_width_deep", "necessary_width_deep"),
         test="theory/test_binary_bounds.py",
+        short="in depth the step falls like n^-(D-1): a sufficient and a necessary width",
     ),
     Claim(
         "7.7",
@@ -94,5 +102,6 @@ BINARY: tuple[Claim, ...] = (
         (_SIGNS, "n not small"),
         names("binary_weights", "error_prediction", "continuous_error_prediction", "biprop_gain"),
         test="theory/test_binary_bounds.py",
+        short="the error left is about 1/(2qn+1); Biprop's gain follows the initial scale",
     ),
 )

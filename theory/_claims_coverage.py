@@ -44,6 +44,7 @@ COVERAGE: tuple[Claim, ...] = (
         names("coverage", "required_n", "share_failure_bound", "coverage_failure_bound"),
         simulation="sims.coverage",
         test="sims/test_coverage.py",
+        figure="7",
         short="explicit tail: n that suffices for all targets at once",
     ),
     Claim(
@@ -64,6 +65,7 @@ COVERAGE: tuple[Claim, ...] = (
         ("C must be passed",),
         names("coverage", "dacunha_failure"),
         test="theory/test_coverage.py",
+        figure="7",
         short="da Cunha et al.'s form, C unknown",
     ),
     Claim(
@@ -75,6 +77,7 @@ COVERAGE: tuple[Claim, ...] = (
         names("coverage", "success_prob_lower", "union_failure_bound", "success_prob_upper", "necessary_n"),
         simulation="sims.coverage",
         test="sims/test_coverage.py",
+        figure="7",
         short="all targets by a union over single ones; necessary n by counting",
     ),
     Claim(
@@ -86,6 +89,7 @@ COVERAGE: tuple[Claim, ...] = (
         names("coverage", "success_prediction", "predicted_n"),
         simulation="sims.coverage",
         test="theory/test_coverage.py",
+        figure="7",
         short="prediction of coverage (Poisson picture)",
     ),
 )

@@ -28,6 +28,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         ),
         test="theory/test_product_sum.py",
         figure="3",
+        short="subset sums of products: logarithmic width, every constant known",
     ),
     Claim(
         "5.1",
@@ -38,6 +39,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         ("spectral norms <= 1", "sup over the l2 ball"),
         names("necessary", "log2_packing"),
         test="theory/test_necessary.py",
+        short="2^B targets more than 2 eps apart, B >= d_0 d_1 log2(1/(2 eps)) for l = 1",
     ),
     Claim(
         "5.2",
@@ -47,6 +49,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         ("each element is masked or shows one of its draws",),
         names("necessary", "log2_networks", "bits_per_param"),
         test="theory/test_necessary.py",
+        short="m elements with R draws become at most (R+1)^m networks",
     ),
     Claim(
         "5.3",
@@ -58,6 +61,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         names("necessary", "necessary_params", "necessary_width"),
         test="theory/test_necessary.py",
         figure="3",
+        short="m log2(R+1) >= B + log2(1-delta): re-sampling saves a factor log2(R+1) and no more",
     ),
     Claim(
         "5.3 (a)",
@@ -68,6 +72,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         names("necessary", "necessary_params_pensia"),
         test="theory/test_necessary.py",
         figure="3",
+        short="m >= d^2 log2(1/(2 eps)) - 1 parameters, as restated: our 5.3 at l = R = 1, delta = 1/2",
     ),
     Claim(
         "5.3 (b)",
@@ -78,6 +83,7 @@ NEIGHBOURS: tuple[Claim, ...] = (
         names("necessary", "necessary_params_natale"),
         test="theory/test_necessary.py",
         figure="3",
+        short="necessary parameters for masks of density k/n, as quoted",
     ),
     Claim(
         "5.4",
@@ -88,6 +94,8 @@ NEIGHBOURS: tuple[Claim, ...] = (
         (UNIFORM, "the optimum is that of the n(R) that is used: exact, proved sufficient, necessary or predicted"),
         names("trade_off", "iso_success", "optimum"),
         test="theory/test_trade_off.py",
+        figure="12",
+        short="storage against sampling: the cheapest (n, R) for given prices",
     ),
     Claim(
         "5.5",
@@ -98,5 +106,6 @@ NEIGHBOURS: tuple[Claim, ...] = (
         names("widths", "width", "table", "burkholz_constant"),
         test="theory/test_widths.py",
         figure="3",
+        short="widths of neighbouring results; shapes only where the constant is unknown",
     ),
 )

@@ -17,6 +17,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "layer_etas"),
         simulation="nets.main_theorem",
         test="theory/test_network_width.py",
+        figure="6",
         short="weights within eta_i give sup error <= eps",
     ),
     Claim(
@@ -66,6 +67,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "required_n_recalled"),
         simulation="nets.main_theorem --statement recalled",
         test="nets/test_main_theorem.py",
+        figure="5",
         short="main theorem as we recall it",
     ),
     Claim(
@@ -94,6 +96,7 @@ NETWORKS: tuple[Claim, ...] = (
         ),
         simulation="nets.main_theorem --widths 1 1",
         test="nets/test_main_theorem.py",
+        figure="5",
         short="the corner n = 1, exactly: as recalled it fails only for delta below about 1e-21",
     ),
     Claim(
@@ -106,6 +109,7 @@ NETWORKS: tuple[Claim, ...] = (
         names("network_width", "required_n_repaired"),
         simulation="nets.main_theorem --statement repaired",
         test="theory/test_network_width.py",
+        figure="5",
         short="a repair of the recalled form, for every R",
     ),
     Claim(
@@ -134,6 +138,7 @@ NETWORKS: tuple[Claim, ...] = (
         ("IEEE float64, matrix products with the standard error bound", "effective weights taken as exact"),
         ("nets.certificate.certify", "nets.certificate.certify_batch"),
         test="nets/test_certificate.py",
+        figure="6",
         short="certificate: lower <= sup error <= upper",
     ),
 )

@@ -99,6 +99,7 @@ SUBSET_SUM: tuple[Claim, ...] = (
         names("subset_sum", "required_n", "failure_prob_bound", "log_failure_prob_bound", "success_prob_lower"),
         simulation="sims.subset_sum",
         test="theory/test_subset_sum.py",
+        figure="3",
         short="blocks fail independently: an explicit n that suffices",
     ),
     Claim(

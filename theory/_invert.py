@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-def smallest_n(bound: Callable[[int], float], delta: float, *, lo: int = 0, limit: int = 2**60) -> int:
+def smallest_n(
+    bound: Callable[[int], float], delta: float, *, lo: int = 0, limit: int = 2**60, guess: int | None = None
+) -> int:
     """Smallest integer n >= lo with bound(n) <= delta, for a nonincreasing bound.
 
-    Gallops (doubling steps) and then bisects, so that about 2 log2(n - lo) evaluations are made. Logarithms may be
-    passed for both ``bound`` and ``delta``.
+    Gallops (doubling steps) and then bisects, so that about 2 log2(n - lo) evaluations are made, or 2 log2|n - guess|.
+    Logarithms may be passed for both ``bound`` and ``delta``.
 
     Parameters
     ----------
@@ -21,6 +23,8 @@ def smallest_n(bound: Callable[[int], float], delta: float, *, lo: int = 0, limi
         First n considered.
     limit : int
         Last n considered.
+    guess : int or None
+        Where to look first; lo if None. The result does not depend on it.
 
     Returns
     -------
@@ -43,18 +47,23 @@ def smallest_n(bound: Callable[[int], float], delta: float, *, lo: int = 0, limi
     """
     if lo > limit:
         raise ValueError(f"lo must be at most limit={limit}, got lo={lo}")
-    value = bound(lo)
+    first = lo if guess is None else min(max(lo, guess), limit)
+    value, step = bound(first), 1
+    good, good_value, bad, bad_value = first, value, first, value
     if value <= delta:
-        return lo
-    bad, bad_value, step = lo, value, 1
-    while True:
-        if bad == limit:
-            raise ValueError(f"no n in [{lo}, {limit}] has a bound <= delta={delta}")
-        good = min(bad + step, limit)
-        good_value = bound(good)
-        if good_value <= delta:
-            break
-        bad, bad_value, step = good, good_value, 2 * step
+        while bad_value <= delta:  # downwards
+            good, good_value = bad, bad_value
+            if good == lo:
+                return lo
+            bad, step = max(lo, good - step), 2 * step
+            bad_value = bound(bad)
+    else:
+        while not good_value <= delta:
+            bad, bad_value = good, good_value
+            if bad == limit:
+                raise ValueError(f"no n in [{lo}, {limit}] has a bound <= delta={delta}")
+            good, step = min(bad + step, limit), 2 * step
+            good_value = bound(good)
     while good - bad > 1:
         middle = (bad + good) // 2
         value = bound(middle)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from theory._check import positive_int
+from theory._logspace import exp_up
 
 Statement = Literal["ours", "recalled", "repaired"]
 Domain = Literal["l2", "linf"]
@@ -84,7 +85,7 @@ class SourceWidth:
     @property
     def failure_bound(self) -> float:
         """min(1, exp(log_failure_bound))."""
-        return math.exp(min(0.0, self.log_failure_bound))
+        return exp_up(min(0.0, self.log_failure_bound))
 
     @property
     def width_factor(self) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+SMALLEST_NORMAL = 2.3e-308
+"""Below it floats have fewer digits."""
+
 
 def log1mexp(x: float) -> float:
     """Logarithm of 1 - exp(x) for x <= 0, without cancellation at either end.
@@ -64,6 +67,28 @@ def logsumexp(terms: Iterable[float]) -> float:
     if math.isinf(top):
         return top
     return top + math.log(math.fsum(math.exp(value - top) for value in values))
+
+
+def exp_up(x: float) -> float:
+    """exp(x) of the logarithm of an upper bound on a probability: where floats lose accuracy it is rounded up.
+
+    Parameters
+    ----------
+    x : float
+        In [-inf, 0].
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 at -inf only, never by underflow.
+
+    Examples
+    --------
+    >>> exp_up(0.0), exp_up(-math.inf), 0.0 < exp_up(-1e9) < 1e-300
+    (1.0, 0.0, True)
+    """
+    value = math.exp(x)
+    return value if value >= SMALLEST_NORMAL or x == -math.inf else value + 2 * math.ulp(0.0)
 
 
 def log_binomial(n: int, k: int) -> float:

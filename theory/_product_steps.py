@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from theory._check import accuracy, draw_count, natural, open_probability
+from theory._check import accuracy, draw_count, natural, open_probability, real
+from theory._logspace import exp_up
 from theory.coverage import DRIFT_PROVED
 
 MEETING_SHARE = 0.75
@@ -62,9 +63,10 @@ def _moment(x: float, y: float, R: int) -> float:
 
 
 def _reach(value: float) -> float:
-    if not 0.0 < value <= 0.5:
+    number = real("reach", value, "(0, 1/2]")
+    if not 0.0 < number <= 0.5:
         raise ValueError(f"reach must be in (0, 1/2], got reach={value}")
-    return float(value)
+    return number
 
 
 @lru_cache(maxsize=256)
@@ -139,7 +141,7 @@ def share_tail_closed_form(n: int, *, start: float, c: float) -> float:
     Returns
     -------
     float
-        In [0, 1]; far above `theory.coverage.share_failure_bound`, but a formula.
+        In (0, 1], rounded up; far above `theory.coverage.share_failure_bound`, but a formula.
 
     Raises
     ------
@@ -157,12 +159,13 @@ def share_tail_closed_form(n: int, *, start: float, c: float) -> float:
     >>> round(share_tail_closed_form(100, start=0.075, c=0.8), 9)  # 10 * 0.9**100
     0.000265614
     """
-    n = natural("n", n)
+    n, start, c = natural("n", n), real("start", start, "(0, 3/4]"), real("c", c, "(0, 1]")
     if not 0.0 < start <= MEETING_SHARE:
         raise ValueError(f"start must be in (0, 3/4], got start={start}")
     if not 0.0 < c <= 1.0:
         raise ValueError(f"c must be in (0, 1], got c={c}")
-    return min(1.0, math.exp(math.log(0.75 / start) + n * math.log1p(-c / 8.0)) * (1.0 + 1e-12))
+    log_bound = math.log(0.75) - math.log(start) + n * math.log1p(-c / 8.0)
+    return min(1.0, exp_up(min(0.0, log_bound)) * (1.0 + 1e-12))
 
 
 def neurons_closed_form(eta: float, delta: float) -> int:

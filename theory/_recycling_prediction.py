@@ -105,8 +105,9 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
     Returns
     -------
     float
-        In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5 and 1 the success is
-        off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. 0 if |alpha| <= eps.
+        In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the
+        success is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps
+        it is worse: at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps.
 
     Raises
     ------

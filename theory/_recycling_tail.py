@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from theory import _check
 from theory._irwin_hall import UNIT
+from theory._logspace import SMALLEST_NORMAL
 from theory._subset_case import Target, case_of
 
 
@@ -25,7 +26,8 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
     Returns
     -------
     float
-        In [0, 1], rounded down, nonincreasing in n; the exact failure probability for n <= 1. 0 if |alpha| <= eps.
+        In [0, 1], rounded down, nonincreasing in n; the exact failure probability for n <= 1. 0 if |alpha| <= eps, and
+        where it is below 2.3e-308.
 
     Raises
     ------
@@ -55,7 +57,12 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
         total = 2.0 * n / (n + 1) * (low ** (n + 1) - 0.5 ** (n + 1))
         total += 2.0 / (n + 1) * max(0.0, 0.5 - case.eps) ** (n + 1)
         slack = 2.0 * n * (8 * n + 32) * UNIT * low ** (n + 1)  # the subtraction may cancel
-        return max(0.0, total - slack)
+        return _lowered(total - slack)
     below = (1.0 + (case.alpha - case.eps) / n) / 2.0
     above = max(0.0, (1.0 - case.alpha - case.eps) / 2.0)
-    return max(0.0, (below**n + above**n) * (1.0 - (8 * n + 32) * UNIT))
+    return _lowered((below**n + above**n) * (1.0 - (8 * n + 32) * UNIT))
+
+
+def _lowered(value: float) -> float:
+    """The value, or 0 where floats are too coarse for the rounding that was allowed for."""
+    return value if value >= SMALLEST_NORMAL else 0.0

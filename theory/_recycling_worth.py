@@ -17,6 +17,8 @@ from theory._prediction import _annealed
 from theory._recycling_prediction import log_count, target_nodes
 from theory._subset_case import Target, case_of
 
+_MOST_SLOTS = 10**15
+
 
 def multiset_count(n: int) -> int:
     """Number of multisets of at most n of n values, the empty one included: C(2n, n).
@@ -54,12 +56,12 @@ def count_R(n: int) -> float:
     Parameters
     ----------
     n : int
-        Values and slots, >= 1.
+        Values and slots, 1 to 10^15.
 
     Returns
     -------
     float
-        In [1, 3); not an integer.
+        In [1, 3) up to rounding.
 
     Raises
     ------
@@ -76,7 +78,9 @@ def count_R(n: int) -> float:
     (1.0, 2.02, 2.98)
     """
     n = _check.positive_int("n", n)
-    return math.expm1(log_count(n) / n)
+    if n > _MOST_SLOTS:
+        raise ValueError(f"n must be at most {_MOST_SLOTS:.0e}, got n >= 2^{n.bit_length() - 1}")
+    return min(math.expm1(log_count(n) / n), math.nextafter(3.0, 0.0))
 
 
 def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float | None:
@@ -113,6 +117,7 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
     >>> round(effective_R(choice(5, 2, eps=0.01, alpha=0.5), 5, eps=0.01, alpha=0.5), 6)
     2.0
     """
+    success = _check.real("success", success, "[0, 1]")
     if not 0.0 <= success <= 1.0:
         raise ValueError(f"success must be in [0, 1], got success={success}")
     n = _check.positive_int("n", n)
@@ -238,7 +243,7 @@ def gain_left(R: float, n: int) -> float | None:
     R : float
         The R that recycling is worth, > 0.
     n : int
-        Values and slots, >= 1.
+        Values and slots, 1 to 10^15.
 
     Returns
     -------
@@ -249,7 +254,7 @@ def gain_left(R: float, n: int) -> float | None:
     Raises
     ------
     ValueError
-        If n is outside its domain.
+        If an argument is outside its domain.
 
     Source
     ------
@@ -261,6 +266,9 @@ def gain_left(R: float, n: int) -> float | None:
     (1.0, 0.0, None)
     """
     n = _check.positive_int("n", n)
+    R = _check.real("R", R, "(0, inf)")
+    if not 0.0 < R < math.inf:
+        raise ValueError(f"R must be in (0, inf), got R={R}")
     if n == 1:
         return None
     return math.log((R + 1.0) / 2.0) / math.log((count_R(n) + 1.0) / 2.0)

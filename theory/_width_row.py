@@ -57,20 +57,28 @@ def spec_of(
     density: float | None,
     n: int | None,
 ) -> Spec:
-    if C is not None and not (isinstance(C, (int, float)) and 0.0 < C < math.inf):
-        raise ValueError(f"C must be a positive number, got C={C!r}")
+    constant = None if C is None else _constant(C)
     check_domain(domain)
     return Spec(
         widths=check_widths(widths),
         eps=accuracy("eps", eps),
         delta=open_probability("delta", delta),
         R=draw_count("R", R),
-        C=None if C is None else float(C),
+        C=constant,
         domain=domain,
         kernel=positive_int("kernel", kernel),
         density=None if density is None else accuracy("density", density),
         n=None if n is None else positive_int("n", n),
     )
+
+
+def _constant(C: float) -> float:
+    if isinstance(C, bool) or not isinstance(C, (int, float)) or not 0.0 < C < math.inf:
+        raise ValueError(f"C must be a positive number, got C={C!r}")
+    try:
+        return float(C)
+    except OverflowError:
+        raise ValueError(f"C must be below 1.8e308, got C >= 2^{int(C).bit_length() - 1}") from None
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class WidthRow:
     direction : {"sufficient", "necessary"}
         An upper or a lower bound on what is needed.
     status : tuple of (part, status)
-        What is proved, read, recalled or heuristic: shape, constant, statement.
+        What is proved, read, recalled or heuristic: shape, constant, statement. A constant that is not known has none.
     hidden : tuple of int or None
         Widths of the source between input and output, in order; None for a bound on parameters alone, and where the
         constant is unknown and was not passed.
@@ -137,4 +145,6 @@ def between(spec: Spec, inner: Sequence[int]) -> tuple[int, ...]:
 
 def least(x: float) -> int:
     """At least 1, rounded up; a float this large is an exact integer."""
+    if not math.isfinite(x):
+        raise ValueError("C, widths, eps and delta must give a size below 1.8e308")
     return max(1, math.ceil(x))

@@ -98,7 +98,14 @@ PAPERS: tuple[Paper, ...] = (
         2022,
         note=_RECALLED,
     ),
-    Paper("malach2020", "Malach et al.", "polynomial overparameterisation", 2020, "2002.00585", note=_RECALLED),
+    Paper(
+        "malach2020",
+        "Malach et al.",
+        "polynomial overparameterisation",
+        2020,
+        "2002.00585",
+        note=f"shape of the bound read, its constants recalled; {_VERSION}",
+    ),
     Paper("orseau2020", "Orseau et al.", "logarithmic overparameterisation", 2020, "2006.12156", note=_RECALLED),
     Paper(
         "pensia2020",

@@ -11,10 +11,9 @@ weights (``diffenderfer2021multiprize``) only the order of growth of its width h
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 from theory import _check
-from theory._binary_case import Gain, Target, covered_shares, gain_of, signs_needed, target_of
+from theory._binary_case import Gain, Target, gain_of, sign_count, signs_needed, target_of
 from theory._binary_depth import necessary_width_deep, required_width_deep
 from theory._binary_error import best_gain_for, error_mean_exact, error_quantile_exact, guaranteed_error_exact
 from theory._binary_gain import (
@@ -24,8 +23,9 @@ from theory._binary_gain import (
     necessary_n,
     necessary_n_shared_gain,
 )
-from theory._binary_law import at_least, fewer, joint_tail, misses_at_most, pmf
-from theory._invert import smallest_n
+from theory._binary_law import at_least, fewer, joint_tail
+from theory._binary_required import required_n
+from theory._binary_uniform import mean_covered
 
 __all__ = [
     "best_gain",
@@ -57,7 +57,7 @@ def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -
     Parameters
     ----------
     n, R : int
-        Units >= 1 and draws of each element >= 1.
+        Units >= 1 and draws of each element, 1 to 10^18 (half of that for products).
     kind : {"subset", "product", "two-stage"}
         subset: n signs. product: n products of two signs, both re-sampled: 2R-1 draws of one sign. two-stage: n outer
         signs times sums of ``inner`` shared inner signs through a matrix of n x inner re-sampled signs: n inner values.
@@ -87,6 +87,8 @@ def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -
     if kind == "subset":
         return n, R
     if kind == "product":
+        if 2 * R - 1 > _check.MAX_DRAWS:
+            raise ValueError(f'R must be at most {_check.MAX_DRAWS // 2} for kind="product", got R={R}')
         return n, 2 * R - 1
     if kind == "two-stage":
         return n * inner, R
@@ -129,7 +131,7 @@ def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain 
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1; see `equivalent_subset` for products and two stages.
+        Variables, 1 to 10^15, and draws of each, >= 1; see `equivalent_subset` for products and two stages.
     eps : float
         Accuracy in (0, 1].
     alpha : float, "uniform" or "worst"
@@ -167,7 +169,7 @@ def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15, and draws of each, >= 1.
     eps : float
         Accuracy in (0, 1].
     alpha : float, "uniform" or "worst"
@@ -198,15 +200,11 @@ def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "
 
 
 def _hit_and_miss(n: int, R: int, eps: float, alpha: Target, gain: Gain) -> tuple[float, float]:
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    n, R = sign_count(n), _check.draw_count("R", R)
     if target_of(alpha) != "uniform":
         count = signs_needed(eps, alpha=alpha, gain=gain)
         return (0.0, 1.0) if count is None else (at_least(n, count, R), fewer(n, count, R))
-    covered = covered_shares(n, _check.accuracy("eps", eps), gain_of(gain, eps))
-    last = len(covered) - 1
-    law = [*pmf(n, R)[:last], at_least(n, last, R)]
-    pairs = [(p * float(c), p * float(1 - c)) for p, c in zip(law, covered, strict=True)]
-    return min(1.0, math.fsum(a for a, _ in pairs)), min(1.0, math.fsum(b for _, b in pairs))
+    return mean_covered(n, R, _check.accuracy("eps", eps), gain_of(gain, eps))
 
 
 def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
@@ -215,7 +213,7 @@ def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -
     Parameters
     ----------
     n, R : int
-        Variables and draws of each, both >= 1.
+        Variables, 1 to 10^15 (200000 for R > 1), and draws of each, >= 1.
     eps : float
         Accuracy in (0, 1].
     gain : float or "best"
@@ -224,7 +222,8 @@ def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -
     Returns
     -------
     float
-        In [0, 1], exact up to rounding; 0 for a gain above 2 eps (unless eps = 1).
+        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny; 0 for a gain above 2 eps (unless
+        eps = 1).
 
     Raises
     ------
@@ -244,7 +243,7 @@ def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -
 
 
 def _all_hit_and_miss(n: int, R: int, eps: float, gain: Gain) -> tuple[float, float]:
-    n, R = _check.positive_int("n", n), _check.draw_count("R", R)
+    n, R = sign_count(n), _check.draw_count("R", R)
     count = signs_needed(eps, alpha="worst", gain=gain)
     return (0.0, 1.0) if count is None else joint_tail(n, count, R)
 
@@ -262,60 +261,13 @@ def miss_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> f
     return _all_hit_and_miss(n, R, eps, gain)[1]
 
 
-def required_n(eps: float, delta: float, *, R: int, alpha: Target = "worst", gain: Gain = "best") -> int:
-    """The number of variables that failure probability delta takes: sufficient, and no smaller number is.
-
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float, "uniform" or "worst"
-        Target in [-1, 1], a uniform target to average over, or the least favourable one.
-    gain : float or "best"
-        Positive; best is 2 eps, for which "worst" and "uniform" give the least n of any gain.
-
-    Returns
-    -------
-    int
-        >= 1. Certain by ball arithmetic for a fixed or worst target; exact up to rounding for a uniform one.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or no number of variables reaches delta with this gain.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1 and 7.2.
-
-    Examples
-    --------
-    >>> required_n(0.05, 0.05, R=1), required_n(0.05, 0.05, R=2), required_n(0.01, 0.05, R=1)
-    (28, 17, 117)
-    """
-    eps, delta, R = _check.accuracy("eps", eps), _check.open_probability("delta", delta), _check.draw_count("R", R)
-    if target_of(alpha) == "uniform":
-        step = gain_of(gain, eps)
-        if 1 - covered_shares(math.ceil((1 + Fraction(eps)) / step), eps, step)[-1] >= Fraction(delta):
-            raise ValueError(f"gain must reach a share 1-delta of the targets, got gain={gain} with delta={delta}")
-        return smallest_n(lambda n: miss_prob_exact(n, R, eps=eps, alpha="uniform", gain=gain), delta, lo=1)
-    count = signs_needed(eps, alpha=alpha, gain=gain)
-    if count is None:
-        raise ValueError(f"gain must have a multiple within eps={eps} of alpha={alpha}, got gain={gain}")
-    return smallest_n(lambda n: 0.0 if misses_at_most(n, count, R, delta) else 1.0, 0.5, lo=max(1, count))
-
-
 def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
     """A sufficient number of variables for the worst target at the best gain, by Hoeffding's inequality.
 
     Parameters
     ----------
     eps : float
-        Accuracy in (0, 1].
+        Accuracy in [2^-1001, 1].
     delta : float
         Failure probability in (0, 1).
     R : int
@@ -346,6 +298,8 @@ def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
     assert count is not None
     if count == 0:
         return 1
+    if count > 2**1000:
+        raise ValueError(f"eps must be at least 2^-1001, got eps={eps}")
     half, q = -math.log(delta) / 2.0, -math.expm1(-R * math.log(2.0))
     root = (math.sqrt(half) + math.sqrt(half + 4.0 * q * (count - 1))) / (2.0 * q)
     return max(count, math.ceil(root**2 * (1.0 + 1e-14)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from theory._check import accuracy, draw_count, natural, open_probability, positive_int
 from theory._layers import check_widths, depth
@@ -110,7 +111,7 @@ def bits_per_param(R: int, *, density: float = 1.0) -> float:
     0.4999
     """
     R, density = draw_count("R", R), accuracy("density", density)
-    if density * (R + 1) >= R:
+    if density == 1.0 or Fraction(density) * (R + 1) >= R:
         bits = math.log2(R + 1)
     else:
         bits = -density * math.log2(density) - (1.0 - density) * math.log1p(-density) / math.log(2.0)

@@ -34,7 +34,7 @@ from theory._layers import (
     l2_eps,
     layers,
 )
-from theory._logspace import logsumexp
+from theory._logspace import exp_up, logsumexp
 from theory.gadget import log_window_miss_prob
 
 __all__ = [
@@ -151,7 +151,7 @@ def failure_bound(widths: Sequence[int], eps: float, *, R: int, n: int | Sequenc
     >>> failure_bound([2, 2], 0.5, R=100_000, n=1) < 1e-300
     True
     """
-    return math.exp(min(0.0, log_failure_bound(widths, eps, R=R, n=n, domain=domain)))
+    return exp_up(min(0.0, log_failure_bound(widths, eps, R=R, n=n, domain=domain)))
 
 
 def required_n_ours(

@@ -52,6 +52,9 @@ REACHES = (0.25, 0.3125, 0.375, 0.4375)
 _COARSE, _FINE = 2.0, 6.0
 """Cells of the dynamic programme per step of the drift: to choose the reach, and for the answer."""
 
+MIN_DELTA = 1e-30
+"""Smallest failure probability of one weight and one sign: below it the dynamic programme takes too many steps."""
+
 _MIN_FULL = 1e-9
 _LIMIT = 10**5
 
@@ -92,7 +95,7 @@ def required_neurons(eta: float, delta: float, *, R: int) -> Design:
     eta : float
         Accuracy in [1e-12, 1].
     delta : float
-        Failure probability in (0, 1) for one weight and one sign.
+        Failure probability in [1e-30, 1) for one weight and one sign.
     R : int
         Draws of each element.
 
@@ -120,6 +123,8 @@ def required_neurons(eta: float, delta: float, *, R: int) -> Design:
     eta, delta, R = accuracy("eta", eta), open_probability("delta", delta), draw_count("R", R)
     if eta < 1e-12:
         raise ValueError(f"eta must be at least 1e-12, got eta={eta}")
+    if delta < MIN_DELTA:
+        raise ValueError(f"delta must be at least {MIN_DELTA} for one weight and one sign, got delta={delta}")
     return _best_design(eta, delta, R)
 
 
@@ -177,7 +182,7 @@ def network_designs(
     eps : float
         Error of the network, in (0, 1].
     delta : float
-        Failure probability in (0, 1).
+        Failure probability in (0, 1), at least 1e-30 for each weight and sign.
     R : int
         Draws of each element.
     domain : {"l2", "linf"}
@@ -205,6 +210,10 @@ def network_designs(
     d = check_widths(widths)
     weights = sum(out * into for into, out in layers(d))
     share = open_probability("delta", delta) / (2.0 * weights) * (1.0 - 1e-15)
+    if share < MIN_DELTA:
+        raise ValueError(
+            f"delta must leave at least {MIN_DELTA} for each of the {2 * weights} weights and signs, got delta={delta}"
+        )
     return tuple(required_neurons(eta, share, R=R) for eta in layer_etas(d, eps, domain=domain))
 
 
@@ -252,7 +261,7 @@ def log_network_failure_bound(widths: Sequence[int], designs: Sequence[Design]) 
     Returns
     -------
     float
-        Safe side; may exceed 0.
+        Safe side; may exceed 0, and is -inf if no design can fail.
 
     Source
     ------
@@ -265,4 +274,8 @@ def log_network_failure_bound(widths: Sequence[int], designs: Sequence[Design]) 
     True
     """
     terms = zip(layers(check_widths(widths)), designs, strict=True)
-    return logsumexp(math.log(2.0 * out * into) + math.log(one.failure_bound) for (into, out), one in terms)
+    return logsumexp(math.log(2.0 * out * into) + _log(one.failure_bound) for (into, out), one in terms)
+
+
+def _log(probability: float) -> float:
+    return math.log(probability) if probability > 0.0 else -math.inf

@@ -16,6 +16,7 @@ from functools import lru_cache
 from theory import _check, subset_sum
 from theory._invert import smallest_n
 from theory._irwin_hall import UNIT
+from theory._logspace import exp_up
 from theory._multiset_moments import MAX_N, MAX_PAIRS, expected_good, pairs_good
 from theory._recycling_prediction import failure_prediction, predicted_n, success_prediction
 from theory._recycling_tail import certain_failure
@@ -132,7 +133,9 @@ def necessary_n(eps: float, delta: float, *, alpha: Target) -> int:
     delta = _check.open_probability("delta", delta)
     case_of(1, eps, alpha, "choice")
     wanted = math.nextafter(1.0 - delta, 0.0)
-    return smallest_n(lambda n: -success_prob_upper(n, eps=eps, alpha=alpha), -wanted)
+    n = smallest_n(lambda n: -success_prob_upper(n, eps=eps, alpha=alpha), -wanted)
+    # 1-delta as a float says nothing of a tiny delta: the certain failures are compared with delta itself
+    return smallest_n(lambda n: certain_failure(n, eps=eps, alpha=alpha), delta, lo=n)
 
 
 # -- 6.2 lower bounds -------------------------------------------------------------------------------------------------
@@ -292,7 +295,7 @@ def failure_prob_bound(n: int, *, eps: float, alpha: Target) -> float:
     >>> failure_prob_bound(60, eps=0.01, alpha=0.5) < 1e-3
     True
     """
-    return min(1.0, math.exp(log_failure_prob_bound(n, eps=eps, alpha=alpha)) * (1.0 + 4 * UNIT))
+    return min(1.0, exp_up(log_failure_prob_bound(n, eps=eps, alpha=alpha)) * (1.0 + 4 * UNIT))
 
 
 def success_prob_lower(n: int, *, eps: float, alpha: Target) -> float:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from theory import _check
 from theory._invert import smallest_n
-from theory._logspace import log1mexp, logsumexp
+from theory._logspace import exp_up, log1mexp, logsumexp
 from theory._nearest import nearest_distance_cdf, nearest_distance_ppf, nearest_draw
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "required_n",
     "required_n_exact",
 ]
+
+_MOST = 2**60
 
 
 def hit_prob(alpha: float | Literal["uniform"], eps: float) -> float:
@@ -213,7 +215,7 @@ def miss_prob_bound(n: int, R: int, *, eps: float) -> float:
     >>> round(miss_prob_bound(20, 1, eps=0.1), 6)
     0.367879
     """
-    return math.exp(log_miss_prob_bound(n, R, eps=eps))
+    return exp_up(log_miss_prob_bound(n, R, eps=eps))
 
 
 def required_n(eps: float, delta: float, *, R: int) -> int:
@@ -290,4 +292,6 @@ def required_n_exact(eps: float, delta: float, *, R: int, alpha: float | Literal
     299
     """
     delta = _check.open_probability("delta", delta)
-    return smallest_n(lambda n: log_miss_prob_exact(n, R, eps=eps, alpha=alpha), math.log(delta), lo=1)
+    if log_miss_prob_exact(_MOST, R, eps=eps, alpha=alpha) > math.log(delta):
+        raise ValueError(f"eps must take at most 2^60 candidates, got eps={eps} with delta={delta} and R={R}")
+    return smallest_n(lambda n: log_miss_prob_exact(n, R, eps=eps, alpha=alpha), math.log(delta), lo=1, limit=_MOST)

@@ -23,7 +23,7 @@ from theory._first_moment import (
     sum_hit_prob,
 )
 from theory._irwin_hall import UNIT
-from theory._logspace import any_of
+from theory._logspace import any_of, exp_up
 from theory._prediction import (
     failure_prediction,
     mean_and_variance,
@@ -239,7 +239,7 @@ def failure_prob_bound(
     True
     """
     log_bound = log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine)
-    return min(1.0, math.exp(log_bound) * (1.0 + 4 * UNIT))
+    return min(1.0, exp_up(log_bound) * (1.0 + 4 * UNIT))
 
 
 def success_prob_lower(

@@ -65,7 +65,7 @@ class Optimum:
     cost : fraction
         price_value n + price_draw n R, exactly.
     last_R : int
-        No R beyond this one can be as cheap (5.4).
+        No R beyond this one can be cheaper (5.4); one may cost the same.
     """
 
     point: Point

@@ -39,7 +39,7 @@ class Result:
     shape : str
         The form, for people.
     status : tuple of (part, status)
-        How sure each part is.
+        How sure each part is; `width` may say less (`iterand_recalled` on the l_inf ball).
     needs : str
         What ``C`` stands for; empty where every constant is known.
     resamples : bool
@@ -105,20 +105,13 @@ def _pensia_lower(spec: Spec, C: float) -> Shape:
     return None, None, math.ceil(bound * (1.0 - 1e-12)), None, note
 
 
-_SHAPE_RECALLED: Parts = (("shape", "recalled"), ("constant", "recalled"))
-_SHAPE_READ: Parts = (("shape", "read"), ("constant", "recalled"))
+_SHAPE_RECALLED: Parts = (("shape", "recalled"),)
+_SHAPE_READ: Parts = (("shape", "read"),)
+_READ: Parts = (("statement", "read"),)
 _PROVED: Parts = (("statement", "proved"),)
 
 _ENTRIES = (
-    Result(
-        "malach",
-        "malach2020",
-        "sufficient",
-        "C d^5 l^2/eps^2",
-        _SHAPE_READ,
-        papers.malach,
-        "the constant",
-    ),
+    Result("malach", "malach2020", "sufficient", "C d^5 l^2/eps^2", _SHAPE_READ, papers.malach, "the constant"),
     Result(
         "orseau",
         "orseau2020",
@@ -150,17 +143,12 @@ _ENTRIES = (
         "natale2024",
         "sufficient",
         "n >= C log2(k/eta)/H2(k/n), k = density n",
-        (("shape", "read"), ("eta = eps/(d_(i-1) d_i l)", "heuristic"), ("constant", "recalled")),
+        (("shape", "read"), ("eta = eps/(d_(i-1) d_i l)", "heuristic")),
         papers.natale,
         "the constant c",
     ),
     Result(
-        "natale_lower",
-        "natale2024",
-        "necessary",
-        "(d^2/2) log2(k/eps)/H2(k/n), eps < 1/16",
-        (("statement", "read"),),
-        papers.natale_lower,
+        "natale_lower", "natale2024", "necessary", "(d^2/2) log2(k/eps)/H2(k/n), eps < 1/16", _READ, papers.natale_lower
     ),
     Result(
         "multi_prize",
@@ -203,7 +191,7 @@ _ENTRIES = (
         "kumar2025",
         "sufficient",
         "C d log2(1/step), exact",
-        _SHAPE_READ,
+        (("shape", "read"), ("step = eps", "heuristic")),
         papers.kumar,
         "the constant",
     ),
@@ -247,7 +235,7 @@ _ENTRIES = (
         "counting",
         "theory/PROOFS.md, 5.3",
         "necessary",
-        "m log2(R+1) >= D log2(1/(2 eps)) + log2(1-delta)",
+        "m log2(R+1) >= B + log2(1-delta), B = d_0 d_1 log2(1/(2 eps)) if l = 1, else 5.1",
         _PROVED,
         _counting,
         resamples=True,
@@ -301,7 +289,8 @@ def width(
     Raises
     ------
     ValueError
-        If an argument is outside its domain, or the constant is unknown and C was not passed.
+        If an argument is outside its domain, the constant is unknown and C was not passed, or the size is too large
+        for a float.
 
     Source
     ------
@@ -324,23 +313,36 @@ def width(
         )
     if not entry.needs and spec.C is not None:
         raise ValueError(f"{result} has no constant to choose, got C={C}")
-    return _row(entry, spec, entry.compute(spec, 1.0 if spec.C is None else spec.C))
+    try:
+        found = entry.compute(spec, 1.0 if spec.C is None else spec.C)
+    except (OverflowError, ZeroDivisionError):
+        raise ValueError(f"{result}: widths, eps, delta and C must give a size below 1.8e308") from None
+    return _row(entry, spec, found)
+
+
+def _status(entry: Result, spec: Spec) -> tuple[Parts, str]:
+    """How sure each part is for this question, and what to add to the note."""
+    if entry.key != "iterand_recalled" or spec.domain == "l2" or min(spec.widths[:-1]) >= spec.widths[0]:
+        return entry.status, ""
+    more = " On the l_inf ball with a hidden layer narrower than the input not proved for R = 1 either (4.5 d)."
+    return tuple((part, "recalled") for part, _ in entry.status), more
 
 
 def _row(entry: Result, spec: Spec, found: Shape) -> WidthRow:
     hidden, depth, params, kept, note = found
+    status, more = _status(entry, spec)
     return WidthRow(
         result=entry.key,
         paper=entry.paper,
         direction=entry.direction,
-        status=entry.status,
+        status=status,
         hidden=hidden,
         depth=depth,
         params=params,
         kept=kept,
         C=spec.C if entry.needs else None,
         is_shape_only=entry.dashed,
-        note=note,
+        note=note + more,
     )
 
 

@@ -103,11 +103,14 @@ class Closest:
         For people.
     catches : float
         A constant off by this factor or more would have been refuted by these cases.
+    error : float or None
+        For a prediction: its largest relative error, which is what is shown; None for everything else.
     """
 
     ratio: float
     text: str
     catches: float
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,13 @@ def _ratio(smaller: float, larger: float) -> float:
     if smaller <= 0.0:
         return math.inf
     return float(larger / smaller)
+
+
+def measured(errors: Sequence[float], allowed: float, text: str = "") -> Closest:
+    """A prediction: its largest relative error, which contradicts it only beyond what is allowed."""
+    worst = max(errors)
+    shown = f"{text}off by {100 * worst:.2g} % at most, {len(errors)} cases"
+    return Closest(allowed / worst if worst else math.inf, shown, 1.0 + allowed, worst)
 
 
 def all_true(cases: Sequence[bool], text: str) -> Closest:

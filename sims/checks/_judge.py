@@ -164,8 +164,10 @@ def _quotient(bound: float, measured: float, low: float, high: float, *, inverse
 
 
 def judge_fact(fact: Fact, found: Closest) -> Judged:
-    """The verdict on one fact: refuted as soon as one case contradicts it."""
+    """The verdict on one fact: refuted as soon as one case contradicts it; a prediction's error is only measured."""
     holds = found.ratio >= 1.0
+    if holds and found.error is not None:
+        return Judged(MEASURED, None, found.text, found.error)
     factor = 1.5
     chance = 1.0 if (found.catches <= factor or not holds) else 0.0
     verdict = REFUTED if not holds else CONSISTENT if chance else NO_POWER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +13,15 @@ from sims.checks._run import Outcome
 from sims.intervals import clopper_pearson
 from sims.output import COLOURS, console, number
 from sims.result import Result
-from sims.verdict import CONSISTENT, NO_POWER, REFUTED
+from sims.verdict import CONSISTENT, LEVEL, NO_POWER, REFUTED
 from theory.claims import BY_ID
 
 LEGEND = (
     "Margin: bound / measured for upper bounds, measured / bound for lower ones (their complements above 1/2), "
-    "measured / exact for exact values, each with its 95 % interval. Power: the probability that this test "
-    "would refute if the truth were off by the factor shown, in the smaller of the probability and its complement; "
-    "'no power' is below 1/2. A fact is recomputed independently; it would notice the factor with certainty, or not. "
+    "measured / exact for exact values, each with its 95 % interval; at least 1 where a bound holds. Power: the "
+    "probability that this test would refute if the truth were off by 1.5 (exact values and bands: 1.05), in the "
+    "smaller of the probability and its complement; 'no power' is below 1/2. A fact is recomputed independently; it "
+    "would notice a factor of 1.5 with certainty, or not. The power of a control is that at the measured share. "
     "All tests together refute a true statement with probability <= 1e-6: a fixed, equal share for each."
 )
 
@@ -49,7 +51,8 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "failed": outcome.failed,
     }
     if isinstance(check, Fact):
-        cells |= {"kind": "fact", "off_factor": 1.5}
+        told = judged.verdict == MEASURED
+        cells |= {"kind": "prediction" if told else "fact", "off_factor": None if told else 1.5}
     if isinstance(check, Point):
         assert outcome.trials is not None
         assert outcome.successes is not None
@@ -76,63 +79,85 @@ def _power(cells: Mapping[str, Any]) -> str:
     return number(cells["power"]) if cells["control"] else f"{number(cells['power'])} at {cells['off_factor']:g}x"
 
 
+_COLUMNS = {"kind": 10, "where tested": 0, "margin": 25, "power": 8, "verdict": 10}
+"""Headings and widths; the second takes what is left, at least 30."""
+
+
 def print_table(result: Result) -> None:
-    """Everything for people."""
+    """Everything for people: a heading for each claim, its checks below it, the run in one line at the end."""
+    from rich.markup import escape
     from rich.table import Table
 
     out = console()
-    for title, wanted in (("Claims", False), ("Controls: wrong on purpose, each must be refuted", True)):
-        rows = [cells for cells in result.rows if bool(cells["control"]) == wanted]
-        if not rows:
-            continue
-        shown = Table(title=title, title_justify="left", padding=(0, 0), show_lines=False)
-        for heading in ("claim", "status", "wrong" if wanted else "kind", "where tested", "margin", "power", "verdict"):
-            shown.add_column(heading, overflow="fold")
-        last = ""
+    left = max(30, out.width - sum(_COLUMNS.values()) - len(_COLUMNS))
+
+    def lines(rows: Sequence[Sequence[str]], style: str = "") -> None:
+        shown = Table(box=None, show_header=False, padding=(0, 1, 0, 0), style=style)
+        for width in _COLUMNS.values():
+            shown.add_column(width=width or left, overflow="fold")
         for cells in rows:
-            verdict = verdict_of(cells)
-            colour = "bold red" if cells["failed"] else COLOURS.get(cells["verdict"], "cyan")
-            shown.add_row(
-                cells["claim"] if cells["claim"] != last else "",
-                cells["status"] if cells["claim"] != last else "",
-                cells["control"] if wanted else cells["kind"],
-                cells["where"],
-                cells["margin"],
-                _power(cells),
-                f"[{'green' if wanted and not cells['failed'] else colour}]{verdict}[/]",
-            )
-            last = cells["claim"]
+            shown.add_row(*cells)
         out.print(shown)
+
+    for title, wanted in (("Claims", False), ("Controls: wrong on purpose, each must be refuted", True)):
+        chosen = [cells for cells in result.rows if bool(cells["control"]) == wanted]
+        if not chosen:
+            continue
+        out.print(f"\n{title}", style="bold underline")
+        lines([tuple(_COLUMNS)], style="dim")
+        for claim, group in itertools.groupby(chosen, lambda cells: str(cells["claim"])):
+            known = BY_ID[claim]
+            statement = "" if wanted else escape(known.short or known.statement)
+            out.print(f"[bold]{claim}[/] [cyan]{known.status}[/]  {statement}")
+            lines([_cells(cells) for cells in group])
+    out.print()
     out.print(LEGEND, style="dim")
-    for line in sentences(result):
-        out.print(line, soft_wrap=True)
+    for line in [*sentences(result), headline(result)]:
+        out.print(escape(line), soft_wrap=True)
 
 
-def sentences(result: Result) -> list[str]:
-    """The run in a few lines."""
+def _cells(cells: Mapping[str, Any]) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    verdict, colour = verdict_of(cells), COLOURS.get(cells["verdict"], "cyan")
+    where = cells["where"]
+    if cells["control"]:
+        verdict, colour = ("PASSES", "") if cells["failed"] else (REFUTED, "green")
+        where = f"{cells['control']}: {where}"
+    shown = f"[{'bold red' if cells['failed'] else colour}]{verdict}[/]"
+    power = "" if cells["power"] is None else number(cells["power"])
+    return ("" if cells["kind"] == "none" else cells["kind"], escape(where), escape(cells["margin"]), power, shown)
+
+
+def headline(result: Result) -> str:
+    """The run in one line: counts, controls, level and seed."""
     claims = [cells for cells in result.rows if not cells["control"]]
     controls = [cells for cells in result.rows if cells["control"]]
     proved = [cells for cells in claims if cells["status"] == "proved" and cells["kind"] != "none"]
-    refuted = [cells for cells in proved if cells["verdict"] == REFUTED]
+    refuted = sum(cells["verdict"] == REFUTED for cells in proved)
     weak = sum(cells["verdict"] == NO_POWER for cells in proved)
     caught = sum(cells["verdict"] == REFUTED for cells in controls)
     statements = len({cells["claim"] for cells in proved})
-    lines = [
-        f"{statements} proved statements, {len(proved)} checks: {len(refuted)} refuted, {weak} without power; "
-        f"{caught} of {len(controls)} controls refuted."
-    ]
-    lines += [f"REFUTED: {cells['claim']}, {cells['where']}: {cells['margin']}" for cells in refuted]
-    lines += [
-        f"CONTROL PASSES: {cells['claim']}, {cells['control']}: {cells['margin']}"
-        for cells in controls
-        if cells["verdict"] != REFUTED
-    ]
-    for cells in claims:
-        if cells["verdict"] == REFUTED and not cells["failed"]:
+    return (
+        f"{statements} proved statements, {len(proved)} checks: {refuted} refuted, {weak} without power; "
+        f"{caught} of {len(controls)} controls refuted; false alarms <= {LEVEL:g} in all, "
+        f"seed {result.params['seed']}, budget {result.params['budget']:g} s."
+    )
+
+
+def sentences(result: Result) -> list[str]:
+    """What needs attention: refutations, controls that pass, findings, and what was not run."""
+    claims = [cells for cells in result.rows if not cells["control"]]
+    lines = []
+    for cells in result.rows:
+        if cells["failed"] and not cells["control"]:
+            lines.append(f"REFUTED: {cells['claim']}, {cells['where']}: {cells['margin']}")
+        elif cells["failed"]:
+            lines.append(f"CONTROL PASSES: {cells['claim']}, {cells['control']}: {cells['margin']}")
+        elif cells["verdict"] == REFUTED and not cells["control"]:
             lines.append(f"Finding: {cells['claim']} ({cells['status']}), {cells['where']}: {cells['margin']}")
     left_out = {cells["claim"]: cells["margin"] for cells in claims if cells["verdict"] == NOT_RUN}
-    lines += [f"Not run: {claim}, {reason}." for claim, reason in left_out.items()]
-    return lines
+    return lines + [f"Not run: {claim}, {reason}." for claim, reason in left_out.items()]
 
 
 def summary(rows: Sequence[Mapping[str, Any]], claim: str) -> str:
@@ -179,7 +204,14 @@ def _rounded_up(value: float) -> str:
 
 def markdown(result: Result) -> str:
     """A report that stands alone."""
-    lines = ["# Every claim against simulation", "", *sentences(result), ""]
+    lines = [
+        "# Every claim against simulation",
+        "",
+        headline(result),
+        "",
+        *(f"- {line}" for line in sentences(result)),
+        "",
+    ]
     headings = ("claim", "status", "kind", "where tested", "margin", "power", "verdict")
     for title, wanted in (("Claims", False), ("Controls", True)):
         rows = [cells for cells in result.rows if bool(cells["control"]) == wanted]

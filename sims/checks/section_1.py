@@ -75,7 +75,7 @@ def _honest(R: int, alpha: float, seed: int, first: int, trials: int) -> np.ndar
 
 
 def _nearest() -> Iterator[Check]:
-    for R, alpha, cuts in ((4, 0.3, (0.1, 0.5)), (20, -0.9, (0.03, 0.2))):
+    for R, alpha, cuts in ((4, 0.3, (0.1, 0.5)), (20, -0.9, (0.03, 0.15))):
 
         def made(seed: int, first: int, trials: int, R: int = R, alpha: float = alpha, cuts=cuts) -> np.ndarray:  # type: ignore[no-untyped-def]
             return _events(_honest(R, alpha, seed, first, trials), alpha, cuts)
@@ -85,8 +85,8 @@ def _nearest() -> Iterator[Check]:
             sides = np.where(u[:, 1] < 0.0, -1.0, 1.0)
             return _events(theory.nearest_draw(0.5 + 0.5 * u[:, 0], sides, R=R, alpha=alpha), alpha, cuts)
 
-        honest = Simulation(f"honest nearest R={R} alpha={alpha}", single(made), 0.03 * R, 100_000, 2_000_000)
-        by_law = Simulation(f"nearest_draw R={R} alpha={alpha}", single(drawn), 0.5, 100_000, 2_000_000)
+        honest = Simulation(f"honest nearest R={R} alpha={alpha}", single(made), 0.03 * R, 300_000, 2_000_000)
+        by_law = Simulation(f"nearest_draw R={R} alpha={alpha}", single(drawn), 0.5, 300_000, 2_000_000)
         for i, d in enumerate(cuts):
             p = theory.nearest_distance_cdf(d, R, alpha=alpha)
             above = p / 2 if d <= 1.0 - abs(alpha) else None

@@ -93,7 +93,7 @@ def _drift() -> Iterator[Check]:
             where = f"E(next share), R={R} A = {union}"
             yield Point("3.2", where, "lower", bound, 1.0, _reached(union, R))
     yield Fact("3.1", "gain by splitting areas, random unions of intervals", _compare_gain)
-    yield Fact("3.1", "gain >= c v(1-v), random and extreme unions", _compare_drift)
+    yield Fact("3.1", "gain >= c v(1-v), random and extreme unions; one attains c = 1/2", _compare_drift)
     yield Fact("3.1", "spectral gap by a matrix of 400 points, and the certificate", _compare_gap)
     yield Fact("3.2", "formula by exact fractions", _compare_expected)
     yield Fact("3.1 (c)", "gain >= v(1-v)/2, random and extreme unions", _compare_conjecture)

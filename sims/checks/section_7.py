@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from sims.binary_sums import best_errors, sign_options
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, Untested, equal, generator, single
-from sims.philox import TARGETS, uniforms
+from sims.binary_weights import binary_counter
+from sims.checks import _deep
+from sims.checks._check import Check, Closest, Fact, Point, Simulation, at_most, equal, generator, measured, single
+from sims.philox import uniforms
+from sims.subset_sum import subset_sum_counter
+from sims.table import Cell
+from sims.trials import Count
 from theory import binary_weights as theory
+from theory._binary_depth import DeepWidth
 
 ROUNDING = 1e-12
 """Errors are compared with eps plus this; no case lies so near."""
@@ -27,21 +34,18 @@ def _signs(n: int, R: int, eps: float, alpha: float, gain: float, kind: str = "s
         return np.array([here, np.all(every, axis=0)])
 
     name = f"signs n={n} R={R} eps={eps} alpha={alpha} gain={gain} {kind} {inner}"
-    return Simulation(name, single(event), 0.1 * n * R * inner + 1.0, 300_000, 1_000_000)
+    return Simulation(name, single(event), 0.1 * n * R * inner + 1.0, 400_000, 1_000_000)
 
 
 def checks(seed: int) -> list[Check]:
     """Statements 7.1 to 7.7 and controls."""
     return [
-        *_laws(), *_paths(), *_forms(),
-        Untested("7.6", "widths of deep networks; tests/theory/test_binary_bounds.py enumerates small ones"),
-        Untested("7.7", "orders of growth, and a scale without a target"),
-        *_controls(),
+        *_laws(), *_paths(), *_forms(), *_depth(), *_predictions(), *_controls(),
     ]  # fmt: skip
 
 
 def _laws() -> Iterator[Check]:
-    for n, R, eps, alpha in ((6, 1, 0.15, 0.9), (8, 2, 0.06, -0.7), (4, 3, 0.12, 1.0)):
+    for n, R, eps, alpha in ((6, 1, 0.15, 0.9), (8, 2, 0.08, -0.9), (4, 3, 0.12, 1.0)):
         gain = theory.best_gain(eps)
         simulation = _signs(n, R, eps, alpha, 2 * eps)
         at = f"n={n} R={R} eps={eps:g} alpha={alpha:g}"
@@ -62,13 +66,10 @@ def _laws() -> Iterator[Check]:
     eps, delta, R = 0.02, 0.1, 1
     n = theory.necessary_n(eps, delta, R=R) - 1
 
-    def event(seed: int, first: int, trials: int) -> np.ndarray:
-        options = sign_options(seed, first, trials, n, R)
-        targets = uniforms(seed, first, trials, 1, stream=TARGETS)[:, 0]
-        errors = np.array([best_errors(options[i : i + 1], 2 * eps, float(z))[0] for i, z in enumerate(targets)])
-        return errors <= eps
+    def make(seed: int, jobs: int) -> tuple[Count, int]:
+        return binary_counter((n,), Cell(R, eps, "uniform", "subset"), seed, gain=2 * eps)
 
-    simulation = Simulation(f"signs, uniform target, n={n}", single(event), 20.0, 20_000, 100_000)
+    simulation = Simulation(f"signs, uniform target, n={n}", make, 3.0, 50_000, 400_000)
     where = f"P(success) at n={n}, below necessary_n, eps={eps:g} delta={delta:g}, uniform target"
     yield Point("7.4", where, "upper", 0.0, 1.0 - delta, simulation)
 
@@ -83,8 +84,55 @@ def _paths() -> Iterator[Check]:
 
 def _forms() -> Iterator[Check]:
     yield Fact("7.1", "law by exact fractions", _compare_law)
+    yield Fact("7.1", "mean and quantiles of the error by every number of signs", _compare_error)
+    yield Fact("7.2", "guaranteed error and its gain by exact fractions", _compare_guarantee)
+    yield Fact("7.4", "necessary n for a shared gain by its definition", _compare_shared)
     yield Fact("7.2", "required n by exact fractions, gain 2 eps", _compare_required)
     yield Fact("7.4", "necessary n by its definition", _compare_necessary)
+
+
+def _deep_simulation(eps: float, R: int, depth: int, design: DeepWidth, alpha: float) -> Simulation:
+    """The network built for alpha as in the proof, from honest signs; its output is computed, whatever it is."""
+    target = min(range(math.ceil(1 / (2 * eps)) + 1), key=lambda t: abs(2 * eps * t - alpha))
+    digits = _deep.digits_of(target, design.base, depth - 1)
+    weights = _deep.weights_of(depth, design.width)
+
+    def event(seed: int, first: int, trials: int) -> np.ndarray:
+        found = []
+        for start in range(first, first + trials, 512):  # signs of a deep network are many
+            size = min(512, first + trials - start)
+            draws = uniforms(seed, start, size, weights * R).reshape(size, weights, R)
+            offers = np.stack([(draws >= 0).any(axis=2), (draws < 0).any(axis=2)], axis=2)
+            found.append(_deep.outputs(offers, digits, design.base, design.carriers, design.ones))
+        return np.asarray(np.abs(2 * eps * np.concatenate(found) - alpha) <= eps + ROUNDING)
+
+    name = f"deep eps={eps} R={R} depth={depth} {design.carriers}+{design.ones} alpha={alpha}"
+    return Simulation(name, single(event), 0.06 * weights * R + 2.0, 6_000, 200_000)
+
+
+def _depth() -> Iterator[Check]:
+    for eps, delta, R, depth, alpha in ((0.1, 0.3, 1, 3, 1.0), (0.1, 0.3, 2, 3, 0.7), (0.05, 0.3, 1, 4, 1.0)):
+        design = theory.required_width_deep(eps, delta, R=R, depth=depth)
+        where = f"P(built network misses {alpha:g}) at width {design.width}, {depth} layers, eps={eps:g} R={R}"
+        simulation = _deep_simulation(eps, R, depth, design, alpha)
+        yield Point("7.6", f"{where} delta={delta:g}", "upper", 0.0, delta, simulation, 0, True)
+    yield Fact("7.6", "designs: union bound recomputed, at most delta, and not with one unit less", _compare_designs)
+    yield Fact("7.6", "counting: outputs of tiny networks under all masks, eps per output", _compare_outputs)
+    yield Fact("7.6", "necessary width by its definition", _compare_necessary_width)
+
+
+def _predictions() -> Iterator[Check]:
+    yield Fact("7.7", "1/(2qn+1) against the exact error left at delta = 1/2, n >= 20, within 6 %", _measure_error)
+    yield Fact("7.7", "Biprop's gain against the mean |W| of masked draws, within 1 %", _measure_gain)
+    n, R, delta, alpha = 8, 1, 0.2, 0.5
+    eps = theory.continuous_error_prediction(n, R, delta, alpha=alpha)
+
+    def make(seed: int, jobs: int) -> tuple[Count, int]:
+        return subset_sum_counter((n,), Cell(R, eps, alpha, "choice"), seed, jobs)
+
+    where = f"P(miss) of {n} continuous values at the predicted error {eps:.4g}, R={R} alpha={alpha:g}"
+    simulation = Simulation("continuous values", make, 1.0, 50_000, 1_000_000)
+    yield Point("7.7", where, "prediction", 0.0, delta, simulation, 0, True)
 
 
 def _controls() -> Iterator[Check]:
@@ -98,6 +146,16 @@ def _controls() -> Iterator[Check]:
     few = theory.required_n(0.15, 0.1, R=1) - 2
     where = f"P(miss) at n={few}, two below required_n"
     yield Point("7.2", where, "upper", 0.0, 0.1, _signs(few, 1, 0.15, 1.0, 0.3), 0, True, control="too few candidates")
+    eps, delta, R, depth = 0.1, 0.3, 1, 3
+    design = theory.required_width_deep(eps, delta, R=R, depth=depth)
+    less = replace(design, carriers=design.carriers - 2, ones=design.ones - 3, width=design.width - 5)
+    simulation = _deep_simulation(eps, R, depth, less, 1.0)
+    where = f"P(built network misses 1) at width {less.width}, {depth} layers, eps=.1 delta=.3"
+    yield Point("7.6", where, "upper", 0.0, delta, simulation, 0, True, control="five units fewer")
+    yield Fact("7.6", "counting", lambda seed: _outputs(1.25), control="a fifth of the outputs left out")
+
+
+# -- independent computations -----------------------------------------------------------------------------------------
 
 
 def _exactly_at_least(n: int, R: int, k: int) -> Fraction:
@@ -135,6 +193,115 @@ def _compare_required(seed: int) -> Closest:
         closed = theory.required_n_closed_form(eps, delta, R=R)
         pairs.append((1.0, 1.0 if n <= closed and _at_least(closed, R, k) >= 1 - delta else 0.0))
     return equal(pairs, 1e-9)
+
+
+def _compare_error(seed: int) -> Closest:
+    """Law of the smallest error: every number of plus signs with its probability."""
+    rng = generator(seed, "7.1 error")
+    pairs = []
+    for _ in range(25):
+        n, R, gain = int(rng.integers(1, 25)), int(rng.integers(1, 5)), float(rng.uniform(0.03, 0.9))
+        alpha, level = float(rng.uniform(-1, 1)), float(rng.uniform(0.05, 0.95))
+        law = [float(_exactly_at_least(n, R, k) - _exactly_at_least(n, R, k + 1)) for k in range(n + 1)]
+        errors = [min(abs(j * gain - abs(alpha)) for j in range(k + 1)) for k in range(n + 1)]
+        mean = sum(p * e for p, e in zip(law, errors, strict=True))
+        pairs.append((theory.error_mean_exact(n, R, alpha=alpha, gain=gain), mean))
+        least = min(e for e in errors if sum(p for p, x in zip(law, errors, strict=True) if x <= e) >= level)
+        pairs.append((1.0 + theory.error_quantile_exact(n, R, level, alpha=alpha, gain=gain), 1.0 + least))
+        eps = float(rng.uniform(0.02, 0.9))
+        count = max(0, math.ceil((abs(Fraction(alpha)) - Fraction(eps)) / (2 * Fraction(eps))))
+        pairs.append((float(theory.signs_needed(eps, alpha=alpha) or 0), float(count)))
+    return equal(pairs, 1e-9)
+
+
+def _compare_guarantee(seed: int) -> Closest:
+    rng = generator(seed, "7.2 guarantee")
+    pairs = []
+    for _ in range(30):
+        n, R, delta = int(rng.integers(1, 80)), int(rng.integers(1, 5)), float(rng.uniform(0.01, 0.6))
+        k = max(k for k in range(n + 1) if _exactly_at_least(n, R, k) >= 1 - Fraction(delta))
+        pairs.append((theory.best_gain_for(n, R, delta), 2 / (2 * k + 1)))
+        pairs.append((theory.guaranteed_error_exact(n, R, delta), 1 / (2 * k + 1)))
+    return equal(pairs, 1e-12)
+
+
+def _compare_shared(seed: int) -> Closest:
+    rng = generator(seed, "7.4 shared")
+    pairs = []
+    for _ in range(30):
+        R, d, eps = int(rng.integers(1, 5)), int(rng.integers(1, 12)), float(10 ** rng.uniform(-4, -1))
+        delta, q = float(rng.uniform(0.01, 0.5)), 1 - 0.5**R
+        wanted = ((1 - delta) / (eps ** (d - 1) * (eps + (1 + eps) * d / 2))) ** (1 / d)
+        n = max(0, math.ceil((wanted - 1) / (2 * q) - 1e-9))
+        pairs.append((float(theory.necessary_n_shared_gain(eps, delta, R=R, d=d)), float(n)))
+    return equal(pairs, 1e-9)
+
+
+def _compare_designs(seed: int) -> Closest:
+    rng = generator(seed, "7.6")
+    pairs = []
+    for _ in range(30):
+        eps, delta = float(10 ** rng.uniform(-4, -0.5)), float(10 ** rng.uniform(-4, -0.3))
+        R, depth = int(rng.integers(1, 4)), int(rng.integers(2, 7))
+        one = theory.required_width_deep(eps, delta, R=R, depth=depth)
+        count = math.ceil((1 - Fraction(eps)) / (2 * Fraction(eps)))
+        base = next(b for b in range(1, count + 2) if b ** (depth - 1) >= count + 1)
+        used = _deep.union_bound(depth, one.base, one.carriers, one.ones, R)
+        over = one.ones == max(1, base - 1) or _deep.union_bound(depth, base, one.carriers, one.ones - 1, R) > delta
+        fits = used <= delta * (1 + 1e-9) and over and one.width == one.carriers + one.ones
+        pairs += [(1.0, 1.0 if fits else 0.0), (float(one.base), float(base)), (one.gain**depth, 2 * eps)]
+    return equal(pairs, 1e-9)
+
+
+def _outputs(factor: float) -> Closest:
+    """A uniform target is reached with probability at most eps per output: 2 n^(D-1) + 1 of them at most."""
+    pairs = []
+    for depth, n in ((2, 3), (3, 2), (3, 3), (4, 2)):
+        delta = 0.5
+        for found in (_deep.mean_reached(depth, n), float(_deep.all_reached(depth, n))):
+            eps = (1 - delta) / found * (1 + 1e-12)  # at this eps the outputs reach a share 1-delta of the targets
+            pairs.append((float(theory.necessary_width_deep(eps, delta, depth=depth)), float(n)))
+            pairs.append((factor * found, 2.0 * n ** (depth - 1) + 1))
+    return at_most(pairs)
+
+
+def _compare_outputs(seed: int) -> Closest:
+    return _outputs(1.0)
+
+
+def _compare_necessary_width(seed: int) -> Closest:
+    rng = generator(seed, "7.6 necessary")
+    pairs = []
+    for _ in range(40):
+        eps, delta, depth = float(10 ** rng.uniform(-6, -0.2)), float(rng.uniform(0.01, 0.9)), int(rng.integers(2, 9))
+        wanted = 1 - Fraction(delta)
+        n = 0
+        while Fraction(eps) * (2 * n ** (depth - 1) + 1) < wanted:
+            n = max(n + 1, math.floor(0.999 * (float(wanted / Fraction(eps)) / 2 - 0.5) ** (1 / (depth - 1))) - 1)
+        pairs.append((float(theory.necessary_width_deep(eps, delta, depth=depth)), float(n)))
+    return equal(pairs, 1e-12)
+
+
+def _measure_error(seed: int) -> Closest:
+    errors = []
+    for n in (20, 40, 80):
+        for R in (1, 2, 5):
+            k = max(k for k in range(n + 1) if _exactly_at_least(n, R, k) >= Fraction(1, 2))
+            errors.append(abs(theory.error_prediction(n, R) * (2 * k + 1) - 1))
+    return measured(errors, 0.06)
+
+
+def _measure_gain(seed: int) -> Closest:
+    rng = generator(seed, "7.7")
+    errors = []
+    for law, draws in (
+        ("uniform", rng.uniform(-0.3, 0.3, 400_000)),
+        ("normal", rng.normal(0.0, 0.3, 400_000)),
+        ("constant", 0.3 * rng.choice([-1.0, 1.0], 400_000)),
+    ):
+        kept = np.abs(draws[rng.random(400_000) < 0.5])
+        errors.append(abs(theory.biprop_gain(law, 0.3) / float(kept.mean()) - 1))
+    return measured(errors, 0.01)
 
 
 def _compare_necessary(seed: int) -> Closest:

@@ -1,6 +1,7 @@
 """Verdicts of ``sims.verify`` on planted data: false alarms, power and margins, added up exactly or simulated."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sims.checks import _judge
-from sims.checks._check import Fact, Point, Simulation, all_true, at_most, equal, own_seed, relative_error
+from sims.checks._check import Fact, Point, Simulation, all_true, at_most, equal, measured, own_seed, relative_error
 from sims.checks._judge import critical_counts, judge_fact, judge_point, power, share
-from sims.checks._run import plan_trials
+from sims.checks._run import plan_trials, run
 from sims.verdict import CONSISTENT, NO_POWER, REFUTED
 from tests.stats import assert_probability
 
@@ -58,6 +59,32 @@ def test_power_is_what_simulation_finds(kind: str, p: float, factor: float) -> N
     assert_probability(refuted, 4000, stats.binom.cdf(few, trials, truth) + stats.binom.sf(many - 1, trials, truth))
     if kind != "exact":
         assert_probability(refuted, 4000, claimed)
+
+
+def test_power_is_that_of_the_less_visible_direction() -> None:
+    one, trials, level = point("exact", 0.2, 0.2), 20_000, 1e-3
+    few, many = critical_counts(one, trials, level)
+    both = [stats.binom.cdf(few, trials, p) + stats.binom.sf(many - 1, trials, p) for p in (0.2 / 1.05, 0.2 * 1.05)]
+    assert abs(both[0] - both[1]) > 0.01  # the directions differ
+    assert power(one, trials, level) == pytest.approx(min(both), rel=1e-9)
+
+
+def test_power_of_a_control_is_that_at_the_measured_share() -> None:
+    wrong = point("upper", 0.0, 0.1, control="wrong")
+    _, many = critical_counts(wrong, 200, 1e-4)
+    found = judge_point(wrong, 40, 200, 1e-4)
+    assert found.power == pytest.approx(stats.binom.sf(many - 1, 200, 0.2), rel=1e-9)
+    assert found.power != pytest.approx(power(wrong, 200, 1e-4), rel=0.1)
+
+
+def test_below_one_half_there_is_no_power() -> None:
+    seen = set()
+    for trials in range(50, 2000, 50):
+        chance = power(point("upper", 0.0, 0.1), trials, 1e-8)
+        verdict = judge_point(point("upper", 0.0, 0.1), trials // 20, trials, 1e-8).verdict
+        assert verdict == (CONSISTENT if chance >= 0.5 else NO_POWER)
+        seen.add((verdict, chance > 0.3))
+    assert len(seen) == 3  # some of them between 0.3 and 0.5
 
 
 def test_false_alarm_of_the_whole_procedure() -> None:
@@ -117,10 +144,16 @@ def test_facts() -> None:
     tight = at_most([(1.0, 1.2), (2.0, 5.0)])
     assert (tight.ratio, tight.catches) == (1.2, 1.2)
     assert judge_fact(fact(tight), tight).verdict == CONSISTENT
+    touching = at_most([(2.0, 2.0)])
+    assert judge_fact(fact(touching), touching).verdict == CONSISTENT
     loose = at_most([(1.0, 9.0)])
     assert judge_fact(fact(loose), loose).verdict == NO_POWER
     broken = at_most([(1.0, 9.0), (1.0, 0.99)])
     assert judge_fact(fact(broken), broken).verdict == REFUTED
+    told = measured([0.02, 0.03], 0.1)
+    assert judge_fact(fact(told), told) == _judge.Judged("measured", None, "off by 3 % at most, 2 cases", 0.03)
+    worse = measured([0.2, 0.03], 0.1)
+    assert judge_fact(fact(worse), worse).verdict == REFUTED
     assert equal([(1.0, 1.0)], 1e-9).ratio == math.inf
     assert equal([(1.0, 1.0 + 1e-8)], 1e-9).ratio < 1.0
     assert equal([(math.nan, 1.0)], 1e-9).ratio < 1.0
@@ -138,5 +171,37 @@ def test_trials_follow_from_the_budget_alone() -> None:
     assert small == {"a": 10**7, "b": 10**5}
     assert large == {"a": 2 * 10**7, "b": 2 * 10**5}
     assert plan_trials(runs, 0.5) == {"a": 100, "b": 100}
+    heavy = {"a": runs["a"], "b": replace(runs["b"], weight=3.0)}
+    assert plan_trials(heavy, 14.0) == {"a": 5 * 10**6, "b": 15 * 10**4}
     assert own_seed(1, "a") != own_seed(1, "b") != own_seed(2, "b")
     assert own_seed(7, "a") == own_seed(7, "a") < 2**64
+
+
+def test_a_run_hands_out_seeds_counts_and_levels() -> None:
+    seen = []
+
+    def make(seed: int, jobs: int) -> tuple:
+        seen.append(seed)
+        return lambda first, trials: np.array([trials // 5, trials // 10]), 1000
+
+    once = Simulation("a", make, 1.0, 1000, 1000)
+    checks = [
+        Point("1.1", "first", "exact", 0.2, 0.2, once),
+        Point("1.1", "second", "exact", 0.9, 0.9, once, 1, True),
+        Point("1.1", "wrong", "exact", 0.6, 0.6, once, control="wrong"),
+    ]
+    found = run(checks, 7, 5.0, 1, lambda amount, text="": None)
+    assert seen == [own_seed(7, "a")]
+    assert [one.successes for one in found] == [200, 900, 200]
+    expected = [judge_point(one, k, 1000, share(2)) for one, k in zip(checks, (200, 100, 200), strict=True)]
+    assert [one.judged for one in found] == expected
+    assert not any(one.failed for one in found)
+
+
+def test_a_fact_that_raises_is_refuted() -> None:
+    def broken(seed: int) -> object:
+        raise ValueError("no")
+
+    (found,) = run([Fact("1.1", "broken", broken)], 7, 5.0, 1, lambda amount, text="": None)
+    assert found.judged.verdict == REFUTED
+    assert found.failed

@@ -6,11 +6,11 @@ import math
 
 import mpmath
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from theory._invert import smallest_n
-from theory._logspace import any_of, log1mexp, log_binomial, logsumexp
+from theory._logspace import any_of, exp_up, log1mexp, log_binomial, logsumexp
 
 
 @given(st.floats(-700.0, -1e-300))
@@ -58,6 +58,30 @@ def test_smallest_n_finds_the_step(step: int, lo: int) -> None:
 
     assert smallest_n(bound, 0.5, lo=lo) == max(step, lo)
     assert len(calls) <= 2 * max(1, step).bit_length() + 4
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10), st.integers(-5, 2 * 10**6))
+@example(3, 5, 0)
+@example(3, 5, 7)
+def test_smallest_n_from_a_guess(step: int, lo: int, guess: int) -> None:
+    calls: list[int] = []
+
+    def bound(n: int) -> float:
+        calls.append(n)
+        return float(n < step)
+
+    assert smallest_n(bound, 0.5, lo=lo, limit=10**7, guess=guess) == max(step, lo)
+    assert min(calls) >= lo
+    assert len(calls) <= 2 * abs(max(guess, lo) - max(step, lo)).bit_length() + 4
+
+
+@given(st.floats(-760.0, 0.0))
+def test_exp_up_is_above_the_exponential(x: float) -> None:
+    with mpmath.workdps(40):
+        truth = mpmath.exp(x)
+    assert exp_up(x) * (1 + 1e-15) >= truth
+    assert exp_up(x) <= float(truth) * (1 + 1e-15) + 2e-323
+    assert exp_up(-1e9) > 0.0 == exp_up(-math.inf)
 
 
 def test_smallest_n_refuses() -> None:

@@ -326,6 +326,16 @@ def test_network_designs():
     assert ps.required_n(widths, eps, delta=delta, R=3) == tuple(math.ceil(one.neurons / 2) for one in designs)
 
 
+def test_bounds_of_0_and_bounds_that_underflow():
+    never = ps.Design(1, 0.25, 1, 0, 0, 0.0)
+    assert ps.log_network_failure_bound([2, 2], [never]) == -math.inf
+    some = ps.Design(1, 0.25, 1, 0, 0, 1e-3)
+    both = ps.log_network_failure_bound([2, 2, 2], [never, some])
+    assert both == pytest.approx(math.log(8e-3))
+    assert 0 < ps.share_tail_closed_form(10**6, start=0.1, c=0.1) < 1e-300
+    assert ps.share_tail_closed_form(3, start=5e-324, c=0.1) == 1.0
+
+
 def test_far_narrower_than_picking_one():
     widths = [16, 16]
     assert 100 * ps.required_n(widths, 0.1, delta=0.01, R=1)[0] < required_n_ours(widths, 0.1, delta=0.01, R=1)[0]
@@ -355,6 +365,18 @@ def test_shift_bound_properties(reach, R, n):
         (lambda: ps.share_tail_closed_form(3, start=0.8, c=0.1), r"start must be in \(0, 3/4\], got start=0.8"),
         (lambda: ps.share_tail_closed_form(3, start=0.1, c=0.0), r"c must be in \(0, 1\], got c=0.0"),
         (lambda: ps.log_shift_failure_bound(-1, 1, reach=0.5), "n must be an integer >= 0, got n=-1"),
+        (lambda: ps.log_shift_failure_bound(3, 1, reach="a"), r"reach must be a number in \(0, 1/2\], got reach='a'"),
+        (lambda: ps.drift_constant("x", 1), r"reach must be a number in \(0, 1/2\], got reach='x'"),
+        (
+            lambda: ps.share_tail_closed_form(3, start="x", c=0.1),
+            r"start must be a number in \(0, 3/4\], got start='x'",
+        ),
+        (lambda: ps.share_tail_closed_form(3, start=0.1, c="x"), r"c must be a number in \(0, 1\], got c='x'"),
+        (lambda: ps.required_neurons(0.01, 1e-300, R=1), "delta must be at least 1e-30 .* got delta=1e-300"),
+        (
+            lambda: ps.network_designs([2, 2], 0.1, delta=5e-324, R=1),
+            "delta must leave at least 1e-30 for each of the 8 weights and signs, got delta=5e-324",
+        ),
     ],
 )
 def test_errors_quote_name_and_value(call, message):

@@ -16,6 +16,7 @@ from scipy.special import betaincinv
 from theory import recycling as rec
 from theory import subset_sum
 from theory._multiset_moments import composition_sums, expected_good, pair_weight, pairs_good
+from theory.claims import CLAIMS
 from theory.single_weight import hit_prob
 
 EPS = st.sampled_from([1.0, 0.3, 0.1, 0.01, 1e-4, 1e-12, 1e-60])
@@ -291,6 +292,53 @@ def test_necessary_and_required_n(eps: float, delta: float, alpha: float | str) 
     assert n <= m
     assert rec.failure_prob_bound(m, eps=eps, alpha=alpha) <= delta
     assert rec.failure_prob_bound(m - 1, eps=eps, alpha=alpha) > delta
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, "uniform"])
+@pytest.mark.parametrize("delta", [1e-14, 1e-17, 1e-30, 1e-300])
+def test_necessary_n_knows_failures_that_1_minus_delta_does_not(delta: float, alpha: float | str) -> None:
+    """With fewer values than `necessary_n` all of them are on the wrong side with a probability above delta."""
+    eps = 0.01
+    n = rec.necessary_n(eps, delta, alpha=alpha)
+
+    def never(n: int) -> Fraction:
+        high, low = (
+            (Fraction(1) - Fraction(eps), Fraction(1, 2)) if alpha == "uniform" else (Fraction(alpha), Fraction(0))
+        )
+        if alpha == "uniform":
+            rest = Fraction(2, n + 1) * max(Fraction(0), low - Fraction(eps)) ** (n + 1)
+            return Fraction(2 * n, n + 1) * (((1 + high / n) / 2) ** (n + 1) - low ** (n + 1)) + rest
+        high -= Fraction(eps)
+        return ((1 + high / n) / 2) ** n + max(Fraction(0), 1 - Fraction(alpha) - Fraction(eps)) ** n / 2**n
+
+    assert never(n) <= Fraction(delta) * (1 + Fraction(1, 10**9))
+    assert never(n - 1) > Fraction(delta)
+
+
+def test_tiny_probabilities_stay_on_their_side() -> None:
+    """Subnormal floats are too coarse for the rounding allowed for, and an upper bound must not become 0."""
+    for n in range(1000, 1080):
+        base = (1 + (Fraction(0.5) - Fraction(0.01)) / n) / 2
+        assert Fraction(rec.certain_failure(n, eps=0.01, alpha=0.5)) <= base**n + Fraction(49, 200) ** n
+    assert rec.certain_failure(1020, eps=0.01, alpha=0.5) > 0
+    for n in (10**4, 10**5):
+        log_bound = rec.log_failure_prob_bound(n, eps=0.01, alpha=0.5)
+        assert -math.inf < log_bound
+        assert rec.failure_prob_bound(n, eps=0.01, alpha=0.5) > 0.0
+        assert 0.0 < subset_sum.failure_prob_bound(100 * n, 1, eps=0.01, alpha=0.5) < 1e-300
+    assert rec.failure_prob_bound(10**4, eps=0.6, alpha=0.5) == 0.0  # certain
+
+
+def test_where_the_prediction_was_measured_is_said() -> None:
+    """Outside that domain it is off by more than 0.03, and both texts name the domain."""
+    success = float(exact_success_two(Fraction(0.8), Fraction(0.3)))
+    assert success - rec.success_prediction(2, eps=0.3, alpha=0.8) > 0.1
+    (claim,) = (claim for claim in CLAIMS if claim.id == "6.3")
+    for text in (" ".join(claim.assumptions), rec.failure_prediction.__doc__ or ""):
+        assert ".01" in text
+        assert ".001" in text
+        assert "uniform" in text
+        assert "eps = .3" in text or "eps = 0.3" in text
 
 
 def test_necessary_n_knows_the_certain_failures() -> None:

@@ -92,6 +92,7 @@ def test_effective_R_inverts_the_prediction(R: float, alpha: float | str) -> Non
 def test_count_R_has_as_many_sums(n: int) -> None:
     assert (rec.count_R(n) + 1) ** n == pytest.approx(math.comb(2 * n, n), rel=1e-11)
     assert 1 - 1e-12 <= rec.count_R(n) < 3
+    assert 3 - 1e-12 < rec.count_R(10**15) < 3
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, "uniform"])
@@ -137,6 +138,10 @@ def test_gain_left_is_a_share_of_the_logarithm() -> None:
         (lambda: rec.effective_R(1.5, 3, eps=0.1, alpha=0.5), r"success must be in \[0, 1\], got success=1.5"),
         (lambda: rec.count_R(0), "n must be an integer >= 1, got n=0"),
         (lambda: rec.gain_left(2.0, 0), "n must be an integer >= 1, got n=0"),
+        (lambda: rec.gain_left(-2.0, 5), r"R must be in \(0, inf\), got R=-2.0"),
+        (lambda: rec.gain_left("two", 5), r"R must be a number in \(0, inf\), got R='two'"),
+        (lambda: rec.effective_R("x", 3, eps=0.1, alpha=0.5), r"success must be a number in \[0, 1\], got success='x'"),
+        (lambda: rec.count_R(10**306), r"n must be at most 1e\+15, got n >= 2\^1016"),
     ],
 )
 def test_bad_arguments(call: object, message: str) -> None:

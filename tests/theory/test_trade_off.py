@@ -97,14 +97,27 @@ def test_optimum_is_no_dearer_than_any_other_pair(eps, delta, stored, drawn):
         ({"kind": "both"}, "kind must be 'pick_one' or 'subset_sum', got kind='both'"),
         ({"basis": "hoped"}, "basis must be .* got basis='hoped'"),
         ({"alpha": 2.0}, r"alpha must be in \[-1, 1\], got alpha=2.0"),
+        ({"kind": "pick_one", "eps": 1e-300}, r"eps must take at most 2\^60 candidates, got eps=1e-300 with delta=0.3"),
     ],
 )
 def test_errors_quote_name_and_value(change, message):
     arguments = {"price_value": 1.0, "price_draw": 1.0, "alpha": 0.5, "basis": "proved", "kind": "subset_sum"}
     arguments.update(change)
-    kind = arguments.pop("kind")
+    kind, eps = arguments.pop("kind"), arguments.pop("eps", 0.3)
     with pytest.raises(ValueError, match=message):
-        trade_off.optimum(kind, 0.3, 0.3, **arguments)
+        trade_off.optimum(kind, eps, 0.3, **arguments)
+
+
+@pytest.mark.parametrize("prices", [(1.0, 1e-4), (1.0, 1.0), (0.0, 1.0)])
+def test_nothing_is_cheaper_beyond_the_last_R(prices):
+    stored, drawn = (Fraction(price) for price in prices)
+    found = trade_off.optimum("subset_sum", 0.3, 0.3, price_value=prices[0], price_draw=prices[1], alpha=0.9)
+    costs = [stored + drawn * R for R in range(found.last_R + 1, found.last_R + 40)]  # n >= 1
+    assert min(costs) >= found.cost
+    assert stored + drawn * found.last_R < found.cost or found.last_R == 1
+    if found.point.n == 1 and found.point.R > 1:  # the optimum itself may lie beyond: equally cheap, not cheaper
+        assert found.last_R == found.point.R - 1
+    assert "can be cheaper" in (trade_off.Optimum.__doc__ or "")
 
 
 def test_too_many_R_are_refused(monkeypatch):

@@ -76,6 +76,18 @@ def field(name: str, factor: float) -> Callable:
     return spoil
 
 
+def lost(name: str, value: object) -> Callable:
+    """One keyword argument is not looked at: the value is taken whatever was passed."""
+
+    def spoil(right: Callable) -> Callable:
+        def wrong(*args: object, **options: object) -> object:
+            return right(*args, **{**options, name: value})
+
+        return wrong
+
+    return spoil
+
+
 MUTANTS = [
     ("1.1", "single_weight.hit_prob", scaled(0.5)),
     ("1.1", "single_weight.miss_prob_exact", scaled(1.02)),
@@ -141,23 +153,83 @@ MUTANTS = [
     ("4.6", "gadget.any_pair_log_miss_bracket", shifted(-0.5)),
     ("4.6", "gadget.weight_log_miss_prob", scaled(math.log(2))),
     ("4.7", "product_sum.required_neurons", field("neurons", 0.01)),
+    ("4.7", "product_sum.required_neurons", field("shift", 0.5)),
+    ("4.7", "product_sum.required_neurons", field("group", 0.8)),
+    ("4.7", "product_sum.required_n", shifted(-1)),
+    ("4.7", "product_sum.drift_constant", scaled(0.5)),
+    ("4.7", "product_sum.drift_constant", scaled(2)),
+    ("4.7", "product_sum.drift_constant", scaled(math.log2(math.e))),
+    ("4.7", "product_sum.log_shift_failure_bound", scaled(2)),
+    ("4.7", "product_sum.log_shift_failure_bound", scaled(math.log10(math.e))),
+    ("4.7", "product_sum.log_shift_failure_bound", lambda right: lambda n, R, *, reach: right(n, R + 1, reach=reach)),
+    ("4.7", "product_sum.share_tail_closed_form", scaled(0.5)),
+    ("4.7", "product_sum.share_tail_closed_form", lambda right: lambda n, **options: right(8 * n, **options)),
+    ("4.7", "product_sum.neurons_closed_form", floored(math.log10(math.e))),
+    ("4.7", "product_sum.neurons_closed_form", shifted(-1)),
+    ("4.7", "product_sum.log_network_failure_bound", shifted(-math.log(2))),
+    (
+        "4.7",
+        "product_sum.network_designs",
+        lambda right: lambda *args, delta, **more: right(*args, delta=2 * delta, **more),
+    ),
+    ("4.7", "product_sum.share_failure_bound", scaled(0.5)),
+    ("4.7", "product_sum.layer_etas", scaled(2)),
+    ("5.1", "necessary.log2_packing", scaled(math.log(2))),
+    ("5.1", "necessary.log2_packing", shifted(1)),
+    ("5.1", "necessary.log2_packing", lambda right: lambda d, eps: right(d, eps / 2)),
+    ("5.1", "necessary.log2_packing", lambda right: lambda d, eps: right(d[:2], eps)),
     ("5.2", "necessary.log2_networks", scaled(math.log(2))),
+    ("5.2", "necessary.log2_networks", lost("density", 1.0)),
     ("5.2", "necessary.bits_per_param", shifted(-1)),
+    ("5.2", "necessary.bits_per_param", lambda right: lambda R, **options: right(max(1, R - 1), **options)),
+    ("5.2", "necessary.bits_per_param", lost("density", 1.0)),
     ("5.3", "necessary.necessary_params", shifted(1)),
+    ("5.3", "necessary.necessary_params", shifted(-1)),
+    (
+        "5.3",
+        "necessary.necessary_params",
+        lambda right: lambda d, eps, *, delta, **more: right(d, eps, delta=1 - delta, **more),
+    ),
+    ("5.3", "necessary.necessary_width", shifted(1)),
+    ("5.4", "trade_off.optimum", lost("price_value", 0.0)),
+    ("5.4", "trade_off.last_R", shifted(-1)),
+    ("5.4", "trade_off.smallest_candidates", shifted(1)),
+    ("5.4", "trade_off.iso_success", lost("R", (1, 2, 3))),
     ("6.1", "recycling.success_prob_upper", scaled(0.5)),
     ("6.1", "recycling.multiset_count", shifted(-1)),
     ("6.1", "recycling.necessary_n", shifted(1)),
+    ("6.1", "recycling.certain_failure", scaled(2)),
+    ("6.1", "recycling.certain_failure", scaled(0.5)),
+    ("6.1", "recycling.expected_R", shifted(1)),
+    ("6.1", "recycling.expected_good", scaled(0.5)),
     ("6.2", "recycling.success_prob_pairs", scaled(2)),
     ("6.2", "recycling.success_prob_lower", scaled(2)),
     ("6.2", "recycling.failure_prob_bound", scaled(0.5)),
+    ("6.2", "recycling.log_failure_prob_bound", scaled(2)),
+    ("6.2", "recycling.log_failure_prob_bound", scaled(math.log10(math.e))),
+    ("6.2", "recycling.required_n", shifted(-1)),
+    ("6.2", "recycling.required_n", floored(0.5)),
     ("7.1", "binary_weights.success_prob_exact", scaled(0.95)),
     ("7.1", "binary_weights.miss_prob_exact", scaled(2)),
+    ("7.1", "binary_weights.signs_needed", shifted(1)),
+    ("7.1", "binary_weights.error_mean_exact", scaled(0.5)),
+    ("7.1", "binary_weights.error_quantile_exact", scaled(2)),
     ("7.2", "binary_weights.required_n", shifted(-1)),
     ("7.2", "binary_weights.best_gain", scaled(0.5)),
+    ("7.2", "binary_weights.best_gain_for", scaled(0.5)),
+    ("7.2", "binary_weights.guaranteed_error_exact", lambda right: lambda n, R, delta: right(n, R + 1, delta)),
     ("7.2", "binary_weights.required_n_closed_form", floored(0.3)),
     ("7.3", "binary_weights.success_prob_all_exact", scaled(0.9)),
+    ("7.3", "binary_weights.miss_prob_all_exact", scaled(2)),
     ("7.4", "binary_weights.necessary_n", shifted(1)),
+    ("7.4", "binary_weights.necessary_n_shared_gain", shifted(1)),
+    ("7.4", "binary_weights.necessary_n_shared_gain", lost("d", 1)),
     ("7.5", "binary_weights.equivalent_subset", shifted(1)),
+    ("7.5", "binary_weights.equivalent_subset", lost("inner", 1)),
+    ("7.6", "binary_weights.required_width_deep", field("ones", 0.6)),
+    ("7.6", "binary_weights.required_width_deep", field("carriers", 0.6)),
+    ("7.6", "binary_weights.required_width_deep", field("base", 0.5)),
+    ("7.6", "binary_weights.necessary_width_deep", shifted(1)),
 ]
 """Claim, function of theory, and what spoils it."""
 
