@@ -1,11 +1,11 @@
 # Two commands: `make demo` and `make test`. Both set up .venv first if it is missing.
 PYTHON ?= python3
 # On a machine without room for PyTorch: make test EXTRAS=dev (the tests of nets/ are then skipped, and say so).
-EXTRAS ?= dev,nets,cluster
+EXTRAS ?= dev,nets,cluster,report
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test verify figures lint format bench clean
+.PHONY: demo test verify figures report lint format bench clean
 
 demo: .venv/.demo-ready
 	@mkdir -p figures/out
@@ -19,6 +19,9 @@ verify: .venv/.test-ready
 
 figures: .venv/.test-ready
 	$(BIN)/python -m figures $(ARGS)
+
+report: .venv/.test-ready
+	$(BIN)/python -m figures.report $(ARGS)
 
 lint: .venv/.test-ready
 	$(BIN)/ruff check .
