@@ -262,7 +262,7 @@ def work(argv: Sequence[str] | None) -> int:
     from nets.certificate import certify
     from nets.target_io import load_target
     from nets.ticket import evaluate
-    from nets.ticket_io import write_bytes
+    from nets.ticket_file import write_bytes
     from nets.ticket_make import layered_ticket, measured, missed_weights, sets_ticket
 
     begun = time.monotonic()

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import tyro
 
 from nets.found_ticket_io import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from nets.ticket_io import TicketError
+from nets.ticket_file import TicketError
 from sims import cli
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The file of a found ticket: a seed, one bit per weight, and no more of the weights than the seed cannot give.
 
 A safetensors file, so reading one runs no code. Its metadata hold ``schema``, ``ticket`` (a JSON object, see
-`FoundTicket`) and ``checksum`` (SHA-256 over the JSON text and every tensor, `nets.ticket_io.checksum`). Tensors, all
+`FoundTicket`) and ``checksum`` (SHA-256 over the JSON text and every tensor, `nets.ticket_file.checksum`). Tensors, all
 bits starting with the lowest of the first byte, unused bits 0:
 
 ==============  ========  ==============================================================================================
@@ -33,14 +33,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nets.ticket_io import TicketError, checksum, popcount, write_bytes
-from sims.solver.memory import available_bytes, readable
+from nets.ticket_file import Tensors, TicketError, file_bytes, read_file, write_bytes
+from nets.ticket_io import popcount
 
 SCHEMA = "strong-tickets/found-ticket/1"
 VALUES = ("seed", "signs", "history", "floats")
 _CHUNK = 2**16
 _MAX_SIDE = 2**31
-Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -136,24 +135,12 @@ class FoundTicket:
 
     def to_bytes(self) -> bytes:
         """The file's content."""
-        from safetensors.numpy import save
-
-        tensors = {name: np.asarray(array, order="C") for name, array in sorted(self.tensors.items())}
         content = {key: value for key, value in asdict(replace(self, tensors={})).items() if key != "tensors"}
-        meta = json.dumps(content, sort_keys=True, allow_nan=False)
-        return _steady(save(tensors, metadata={"schema": SCHEMA, "ticket": meta, "checksum": checksum(meta, tensors)}))
+        return file_bytes(SCHEMA, json.dumps(content, sort_keys=True, allow_nan=False), self.tensors)
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""
         return write_bytes(path, self.to_bytes())
-
-
-def _steady(raw: bytes) -> bytes:
-    """The file with its header in one fixed order: safetensors writes the metadata in another at every call."""
-    size = int.from_bytes(raw[:8], "little")
-    text = json.dumps(json.loads(raw[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + raw[8 + size :]
 
 
 def read_found(path: str | Path) -> FoundTicket:
@@ -172,35 +159,18 @@ def read_found(path: str | Path) -> FoundTicket:
     TicketError
         If the file is missing, truncated, edited, of another kind, or contradicts itself. The message is one line.
     """
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise TicketError("no such file")
-        return _read(path)
-    except TicketError as error:
-        raise TicketError(f"{path.name}: {error}") from None
+    return read_file(path, check=_check_schema, finish=_finish)
 
 
-def _read(path: Path) -> FoundTicket:
-    from safetensors import SafetensorError, safe_open
+def _check_schema(text: Mapping[str, str], file: Any) -> None:
+    schema = text.get("schema", "")
+    if schema != SCHEMA:
+        own = schema.startswith("strong-tickets/")
+        raise TicketError(f"it is {schema}, not {SCHEMA}" if own else "its metadata name no found ticket")
 
-    size = path.stat().st_size
-    if size > available_bytes() // 4:
-        raise TicketError(f"a file of {readable(size)} does not fit into memory")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = file.metadata() or {}
-            schema = text.get("schema", "")
-            if schema != SCHEMA:
-                own = schema.startswith("strong-tickets/")
-                raise TicketError(f"it is {schema}, not {SCHEMA}" if own else "its metadata name no found ticket")
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except (SafetensorError, OSError, OverflowError, MemoryError, TypeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise TicketError(f"not a readable safetensors file: truncated, damaged or foreign ({reason})") from None
-    if checksum(text.get("ticket", ""), tensors) != text.get("checksum"):
-        raise TicketError("the checksum does not fit: the file was edited or damaged")
-    ticket = replace(_parse(text["ticket"]), tensors=tensors)
+
+def _finish(meta: str, tensors: Tensors) -> FoundTicket:
+    ticket = replace(_parse(meta), tensors=tensors)
     _check(ticket)
     return ticket
 

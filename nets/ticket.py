@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import tyro
 
+from nets.ticket_file import TicketError
 from nets.ticket_io import (
     GENERATOR,
     Ticket,
-    TicketError,
     read_ticket,
     save_ticket,
     target_sha256,

@@ -1,7 +1,8 @@
 """The ticket file: bit-packed masks and a seed, from which anyone can rebuild the pruned random network.
 
 A ticket is a safetensors file, so reading one runs no code. Its metadata hold three texts: ``schema``, ``ticket`` (a
-JSON object, see `Ticket`) and ``checksum`` (SHA-256 over the JSON text and every tensor, see `checksum`). Tensors:
+JSON object, see `Ticket`) and ``checksum`` (SHA-256 over the JSON text and every tensor, `nets.ticket_file.checksum`).
+Tensors:
 
 ===========  =========  ================================================================================================
 name         dtype      content
@@ -30,7 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sims.result import atomic_path
+from nets.ticket_file import Tensors, TicketError, file_bytes, read_file, write_bytes
 from sims.solver.memory import available_bytes, readable
 
 SCHEMA_NAME, SCHEMA_VERSION = "strong-tickets/ticket", 1
@@ -39,11 +40,6 @@ KINDS = ("layered", "private", "shared")
 CONSTRUCTIONS = ("window", "best", "subset-sum")
 _MAX_META = 2**22
 _MAX_INT = 2**40
-Tensors = Mapping[str, npt.NDArray[Any]]
-
-
-class TicketError(ValueError):
-    """A file that is no usable ticket; the message is one line with the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +120,12 @@ class Ticket:
 
     def to_bytes(self) -> bytes:
         """The file's content."""
-        from safetensors.numpy import save
-
-        tensors = {name: np.ascontiguousarray(array) for name, array in sorted(self.tensors.items())}
-        meta = self.meta()
-        text = {"schema": f"{SCHEMA_NAME}/{SCHEMA_VERSION}", "ticket": meta, "checksum": checksum(meta, tensors)}
-        return save(tensors, metadata=text)
+        return file_bytes(f"{SCHEMA_NAME}/{SCHEMA_VERSION}", self.meta(), self.tensors)
 
 
 def save_ticket(path: str | Path, ticket: Ticket) -> int:
     """Write a ticket so that it appears whole or not at all; returns its size in bytes."""
     return write_bytes(path, ticket.to_bytes())
-
-
-def write_bytes(path: str | Path, content: bytes) -> int:
-    """Write a file so that it appears whole or not at all; returns its size."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return len(content)
 
 
 def read_ticket(path: str | Path) -> Ticket:
@@ -161,36 +145,19 @@ def read_ticket(path: str | Path) -> Ticket:
         If the file is missing, truncated, edited, no ticket, of a newer version, holds values that make no sense, or
         needs more than half of the available memory. The message is one line.
     """
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise TicketError("no such file")
-        return _read(path)
-    except TicketError as error:
-        raise TicketError(f"{path.name}: {error}") from None
+    return read_file(path, check=_check_file, finish=_finish)
 
 
-def _read(path: Path) -> Ticket:
-    from safetensors import SafetensorError, safe_open
+def _check_file(text: Mapping[str, str], file: Any) -> None:
+    """Refuse what is no ticket of this program before any tensor is read."""
+    check_version(text)
+    parts = {name: file.get_slice(name) for name in sorted(file.keys())}
+    shapes = {name: (part.get_dtype(), part.get_shape()) for name, part in parts.items()}
+    check_shapes(parse_meta(text.get("ticket", "")), shapes)
 
-    size = path.stat().st_size
-    if size > available_bytes() // 4:
-        raise TicketError(f"a file of {readable(size)} does not fit into memory")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = file.metadata() or {}
-            check_version(text)
-            ticket = parse_meta(text.get("ticket", ""))
-            names = sorted(file.keys())
-            shapes = {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()) for name in names}
-            check_shapes(ticket, shapes)
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, OverflowError, MemoryError, TypeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise TicketError(f"not a readable safetensors file: truncated, damaged or foreign ({reason})") from None
-    if checksum(text["ticket"], tensors) != text.get("checksum"):
-        raise TicketError("the checksum does not fit: the file was edited or damaged")
-    ticket = replace(ticket, tensors=tensors)
+
+def _finish(meta: str, tensors: Tensors) -> Ticket:
+    ticket = replace(parse_meta(meta), tensors=tensors)
     check_tensors(ticket)
     return ticket
 
@@ -320,15 +287,6 @@ def check_tensors(ticket: Ticket) -> None:
                 raise TicketError(f"draws{name[4:]} names draw {int(draws.max())}, but R={ticket.R}")
     if not np.isfinite(ticket.tensors["witness"]).all():
         raise TicketError("witness holds NaN or infinity")
-
-
-def checksum(meta: str, tensors: Tensors) -> str:
-    """SHA-256 over the JSON text and, sorted by name, every tensor's name, dtype, shape and little-endian bytes."""
-    found = hashlib.sha256(meta.encode())
-    for name, array in sorted(tensors.items()):
-        found.update(f"\0{name} {array.dtype.str.lstrip('<>|=')} {list(array.shape)}\0".encode())
-        found.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).data)
-    return found.hexdigest()
 
 
 def target_sha256(weights: Iterable[npt.NDArray[np.float64]]) -> str:

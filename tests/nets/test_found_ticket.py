@@ -18,7 +18,7 @@ from nets import found_ticket as command
 from nets.found_ticket import export_ticket, load_found, verify
 from nets.found_ticket_io import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
 from nets.recipes import METHODS
-from nets.ticket_io import TicketError
+from nets.ticket_file import TicketError
 from nets.train_settings import resolve
 from nets.training import Training
 from nets.training_parts import Parts, build

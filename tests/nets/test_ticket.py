@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 
 from nets import approximate, ticket
 from nets.target import Target
-from nets.ticket_io import Ticket, TicketError, checksum, read_ticket, save_ticket
+from nets.ticket_file import TicketError, checksum
+from nets.ticket_io import Ticket, read_ticket, save_ticket
 from tests import naive
 
 SEED = 2**63 + 12345
@@ -272,8 +273,9 @@ def test_foreign_and_hostile_files_are_refused(
     header = b'{"a":{"dtype":"F64","shape":[1000000000000],"data_offsets":[0,8000000000000]}}'
     out.write_bytes(len(header).to_bytes(8, "little") + header)
     refused(["info", str(out)], capsys, "not a readable safetensors file")
-    monkeypatch.setattr("nets.ticket_io.available_bytes", lambda: 4000)
+    monkeypatch.setattr("nets.ticket_file.available_bytes", lambda: 4000)
     refused(["info", str(folder / "shared.safetensors")], capsys, "does not fit into memory")
+    monkeypatch.undo()
     monkeypatch.setattr("nets.ticket_io.available_bytes", lambda: 12000)
     refused(["info", str(folder / "layered.safetensors")], capsys, "rebuilding it needs")
 
