@@ -182,6 +182,7 @@ class Sweep:
                     return Task(self.plan.experiment, cell.number, text, self.seed, at, size, self._version)
             self._active.popleft()
             cell.exhausted = True
+            self._ask_again(cell, advance)
         return None
 
     def run(self, workers: Pool, advance: cli.Advance) -> None:
@@ -230,6 +231,10 @@ class Sweep:
         work = min(cell.left, cell.weight * chunk.trials)
         cell.left -= work
         advance(work, label=f"cell {chunk.cell + 1} of {len(self._cells)}")
+        self._ask_again(cell, advance)
+
+    def _ask_again(self, cell: _Cell, advance: cli.Advance) -> None:
+        """With ``--until``: once all that a cell asked for is there, whichever comes last, it may ask for more."""
         if cell.exhausted and not cell.out and self.until is not None:
             self._open(cell, advance)
 

@@ -1,5 +1,6 @@
 """Sweeps: killed, cut, shared and merged, they give exactly what the single command gives."""
 
+import contextlib
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -108,6 +110,36 @@ def test_rows_are_those_of_the_command(
     assert store_cli.main(["export", str(tmp_path / "s"), "--quiet", "--csv", str(tmp_path / "a.csv")]) == 0
     assert command.main([*argv, "--quiet", "--csv", str(tmp_path / "b.csv")]) == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+class Lockstep:
+    """Workers that finish all they were given before any more is asked of them."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def workers(self) -> int:
+        return self.width
+
+    def submit(self, task: Task) -> Future:
+        found: Future = Future()
+        found.set_result(run_task(task))
+        return found
+
+    def lost(self, problem: BaseException) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("width", range(1, 6))
+def test_rows_that_stop_early_whatever_comes_back_together(
+    width: int, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "pool", lambda where, jobs: contextlib.nullcontext(Lockstep(width)))
+    argv = ["--eps", "0.2", "--n", "3:8", "--trials", "1500", "--seed", "2", "--until", "0.06"]
+    expected = rows(capsys, coverage.main, *argv)
+    assert len({row["trials"] for row in expected}) > 1
+    for chunk in ("125", "217", "250"):
+        assert swept(capsys, tmp_path / chunk, "coverage", *argv, "--chunk", chunk) == expected
 
 
 def test_recycling(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
