@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from figures import success
 from figures.recipe import Data, Recipe, as_result, draw, run
 from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
-from sims.output import MAX_CURVES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +35,6 @@ def plot(result: Any) -> Figure:
         More cells than can be told apart.
     """
     groups = success.cells(result.rows, "kind")
-    if len(groups) > MAX_CURVES:
-        raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
     with house_style():
         figure, axes = new_figure()
         handles = _draw_success(axes, groups)

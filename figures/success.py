@@ -18,10 +18,18 @@ Row = Mapping[str, Any]
 
 
 def cells(rows: Iterable[Row], kind: str) -> dict[tuple[Any, ...], list[Row]]:
-    """The rows by (R, eps, alpha, kind), each sorted by n."""
+    """The rows by (R, eps, alpha, kind), each sorted by n.
+
+    Raises
+    ------
+    ValueError
+        More cells than can be told apart in a picture.
+    """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["R"], row["eps"], row["alpha"], row[kind]), []).append(row)
+    if len(groups) > MAX_CURVES:
+        raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
     return {key: sorted(group, key=lambda row: row["n"]) for key, group in groups.items()}
 
 
@@ -52,8 +60,6 @@ def plot(result: Any, *, kind: str, prediction: str, xlabel: str, note: bool = T
         More than seven cells: they could not be told apart.
     """
     groups = cells(result.rows, kind)
-    if len(groups) > MAX_CURVES:
-        raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
     with house_style():
         figure, axes = new_figure()
         handles: list[Any] = []

@@ -25,8 +25,8 @@ class EdgePopup(Method):
 
     Source
     ------
-    Ramanujan et al., CVPR 2020; rules read in the authors' code. Density is the part kept; their ``prune_rate`` is
-    the part kept in one place and the part removed in another.
+    Ramanujan et al., CVPR 2020; rules read in the authors' code. Density is the part kept; the number of
+    the same meaning in their code is the part kept in one place and the part removed in another.
 
     Examples
     --------

@@ -214,7 +214,7 @@ _BEFORE = ("n", "success", "ci_low", "lower_bound", "upper_bound", "prediction")
 _SHOWN_R = 3
 
 
-def _print_tables(result: Result) -> None:
+def print_tables(result: Result) -> None:
     """One table per eps and alpha, readable in 100 columns; up to three R are shown."""
     from rich.table import Table
 
@@ -285,7 +285,7 @@ def run_recycling(flags: Recycling) -> int:
 
         save(result, path)
 
-    return deliver(result, flags, draw=draw, show=lambda: _print_tables(result))
+    return deliver(result, flags, draw=draw, show=lambda: print_tables(result))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -210,7 +210,7 @@ class RecyclingSweep(Sweepable):
             counters = tuple((replay, WHOLE) for replay in replays[at : at + each])
             tables.append(recycling.Plan(cell["eps"], cell["alpha"], tuple(cell["n"]), counters))
         result = recycling.simulate(tables, options, quiet=True, started=time.monotonic() - seconds)
-        return Finished(result, partial(_save, "recycling", result), lambda: recycling._print_tables(result))
+        return Finished(result, partial(_save, "recycling", result), lambda: recycling.print_tables(result))
 
 
 def _save(figure: str, result: Result, path: str) -> None:

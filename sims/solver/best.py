@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sims.solver import _choice, _stream, _vector, stream
 from sims.solver.best_on_grid import shared_on_grid
-from sims.solver.fixed_point import Floats, Integers, exact_error, to_fixed_point, window
+from sims.solver.fixed_point import Floats, Integers, exact_error, finite_numbers, to_fixed_point, window
 from sims.solver.grid import GridSolver
 from sims.solver.memory import check_scratch, check_size, default_jobs
 
@@ -100,10 +100,10 @@ def best_subset(x: npt.ArrayLike, alpha: float) -> Best:
     >>> best_subset([[0.5, 0.4], [0.1, -0.3]], 0.1).choice.tolist()
     [-1, 0]
     """
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim not in (1, 2):
         raise ValueError(f"x must have shape (n,) or (n, R), got shape {values.shape}")
-    return best_subsets(values[None], np.array([_finite("alpha", alpha)]).reshape(1))[0]
+    return best_subsets(values[None], np.array([finite_numbers("alpha", alpha)]).reshape(1))[0]
 
 
 def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = None) -> BestBatch:
@@ -130,10 +130,10 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     >>> best_subsets([[0.5, 0.25], [0.5, -0.25]], [0.75, 0.2]).error.tolist()
     [0.0, 0.04999999999999999]
     """
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim not in (2, 3) or 0 in values.shape[1:]:
         raise ValueError(f"x must have shape (rows, n) or (rows, n, R) with n, R >= 1, got shape {values.shape}")
-    targets = _finite("alpha", alpha)
+    targets = finite_numbers("alpha", alpha)
     if targets.ndim > 1 or (targets.ndim == 1 and len(targets) != len(values)):
         raise ValueError(f"alpha must be a scalar or have one entry per row, got shape {targets.shape}")
     targets = np.ascontiguousarray(np.broadcast_to(targets, len(values)))
@@ -171,10 +171,10 @@ def best_subsets_shared(x: npt.ArrayLike, alphas: npt.ArrayLike) -> BestBatch:
     >>> best_subsets_shared([0.5, 0.25, -0.125], [0.6, 0.1]).sum.tolist()
     [0.625, 0.125]
     """
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise ValueError(f"x must have shape (n,) or (n, R) with n, R >= 1, got shape {values.shape}")
-    targets = _finite("alphas", alphas)
+    targets = finite_numbers("alphas", alphas)
     if targets.ndim != 1:
         raise ValueError(f"alphas must have shape (targets,), got shape {targets.shape}")
     binary = values.ndim == 1
@@ -219,13 +219,13 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     >>> any_within([0.5, 0.25], 0.75, 0.0)
     True
     """
-    tolerance = float(_finite("eps", eps))
+    tolerance = float(finite_numbers("eps", eps))
     if tolerance < 0:
         raise ValueError(f"eps must be at least 0, got eps={eps}")
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise ValueError(f"x must have shape (n,) or (n, R) with n, R >= 1, got shape {values.shape}")
-    target = float(_finite("alpha", alpha))
+    target = float(finite_numbers("alpha", alpha))
     cube = values.reshape(1, values.shape[0], -1)
     n, draws = cube.shape[1:]
     # the window is clipped to what any sum can reach, so that the common scale stays as fine as the values allow
@@ -344,16 +344,6 @@ def _evaluate(
     for row in np.flatnonzero(rounding > 0):
         sums[row], errors[row] = exact_error(cube[row], choices[row], float(targets[row]))
     return sums, errors
-
-
-def _finite(name: str, value: npt.ArrayLike) -> Floats:
-    try:
-        array = np.asarray(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, got {name}={value!r}") from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    return array
 
 
 __all__ = ["Best", "BestBatch", "any_within", "best_subset", "best_subsets", "best_subsets_shared"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sims.solver import _multiset
 from sims.solver.best import in_threads
-from sims.solver.fixed_point import Floats, Integers, exact_error, to_fixed_point
+from sims.solver.fixed_point import Floats, Integers, exact_error, finite_numbers, to_fixed_point
 from sims.solver.memory import available_bytes, default_jobs, readable
 
 _MOST_HALF_SUMS = 2**30
@@ -142,10 +142,10 @@ def best_multiset(x: npt.ArrayLike, alpha: float, *, slots: int | None = None) -
     >>> best_multiset([0.5, -0.125], 0.9, slots=3).counts.tolist()
     [2, 1]
     """
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim != 1:
         raise ValueError(f"x must have shape (n,), got shape {values.shape}")
-    target = _finite("alpha", alpha)
+    target = finite_numbers("alpha", alpha)
     if target.ndim:
         raise ValueError(f"alpha must be one number, got shape {target.shape}")
     return best_multisets(values[None], target, slots=slots, jobs=1)[0]
@@ -179,10 +179,10 @@ def best_multisets(
     >>> best_multisets([[0.5, 0.25], [0.5, -0.25]], 1.0).counts.tolist()
     [[2, 0], [2, 0]]
     """
-    values = _finite("x", x)
+    values = finite_numbers("x", x)
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"x must have shape (rows, n) with n >= 1, got shape {values.shape}")
-    targets = _finite("alpha", alpha)
+    targets = finite_numbers("alpha", alpha)
     rows, n = values.shape
     if targets.ndim > 1 or (targets.ndim == 1 and len(targets) != rows):
         raise ValueError(f"alpha must be a scalar or have one entry per row, got shape {targets.shape}")
@@ -259,16 +259,6 @@ class MultisetCurve:
         first = np.empty(len(values), np.int64)
         _multiset.first_multiset(2 * values, centres2, widths, *self._memory.arrays, first)
         return first
-
-
-def _finite(name: str, value: npt.ArrayLike) -> Floats:
-    try:
-        array = np.asarray(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, got {name}={value!r}") from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    return array
 
 
 __all__ = ["BestMultiset", "BestMultisets", "MultisetCurve", "best_multiset", "best_multisets", "half_sums"]
