@@ -10,7 +10,7 @@ from typing import Annotated
 
 from figures.recipe import FORMATS, check_formats, load, write_pictures
 from figures.registry import recipes
-from sims import cli
+from sims.commands import cli
 
 
 @dataclass(frozen=True)

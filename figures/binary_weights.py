@@ -108,15 +108,15 @@ def _compute(smoke: bool, seed: int) -> Data:
 
 def binary_errors(n: int, R: int, gain: float, alpha: float, seed: int, trials: int) -> npt.NDArray[np.float64]:
     """The smallest error of every trial, by search over the sums of its signs."""
-    from sims.binary_sums import best_errors, sign_options
+    from sims.solver.binary_sums import best_errors, sign_options
 
     return best_errors(sign_options(seed, 0, trials, n, R), gain, alpha)
 
 
 def continuous_errors(n: int, R: int, alpha: float, seed: int, trials: int) -> npt.NDArray[np.float64]:
     """The smallest error of every trial for the uniform values whose signs `binary_errors` takes."""
-    from sims.philox import uniforms
     from sims.solver import best_subsets
+    from sims.solver.philox import uniforms
 
     values = uniforms(seed, 0, trials, n * R).reshape(trials, n, R)
     found: npt.NDArray[np.float64] = best_subsets(values[:, :, 0] if R == 1 else values, alpha).error

@@ -25,7 +25,7 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], *, note: 
 
     Parameters
     ----------
-    result : sims.result.Result
+    result : sims.statistics.result.Result
         Of ``nets.main_theorem``.
     errors : sequence of {"lower": [...], "upper": [...]}, one for each row
         Certified ends of every trial's error.
@@ -82,7 +82,7 @@ def _compute(smoke: bool, seed: int) -> Data:
     from dataclasses import asdict
 
     from nets import main_theorem as command
-    from sims import cli
+    from sims.commands import cli
 
     argv = ["--R", *(DRAWS[-1:] if smoke else DRAWS), "--trials", "20" if smoke else "200", "--seed", str(seed)]
     options = command.settings(cli.parse(command.MainTheorem, argv, prog="python -m nets.main_theorem"))

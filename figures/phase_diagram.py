@@ -18,9 +18,9 @@ ALPHA = 0.5
 
 
 def _compute(smoke: bool, seed: int) -> Data:
+    from sims.commands.table import Cell
+    from sims.statistics.trials import count_trials
     from sims.subset_sum import subset_sum_counter
-    from sims.table import Cell
-    from sims.trials import count_trials
 
     trials = 200 if smoke else 20_000
     steps = range(2, 7) if smoke else range(2, 19)  # eps = 10^(-step/3)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from figures.style import save_figure
-from sims import cli
-from sims.result import Result, atomic_path, provenance, write_text
+from sims.commands import cli
+from sims.statistics.result import Result, atomic_path, provenance, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe, as_result, draw, run
 from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
-from sims.output import MAX_CURVES
+from sims.commands.output import MAX_CURVES
 from theory.recycling import count_R, interpolated_R
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def plot(result: Any, *, note: bool = True) -> Figure:
 
     Parameters
     ----------
-    result : sims.result.Result
+    result : sims.statistics.result.Result
     note : bool
         Say the trials and the seed under the axes.
 

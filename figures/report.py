@@ -20,8 +20,8 @@ from figures.inline_svg import inline_svg
 from figures.recipe import SEED, Data, Recipe, load
 from figures.registry import recipes
 from figures.typeset import mathematics, slug
-from sims import cli
-from sims.result import check_output, write_text
+from sims.commands import cli
+from sims.statistics.result import check_output, write_text
 
 VERDICTS = Path(__file__).parent / "verdicts.json"
 """What the committed run of ``sims.verify`` found."""
@@ -96,7 +96,7 @@ def load_verdicts(path: Path = VERDICTS) -> Data:
 
 def check_rows(found: Data) -> list[dict[str, Any]]:
     """Every check with its verdict and power in words."""
-    from sims.checks import _report
+    from sims.checks import report as _report
 
     rows = []
     for row in found["rows"]:
@@ -245,7 +245,7 @@ def page(found: Data) -> str:
         import jinja2
     except ModuleNotFoundError:
         raise ValueError('the report needs Jinja2: pip install "strong-tickets[report]"') from None
-    from sims.checks import _report
+    from sims.checks import report as _report
     from theory.bibliography import PAPERS
 
     environment = jinja2.Environment(

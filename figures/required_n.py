@@ -40,9 +40,9 @@ SHAPES = (
 
 
 def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
+    from sims.commands.table import Cell
+    from sims.statistics.trials import count_trials
     from sims.subset_sum import subset_sum_counter
-    from sims.table import Cell
-    from sims.trials import count_trials
     from theory.subset_sum import necessary_n, predicted_n, required_n
 
     trials = 200 if smoke else 20_000
@@ -71,7 +71,7 @@ def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
 
 
 def _networks(smoke: bool) -> list[dict[str, Any]]:
-    from theory.widths import width
+    from theory.necessary.widths import width
 
     rows = []
     for step in range(2, 4 if smoke else 13):

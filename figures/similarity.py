@@ -27,7 +27,7 @@ def plot(result: Any) -> Figure:
 
     Parameters
     ----------
-    result : sims.result.Result
+    result : sims.statistics.result.Result
         Of ``nets.similarity``.
     """
     with house_style():

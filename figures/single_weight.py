@@ -23,7 +23,7 @@ def plot(result: Any, *, note: bool = True) -> Figure:
 
     Parameters
     ----------
-    result : sims.result.Result
+    result : sims.statistics.result.Result
     note : bool
         Say the parameters, trials and seed under the axis.
 

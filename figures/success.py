@@ -1,6 +1,6 @@
 """Success probability against n: simulated points, proved band, prediction. Shared by several figures.
 
-``plot`` draws a ``sims.result.Result`` of ``sims.subset_sum`` or a command like it, and simulates nothing.
+``plot`` draws a ``sims.statistics.result.Result`` of ``sims.subset_sum`` or a command like it, and simulates nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures.style import MARKERS, PALETTE, house_style, new_figure
-from sims.output import MAX_CURVES
+from sims.commands.output import MAX_CURVES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def plot(result: Any, *, kind: str, prediction: str, xlabel: str, note: bool = T
 
     Parameters
     ----------
-    result : sims.result.Result
+    result : sims.statistics.result.Result
     kind : str
         Column that names the model or the sampler.
     prediction : str

@@ -23,7 +23,7 @@ LOG10 = math.log(10.0)
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from theory.network_width import (
+    from theory.network.width import (
         corner_log_failure_designated,
         corner_log_failure_exact,
         corner_R,

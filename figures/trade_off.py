@@ -30,7 +30,7 @@ _CURVES = (
 
 def compute(smoke: bool, seed: int) -> Data:
     """The curves and the optima; ``seed`` is not used."""
-    from theory.trade_off import iso_success, optimum
+    from theory.necessary.trade_off import iso_success, optimum
 
     best = []
     for price in PRICES[:1] if smoke else PRICES:

@@ -5,8 +5,9 @@ every weight is within eta of the target's, certifies the error of the whole net
 test images are given, and writes a small file from which anyone can rebuild the pruned random network.
 
 **Sources.** ``layered``: the random network of depth 2l of the main theorem; a weight is a sum of products of two
-layers (`nets.prune_approx`). ``private``, ``shared``: a weight is a sum of some of n values of its own or of its output
-row, as in the published experiment (`nets.value_sets`).
+layers (`nets.construction.prune_approx`). ``private``, ``shared``: a weight is a sum of some of n values of its own
+or of its output
+row, as in the published experiment (`nets.construction.value_sets`).
 
 **Large weights.** Entries of the layered source lie in [-1, 1]. A layer with a weight outside is divided by the least
 power of two c that brings all of them inside, which is exact; since the network is positively homogeneous, one factor
@@ -15,7 +16,7 @@ on its output, the product of the c's, makes up for it. The ticket records c; er
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -30,14 +31,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from nets.device import machine, resolve_device
-from sims.philox import MAX_SEED
-from sims.result import Result, check_output, provenance, write_text
 from sims.solver.memory import available_bytes, default_jobs, readable
+from sims.solver.philox import MAX_SEED
+from sims.statistics.result import Result, check_output, provenance, write_text
 
 if TYPE_CHECKING:
     import torch
 
-    from nets.target import Target
+    from nets.targets.target import Target
     from nets.ticket import Effective
 
 
@@ -150,12 +151,12 @@ def load_images(options: Settings, target: Target) -> tuple[torch.Tensor, torch.
     if options.eval is None:
         return None
     if options.eval == "digits":
-        from nets.target_io import digits_split
+        from nets.targets.files import digits_split
 
         data = digits_split()
         x, y = data.x_test, data.y_test
     else:
-        from nets.mnist import load_mnist
+        from nets.data.mnist import load_mnist
 
         x, y = load_mnist(options.eval[6:], pixels=options.pixels)
     if x.shape[1] != target.input_dim:
@@ -186,7 +187,7 @@ def solve(target: Target, options: Settings, advance: cli.Advance) -> Solved:
         return _solve_layered(target, options, advance)
     import torch
 
-    from nets.value_sets import ValueSets
+    from nets.construction.value_sets import ValueSets
 
     size = max(float(w.abs().max()) for w in target.weights)
     sets = ValueSets(options.source, seed=options.seed, n=options.n, R=options.R, size=size)
@@ -209,7 +210,7 @@ def layer_scales(target: Target) -> tuple[float, ...]:
     Examples
     --------
     >>> import torch
-    >>> from nets.target import Target
+    >>> from nets.targets.target import Target
     >>> layer_scales(Target([torch.tensor([[0.3]]), torch.tensor([[-2.5]]), torch.tensor([[2.0]])]))
     (1.0, 4.0, 2.0)
     """
@@ -218,8 +219,8 @@ def layer_scales(target: Target) -> tuple[float, ...]:
 
 
 def _solve_layered(target: Target, options: Settings, advance: cli.Advance) -> Solved:
-    from nets.prune_approx import check_construction, prune
-    from nets.source import Source
+    from nets.construction.prune_approx import check_construction, prune
+    from nets.construction.source import Source
 
     scale = layer_scales(target)
     source = Source(target.widths, options.n, seed=options.seed, R=options.R)
@@ -260,10 +261,10 @@ def work(argv: Sequence[str] | None) -> int:
     check_output("--out", flags.out)
     check_output("--csv", flags.csv)
     from nets.certificate import certify
-    from nets.target_io import load_target
+    from nets.targets.files import load_target
     from nets.ticket import evaluate
-    from nets.ticket_file import write_bytes
-    from nets.ticket_make import layered_ticket, measured, missed_weights, sets_ticket
+    from nets.tickets.file import write_bytes
+    from nets.tickets.make import layered_ticket, measured, missed_weights, sets_ticket
 
     begun = time.monotonic()
     target = load_target(options.target)

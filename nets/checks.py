@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from nets.certificate import certify, certify_batch
-from nets.prune_approx import simulate_trials
-from nets.target import Target, random_target
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, all_true, at_most, generator
-from sims.trials import Count, Counts
-from theory import network_width as theory
+from nets.construction.prune_approx import simulate_trials
+from nets.targets.target import Target, random_target
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, all_true, at_most, generator
+from sims.statistics.trials import Count, Counts
+from theory.network import width as theory
 
 _ASCENT = {"starts": 8, "steps": 8}
 

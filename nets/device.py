@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sims import cli
+from sims.commands import cli
 
 
 def resolve_device(device: str) -> str:

@@ -8,7 +8,7 @@ matter for `nets.train`); epochs are the recipe's, or fewer under ``--budget-epo
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -24,10 +24,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nets.device import resolve_device
-from nets.recipes import METHODS, recipe
-from nets.train_settings import read
-from sims.result import Result, check_output, print_json, provenance, write_text
+from nets.training.recipes import METHODS, recipe
+from nets.training.settings import read
 from sims.solver.memory import default_jobs
+from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
 ARCHS = {"digits": "mlp", "mnist": "mlp", "cifar10": "conv4"}
 """Network of each table unless another is asked for."""
@@ -93,7 +93,7 @@ def plan(flags: Experiments) -> list[Cell]:
     UsageError
         One line naming the flag.
     """
-    from nets.models import ARCHS as KNOWN
+    from nets.training.models import ARCHS as KNOWN
 
     archs = flags.arch or (ARCHS[flags.data],)
     for flag, names, known in (("--methods", flags.methods, METHODS), ("--arch", archs, KNOWN)):
@@ -168,7 +168,7 @@ def _start_worker(threads: int) -> None:
 
 
 def _train(cell: Cell) -> Result:
-    from nets.train_run import train_or_resume
+    from nets.training.run import train_or_resume
 
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     return train_or_resume(cell.given, cell.folder)

@@ -2,7 +2,7 @@
 
 ``python -m nets.found_ticket info FILE`` prints what a ticket holds and its bits per weight; ``python -m
 nets.found_ticket verify FILE`` makes the network again and compares every kept weight and the recorded outputs. The
-file is that of `nets.found_ticket_io`.
+file is that of `nets.tickets.found_file`.
 
 What a ticket needs beside its masks depends on the method. Edge-Popup and Biprop leave the random weights alone: the
 seed is enough. Biprop's and all signed-constant weights are one sign bit each. IteRand and recycling change weights as
@@ -25,17 +25,17 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from nets.found_ticket_io import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from nets.ticket_file import TicketError
-from sims import cli
+from nets.tickets.file import TicketError
+from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from sims.commands import cli
 
 if TYPE_CHECKING:
     import torch
 
-    from nets.ticket_search import TicketSearch
+    from nets.search.search import TicketSearch
 
 PROBES, PROBE_STREAM = 8, 5 << 24
-"""Inputs whose outputs a ticket records, and the stream of `sims.philox` they come from."""
+"""Inputs whose outputs a ticket records, and the stream of `sims.solver.philox` they come from."""
 
 CLOSE = 1e-4
 """Difference of the outputs, relative to the largest, that is put down to another machine's order of summation."""
@@ -53,7 +53,7 @@ def export_ticket(
     ----------
     search : TicketSearch
     params : mapping
-        Settings of the run (`nets.train_settings.resolve`).
+        Settings of the run (`nets.training.settings.resolve`).
     shape : tuple of int
         Of one input.
     classes : int
@@ -160,7 +160,7 @@ def rebuild(ticket: FoundTicket) -> torch.nn.Module:
     """Make the network of a ticket; see `load_found`."""
     import torch
 
-    from nets.training_parts import plain_model, start_search
+    from nets.training.parts import plain_model, start_search
 
     try:
         with torch.device("meta"):  # names and sizes first, so that a foreign file cannot ask for much memory
@@ -186,7 +186,7 @@ def rebuild(ticket: FoundTicket) -> torch.nn.Module:
 
 
 def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
-    from nets.models import weight_layers
+    from nets.training.models import weight_layers
 
     if ticket.params["method"] == "dense":
         raise TicketError("a dense network is no ticket")
@@ -218,7 +218,7 @@ def _stored_values(
     """Kept weights of a layer, or None where the seed has given them already."""
     import torch
 
-    from nets.ticket_draws import rebuild_weight
+    from nets.search.draws import rebuild_weight
 
     if layer.values == "seed":
         return None
@@ -252,7 +252,7 @@ def values_digest(model: torch.nn.Module) -> str:
     """SHA-256 of all kept effective weights, as `FoundTicket.values_sha256`."""
     import torch
 
-    from nets.ticket_layers import TicketLayer
+    from nets.search.layers import TicketLayer
 
     digest = hashlib.sha256()
     for layer in (module for module in model.modules() if isinstance(module, TicketLayer)):
@@ -266,8 +266,8 @@ def probe_logits(model: torch.nn.Module, ticket: FoundTicket) -> npt.NDArray[np.
     """Outputs for the inputs that follow from the ticket's seed, on one thread."""
     import torch
 
-    from nets._threads import few_threads
-    from nets.ticket_draws import uniform_draws
+    from nets.search.draws import uniform_draws
+    from nets.threads import few_threads
 
     x = uniform_draws(ticket.params["seed"], PROBE_STREAM, 0, (PROBES, *ticket.shape)).float()
     with torch.no_grad(), few_threads(0):

@@ -7,7 +7,7 @@ it, certifies the error of the pruned network and reports how often it is at mos
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from nets.device import machine, resolve_device
-from sims.intervals import clopper_pearson
-from sims.output import COLOURS, check_files, console, deliver, number
-from sims.philox import MAX_SEED
-from sims.result import Result, provenance
+from sims.commands.output import COLOURS, check_files, console, deliver, number
 from sims.solver.memory import default_jobs
-from sims.verdict import verdicts
-from theory import _check
+from sims.solver.philox import MAX_SEED
+from sims.statistics.intervals import clopper_pearson
+from sims.statistics.result import Result, provenance
+from sims.statistics.verdict import verdicts
+from theory.numerics import check
 
 _BATCH_WEIGHTS = 2**20
 _STARTS, _STEPS = 16, 12
@@ -126,8 +126,8 @@ def settings(flags: MainTheorem) -> Settings:
     jobs = default_jobs() if flags.jobs is None else cli.integer("--jobs", flags.jobs)
     return Settings(
         widths=widths,
-        eps=tuple(_check.accuracy("eps", value) for value in cli.reals("--eps", flags.eps)),
-        delta=_check.open_probability("delta", cli.real("--delta", flags.delta)),
+        eps=tuple(check.accuracy("eps", value) for value in cli.reals("--eps", flags.eps)),
+        delta=check.open_probability("delta", cli.real("--delta", flags.delta)),
         R=draws,
         trials=cli.between("--trials", cli.integer("--trials", flags.trials), 1, 10**9),
         first_trial=cli.between("--first-trial", cli.integer("--first-trial", flags.first_trial), 0, 10**15),
@@ -160,9 +160,9 @@ def certified_errors(options: Settings, eps: float, R: int, n: int | Sequence[in
     import torch
 
     from nets.certificate import certify_batch
-    from nets.prune_approx import simulate_trials
-    from nets.target import random_target
-    from theory.network_width import layer_etas
+    from nets.construction.prune_approx import simulate_trials
+    from nets.targets.target import random_target
+    from theory.network.width import layer_etas
 
     count = min(options.targets, options.first_trial + options.trials)
     targets = [random_target(options.widths, options.norm, seed=_target_seed(options.seed, k)) for k in range(count)]
@@ -192,7 +192,7 @@ def certified_errors(options: Settings, eps: float, R: int, n: int | Sequence[in
 
 def _target_seed(seed: int, which: int) -> int:
     """A seed of its own for every target; torch's generators take 63 bits."""
-    from sims.philox import grid_draws
+    from sims.solver.philox import grid_draws
 
     return int(grid_draws(seed, which, 1, 1, stream=_TARGET_STREAM)[0, 0]) + 2**52
 
@@ -212,8 +212,8 @@ def _subset_sum_trials(
     """Effective weights of one source network per target, by subset sums."""
     import torch
 
-    from nets.prune_approx import prune
-    from nets.source import Source, trial_seeds
+    from nets.construction.prune_approx import prune
+    from nets.construction.source import Source, trial_seeds
 
     pruned = []
     seeds = trial_seeds(options.seed, first_trial, trials=len(targets))
@@ -278,7 +278,7 @@ def draw(result: Result, errors: Sequence[Errors], path: str) -> None:
 
 def neurons(options: Settings, eps: float, R: int) -> tuple[int, ...]:
     """n of every target layer: the user's, or the statement's."""
-    from theory.network_width import source_width
+    from theory.network.width import source_width
 
     layers = len(options.widths) - 1
     if options.n is not None:

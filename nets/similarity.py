@@ -11,7 +11,7 @@ intersection twice into the total Jaccard index, and takes mirrored positions fo
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -25,10 +25,10 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from nets.mask_similarity import Overlap, Packed, norms, overlap, pairs, together
-from nets.run_folder import RunError, RunFolder
-from sims.output import check_files, console, deliver
-from sims.result import Result, provenance
+from nets.search.mask_similarity import Overlap, Packed, norms, overlap, pairs, together
+from nets.training.run_folder import RunError, RunFolder
+from sims.commands.output import check_files, console, deliver
+from sims.statistics.result import Result, provenance
 
 TOTAL = "total"
 _MEANS = ("agreement", "agreement_chance", "jaccard", "jaccard_chance", "kappa")
@@ -64,7 +64,7 @@ class MaskSet:
     name : str
         As the user wrote it.
     masks : dict of ndarray of uint8
-        Packed as in `nets.mask.Mask.pack`, by the layer's name.
+        Packed as in `nets.construction.mask.Mask.pack`, by the layer's name.
     shapes : dict of tuple
     norms : dict of (float, float)
         Frobenius norms of kept and removed weights; empty where the weights are not at hand.
@@ -84,7 +84,7 @@ def load_masks(run: str) -> MaskSet:
     ValueError
         If there is no ticket, or it is damaged: one line.
     """
-    from nets.found_ticket_io import read_found
+    from nets.tickets.found_file import read_found
 
     path = Path(run)
     folder = RunFolder(path) if path.is_dir() else None
@@ -97,7 +97,7 @@ def load_masks(run: str) -> MaskSet:
     shapes = {layer.name: layer.shape for layer in ticket.layers}
     found: dict[str, tuple[float, float]] = {}
     if folder is not None and folder.checkpoint.is_file():
-        from nets.checkpoint import load_checkpoint
+        from nets.training.checkpoint import load_checkpoint
 
         model = load_checkpoint(folder.checkpoint)["model"]
         for layer in ticket.layers:

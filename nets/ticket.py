@@ -2,7 +2,7 @@
 
 ``python -m nets.ticket verify FILE [--target T]`` regenerates every kept value from the seed and re-checks every number
 that the file records; ``python -m nets.ticket info FILE`` prints what the ticket holds and its bits per target weight.
-The file format is that of `nets.ticket_io`.
+The file format is that of `nets.tickets.approximation_file`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import tyro
 
-from nets.ticket_file import TicketError
-from nets.ticket_io import (
+from nets.tickets.approximation_file import (
     GENERATOR,
     Ticket,
     read_ticket,
@@ -26,15 +25,16 @@ from nets.ticket_io import (
     target_sha256,
     unpack_positions,
 )
-from nets.ticket_make import digest_of, measured
-from sims import cli
+from nets.tickets.file import TicketError
+from nets.tickets.make import digest_of, measured
+from sims.commands import cli
 
 if TYPE_CHECKING:
     import torch
 
-    from nets.pruned import Pruned
-    from nets.target import Target
-    from nets.ticket_make import Effective
+    from nets.construction.pruned import Pruned
+    from nets.targets.target import Target
+    from nets.tickets.make import Effective
 
 __all__ = ["GENERATOR", "Rebuilt", "Ticket", "TicketError", "load_ticket", "rebuild", "save_ticket", "verify"]
 
@@ -83,7 +83,7 @@ def load_ticket(path: Any, *, target: Target | None = None) -> Rebuilt:
     Raises
     ------
     TicketError
-        As `nets.ticket_io.read_ticket`; also if a kept weight hangs on a neuron that is removed.
+        As `nets.tickets.approximation_file.read_ticket`; also if a kept weight hangs on a neuron that is removed.
     """
     return rebuild(read_ticket(path), target=target)
 
@@ -107,7 +107,7 @@ def rebuild(ticket: Ticket, *, target: Target | None = None) -> Rebuilt:
 
     if ticket.kind == "layered":
         return _rebuild_layered(ticket, target)
-    from nets.value_sets import ValueSets
+    from nets.construction.value_sets import ValueSets
 
     sets = ValueSets(ticket.kind, seed=ticket.seed, n=ticket.n, R=ticket.R, size=ticket.scale[0])
     digest = hashlib.sha256()
@@ -122,8 +122,8 @@ def rebuild(ticket: Ticket, *, target: Target | None = None) -> Rebuilt:
 def _rebuild_layered(ticket: Ticket, target: Target | None) -> Rebuilt:
     import torch
 
-    from nets.pruned import Kept, Pruned
-    from nets.source import Source
+    from nets.construction.pruned import Kept, Pruned
+    from nets.construction.source import Source
 
     source = Source(ticket.widths, ticket.n, seed=ticket.seed, R=ticket.R)
     kept = []
@@ -166,7 +166,7 @@ def verify(ticket: Ticket, *, target: Target | None = None) -> tuple[list[str], 
     TicketError
         As `load_ticket`.
     """
-    from nets.value_sets import KINDS
+    from nets.construction.value_sets import KINDS
 
     found: dict[str, tuple[Any, Any, float]] = {}
     numbers = ticket.numbers
@@ -206,8 +206,8 @@ def error_ends(target: Target, effective: Effective, ticket: Ticket) -> tuple[fl
     """The error at the ticket's witness, proved from below, and the certificate's upper end; None if not finite."""
     import torch
 
-    from nets.ascent import proved_error
     from nets.certificate import certify
+    from nets.certificate.ascent import proved_error
 
     domain = ticket.numbers["error"]["domain"]
     witness = torch.from_numpy(np.array(ticket.tensors["witness"], np.float64))
@@ -268,7 +268,7 @@ def work(argv: Sequence[str] | None) -> int:
 def _verify(ticket: Ticket, flags: Verify) -> int:
     target = None
     if flags.target is not None:
-        from nets.target_io import load_target
+        from nets.targets.files import load_target
 
         target = load_target(flags.target)
     checked, lines = verify(ticket, target=target)

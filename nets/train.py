@@ -8,7 +8,7 @@ The accuracy reported is the last epoch's on the test images, never a best one's
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from nets.run_folder import RunFolder
-from nets.train_settings import read, resolve, resumed
-from sims.result import Result, print_json
+from nets.training.run_folder import RunFolder
+from nets.training.settings import read, resolve, resumed
+from sims.statistics.result import Result, print_json
 
 PROG = "python -m nets.train"
 
@@ -143,12 +143,12 @@ def work(argv: Sequence[str] | None) -> int:
         "note": lambda text: None if flags.quiet else print(text, file=sys.stderr),
     }
     if flags.multi_prize is not None:
-        from nets.multi_prize import multi_prize
+        from nets.training.multi_prize import multi_prize
 
         count = cli.between("--multi-prize", cli.integer("--multi-prize", flags.multi_prize), 2, 1000)
         result = multi_prize(given, flags.out, count, **options)
     else:
-        from nets.train_run import train
+        from nets.training.run import train
 
         folder = RunFolder(Path(flags.out))
         if flags.resume:
@@ -171,7 +171,7 @@ def settings_given(flags: Any) -> dict[str, Any]:
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse an unknown architecture before a folder is made."""
-    from nets.models import ARCHS
+    from nets.training.models import ARCHS
 
     if given.get("arch", ARCHS[0]) not in ARCHS:
         raise cli.UsageError(f"--arch must be one of {', '.join(ARCHS)}, got {given['arch']}")

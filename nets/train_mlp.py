@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from sims import cli
-from sims.result import atomic_path, check_output
+from sims.commands import cli
+from sims.statistics.result import atomic_path, check_output
 
 if TYPE_CHECKING:
     import torch
@@ -150,8 +150,8 @@ def work(argv: Sequence[str] | None) -> int:
     }
     import torch
 
-    from nets.mnist import load_mnist
-    from nets.target import Target
+    from nets.data.mnist import load_mnist
+    from nets.targets.target import Target
 
     test = load_mnist(folder, "test", pixels=flags.pixels)
     train = load_mnist(folder, "train", pixels=flags.pixels, dtype=torch.float32)

@@ -6,7 +6,7 @@ continuous values: the error of weights +-gain falls like 1/n, that of continuou
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -18,11 +18,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from sims.binary_sums import first_hit, good_multiples, sign_options
-from sims.philox import TARGETS, grid_draws
-from sims.result import Result
-from sims.table import Bounds, Cell, Experiment, Flags, check_grid, run_table
-from sims.trials import Count, Counts
+from sims.commands.table import Bounds, Cell, Experiment, Flags, check_grid, run_table
+from sims.solver.binary_sums import first_hit, good_multiples, sign_options
+from sims.solver.philox import TARGETS, grid_draws
+from sims.statistics.result import Result
+from sims.statistics.trials import Count, Counts
 
 MAX_PATHS = 4096
 _MAX_DRAWS = 2**22
@@ -138,7 +138,7 @@ def binary_counter(sizes: Sequence[int], cell: Cell, seed: int, *, gain: float, 
     cell : Cell
         R, eps, alpha and the kind.
     seed : int
-        Of ``sims.binary_sums.sign_options``; a uniform target is draw 0 of stream ``TARGETS``.
+        Of ``sims.solver.binary_sums.sign_options``; a uniform target is draw 0 of stream ``TARGETS``.
     gain : float
         Positive, taken as the rational that it is.
     inner : int

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -18,18 +18,18 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from sims._constant_search import Bracket, ProductCoverageCounter, from_counts, product_counter, walk
+from sims.commands.output import console
+from sims.commands.table import Cell, check_grid
+from sims.constant_search import Bracket, ProductCoverageCounter, from_counts, product_counter, walk
 from sims.coverage import CoverageCounter, Setting
-from sims.intervals import clopper_pearson
-from sims.output import console
-from sims.philox import MAX_SEED
 from sims.recycling import recycling_counter
-from sims.result import Result, check_output, print_json, provenance, write_text
 from sims.single_weight import draws_counter
 from sims.solver.memory import default_jobs
+from sims.solver.philox import MAX_SEED
+from sims.statistics.intervals import clopper_pearson
+from sims.statistics.result import Result, check_output, print_json, provenance, write_text
+from sims.statistics.trials import count_trials
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell, check_grid
-from sims.trials import count_trials
 
 ALPHA = 0.5
 """The fixed target of the forms that speak of one."""
@@ -46,7 +46,7 @@ class Constants:
     """The constant of every O(.) form: C = n/form at the smallest n whose success probability is at least 1 - delta.
 
     The interval comes from the largest n that the simulation refutes and the smallest that it confirms, at 95 %. The
-    forms of theory.widths take these constants as C.
+    forms of theory.necessary.widths take these constants as C.
     """
 
     eps: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.01",)

@@ -6,7 +6,7 @@ proved upper bound and a heuristic prediction, and says how large n must be.
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -23,14 +23,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from sims.intervals import clopper_pearson, confidence_sequence
-from sims.output import COLOURS, check_files, console, deliver, number
-from sims.philox import GRID_BITS
-from sims.result import Result, provenance
+from sims.commands.output import COLOURS, check_files, console, deliver, number
+from sims.commands.table import Flags, Settings, draws, settings
 from sims.solver.gap import GapSolver
-from sims.table import Flags, Settings, draws, settings
-from sims.trials import Counts, count_trials, count_until
-from sims.verdict import verdicts
+from sims.solver.philox import GRID_BITS
+from sims.statistics.intervals import clopper_pearson, confidence_sequence
+from sims.statistics.result import Result, provenance
+from sims.statistics.trials import Counts, count_trials, count_until
+from sims.statistics.verdict import verdicts
 
 QUANTILE_TRIALS = 10**5
 """The gap quantiles are those of the first trials, this many at most."""

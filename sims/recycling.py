@@ -6,7 +6,7 @@ likely some sum is within eps of alpha, beside proved bounds, a prediction, and 
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -21,14 +21,14 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from sims.intervals import clopper_pearson, confidence_sequence
-from sims.output import COLOURS, MAX_CURVES, check_files, console, deliver, number
-from sims.result import Result, provenance
+from sims.commands.output import COLOURS, MAX_CURVES, check_files, console, deliver, number
+from sims.commands.table import Alpha, Cell, Flags, Settings, check_grid, draws, settings, windows
 from sims.solver.multiset import MultisetCurve, half_sums
+from sims.statistics.intervals import clopper_pearson, confidence_sequence
+from sims.statistics.result import Result, provenance
+from sims.statistics.trials import Count, Counts, count_trials, count_until
+from sims.statistics.verdict import verdicts
 from sims.subset_sum import subset_sum_counter
-from sims.table import Alpha, Cell, Flags, Settings, check_grid, draws, settings, windows
-from sims.trials import Count, Counts, count_trials, count_until
-from sims.verdict import verdicts
 
 _PIECE_HALF_SUMS = 2**23
 _PIECE_VALUES = 2**15
@@ -135,7 +135,13 @@ def _count(one: Plan, options: Settings, report: Callable[..., None]) -> list[Fo
 
 def simulate(plans: Sequence[Plan], options: Settings, *, quiet: bool, started: float) -> Result:
     """Simulate every table, then judge all rows together."""
-    from theory.recycling import expected_R, interpolated_R, success_prediction, success_prob_lower, success_prob_upper
+    from theory.recycling import (
+        expected_R,
+        interpolated_R,
+        success_prediction,
+        success_prob_lower,
+        success_prob_upper,
+    )
 
     anytime = options.until is not None
     interval = confidence_sequence if anytime else clopper_pearson

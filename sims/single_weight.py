@@ -6,7 +6,7 @@ re-sampling lemma. This is picking a single draw; ``sims.subset_sum`` is about s
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -18,10 +18,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sims.philox import GRID_BITS, TARGETS, first_within, uniforms
-from sims.result import Result
-from sims.table import Bounds, Cell, Experiment, Flags, check_grid, run_table, windows
-from sims.trials import Count, Counts
+from sims.commands.table import Bounds, Cell, Experiment, Flags, check_grid, run_table, windows
+from sims.solver.philox import GRID_BITS, TARGETS, first_within, uniforms
+from sims.statistics.result import Result
+from sims.statistics.trials import Count, Counts
 
 _PIECE_DRAWS = 2**24
 _MAX_DRAWS = 2**33

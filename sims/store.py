@@ -1,359 +1,177 @@
-"""Where a sweep keeps its finished chunks: one SQLite file that survives kill -9, power loss and full disks.
-
-A store belongs to one sweep: its settings, seed and cells are written when it is made, and a sweep with others is
-refused (``--trials`` alone may grow). One row per finished chunk of trials; a row is on the disk before it counts as
-done. Writing a chunk twice changes nothing, so resumed runs, retries and overlapping shards are harmless.
-
-    python -m sims.store info FILE                     what it holds, and how to go on
-    python -m sims.store merge OUT IN [IN ...]         shards into one; may be repeated, may overlap
-    python -m sims.store export FILE [--json] [--csv F] [--plot F] [--partial]
-
-``export`` gives what the sweep's own command would have printed: the same rows, columns and verdicts.
-
-Several processes of one machine may write into one store (SQLite in WAL mode). **Never put a store on a network file
-system (NFS, Lustre, GPFS, SMB) that several machines write to**: WAL needs shared memory. There, give every job a
-store of its own on local disk (``--shard``), copy it back, and merge.
-"""
+"""The command ``python -m sims.store``: look into stores, merge them, export them."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import sys
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-SCHEMA = 1
-APPLICATION_ID = 0x53546B74  # "STkt"
-_TABLES = """
-CREATE TABLE header (content TEXT NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE cells (number INTEGER PRIMARY KEY, what TEXT NOT NULL, chunk INTEGER NOT NULL);
-CREATE TABLE chunks (
-    cell INTEGER NOT NULL, first INTEGER NOT NULL, trials INTEGER NOT NULL,
-    counts TEXT NOT NULL, extra BLOB NOT NULL, seconds REAL NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY (cell, first)
-) WITHOUT ROWID;
-"""
+import tyro
 
-
-class StoreError(ValueError):
-    """A store that cannot be used; its text is the one line that the user sees."""
+from sims.commands import cli
+from sims.commands.output import check_files, deliver
+from sims.sweep.store import Store, StoreError, merge
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """The counts of trials first, ..., first + trials - 1 of a cell.
+class Info:
+    """What a store holds."""
 
-    Attributes
-    ----------
-    cell, first, trials : int
-    counts : tuple of int
-        Successes; one for each row that the cell gives.
-    extra : bytes
-        Little-endian float64 numbers that the rows need besides, or nothing.
-    seconds : float
-        What it took.
-    """
-
-    cell: int
-    first: int
-    trials: int
-    counts: tuple[int, ...]
-    extra: bytes = b""
-    seconds: float = 0.0
-
-    @property
-    def crc(self) -> int:
-        """Checksum of everything but the seconds."""
-        return zlib.crc32(self.extra, zlib.crc32(repr((self.cell, self.first, self.trials, self.counts)).encode()))
+    file: Annotated[str, tyro.conf.Positional, cli.values("FILE")]
+    """The store."""
+    json: bool = False
+    """Print JSON and nothing else."""
 
 
-def _agree(a: Chunk, b: Chunk) -> bool:
-    """Whether two chunks with the same start can both be right: a longer one has at least the shorter one's counts."""
-    if a.trials == b.trials:
-        return a.counts == b.counts
-    short, long = sorted((a, b), key=lambda chunk: chunk.trials)
-    rest = long.trials - short.trials
-    pairs = zip(short.counts, long.counts, strict=False)
-    return len(a.counts) == len(b.counts) and all(0 <= more - few <= rest for few, more in pairs)
+@dataclass(frozen=True)
+class Merge:
+    """Merge stores of one sweep. The inputs are not changed; merging again, or overlapping stores, adds nothing."""
+
+    out: Annotated[str, tyro.conf.Positional, cli.values("OUT")]
+    """The store that is to hold everything; made if there is none."""
+    parts: Annotated[tuple[str, ...], tyro.conf.Positional, cli.values("IN [IN ...]")]
+    """The stores to be read."""
+    json: bool = False
+    """Print JSON and nothing else."""
 
 
-class Store:
-    """An open store.
+@dataclass(frozen=True)
+class Export:
+    """What the sweep's command would have printed: the same rows, columns and verdicts."""
 
-    Parameters
-    ----------
-    path : str
-    create : tuple of (header, cells), optional
-        Make the store if there is none (or an empty file): a JSON-able mapping with the sweep's settings, and for every
-        cell its description (JSON text) and chunk size. Where the store exists, this is ignored.
-    write : bool
-        Open for writing.
-
-    Raises
-    ------
-    StoreError
-        There is no store, or the file is none, is damaged, was made by a later version or cannot be opened.
-
-    Attributes
-    ----------
-    header : dict
-    cells : list of (str, int)
-    """
-
-    def __init__(
-        self,
-        path: str,
-        *,
-        create: tuple[Mapping[str, Any], Sequence[tuple[str, int]]] | None = None,
-        write: bool = False,
-    ) -> None:
-        self.path = path
-        self.writes = write or create is not None
-        if Path(path).is_dir() or not path:
-            raise StoreError(f"--store must name a file, got {path!r}")
-        if create is None and not holds_something(path):
-            raise StoreError(f"{path}: no such store, or an empty file")
-        if create is not None and not Path(path).resolve().parent.is_dir():
-            raise StoreError(f"{path}: the folder {str(Path(path).parent)!r} does not exist")
-        with self._explained():
-            self._db = self._connect()
-        try:
-            with self._explained():
-                if create is not None:
-                    self._create(*create)
-                self._read()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _connect(self) -> sqlite3.Connection:
-        uri = Path(self.path).resolve().as_uri()
-        if self.writes:
-            return sqlite3.connect(f"{uri}?mode=rwc", uri=True, timeout=120.0, isolation_level=None)
-        db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=120.0, isolation_level=None)
-        try:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:  # a read-only folder: no writer can be there, so it may be read as it lies
-            db.close()
-            db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
-        return db
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's complaints into one line."""
-        try:
-            yield
-        except sqlite3.Error as problem:
-            text = str(problem)
-            code = getattr(problem, "sqlite_errorname", "") or ""
-            if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                why = "this is no store of a sweep, or it is damaged"
-            elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-                why = "cannot be written" if self.writes else "cannot be read"
-            elif code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-                why = "writing failed; every finished chunk is kept, and --resume goes on when there is room"
-            elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                why = "another process keeps it locked"
-            else:
-                why = "the store does not answer"
-            raise StoreError(f"{self.path}: {why} ({text})") from None
-
-    def _create(self, header: Mapping[str, Any], cells: Sequence[tuple[str, int]]) -> None:
-        db = self._db
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            self._wal()
-        with self._transaction():
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return  # another process was faster, or it was here before
-            for statement in _TABLES.split(";"):
-                db.execute(statement)
-            text = json.dumps(header, sort_keys=True)
-            db.execute("INSERT INTO header VALUES (?, ?)", (text, _crc_of_header(text, cells)))
-            db.executemany("INSERT INTO cells VALUES (?, ?, ?)", [(i, *cell) for i, cell in enumerate(cells)])
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    def _wal(self) -> None:
-        mode = self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise StoreError(f"{self.path}: this file system does not do for a store (WAL); use a local disk")
-
-    def _read(self) -> None:
-        db = self._db
-        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise StoreError(f"{self.path}: this is a database, but no store of a sweep")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA:
-            raise StoreError(f"{self.path}: a store of layout {version}; this version reads layout {SCHEMA}")
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise StoreError(f"{self.path}: the store is damaged ({' '.join(found.split())})")
-        if self.writes:
-            self._wal()
-            db.execute("PRAGMA synchronous = FULL")  # an acknowledged chunk survives a power cut
-        text, crc = db.execute("SELECT content, crc FROM header").fetchone() or ("", 0)
-        self.cells = [(what, int(chunk)) for what, chunk in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
-        if crc != _crc_of_header(text, self.cells):
-            raise StoreError(f"{self.path}: the store is damaged (its settings fail their checksum)")
-        self.header: dict[str, Any] = json.loads(text)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    def add(self, chunks: Iterable[Chunk]) -> int:
-        """Write chunks, all or none; returns how many were new. When it returns, they are on the disk.
-
-        Raises
-        ------
-        StoreError
-            A stored chunk has other counts (named), or the file cannot be written.
-        """
-        new = 0
-        with self._explained(), self._transaction():
-            for chunk in chunks:
-                old = self._chunk(chunk.cell, chunk.first)
-                if old is not None:
-                    if not _agree(old, chunk):
-                        raise StoreError(
-                            f"{self.path}: conflicting counts for the chunk of {chunk.trials} trials from trial "
-                            f"{chunk.first} of cell {chunk.cell} ({self.cells[chunk.cell][0]}): "
-                            f"{list(old.counts)} and {list(chunk.counts)}"
-                        )
-                    if old.trials >= chunk.trials:
-                        continue
-                new += 1
-                counts = json.dumps(list(chunk.counts))
-                self._db.execute(
-                    "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (chunk.cell, chunk.first, chunk.trials, counts, chunk.extra, chunk.seconds, chunk.crc),
-                )
-        return new
-
-    def grow(self, trials: int) -> None:
-        """Raise the number of trials per row that the sweep is after."""
-        with self._explained(), self._transaction():
-            if trials > self.header["trials"]:
-                self.header["trials"] = trials
-                text = json.dumps(self.header, sort_keys=True)
-                self._db.execute("UPDATE header SET content = ?, crc = ?", (text, _crc_of_header(text, self.cells)))
-
-    def _chunk(self, cell: int, first: int) -> Chunk | None:
-        return next(self._select("WHERE cell = ? AND first = ?", (cell, first)), None)
-
-    def chunks(self, cell: int) -> dict[int, Chunk]:
-        """The finished chunks of a cell by their first trial."""
-        with self._explained():
-            return {chunk.first: chunk for chunk in self._select("WHERE cell = ? ORDER BY first", (cell,))}
-
-    def _select(self, where: str, values: tuple[int, ...]) -> Iterator[Chunk]:
-        rows = self._db.execute(f"SELECT cell, first, trials, counts, extra, seconds, crc FROM chunks {where}", values)
-        for cell, first, trials, counts, extra, seconds, crc in rows:
-            try:
-                chunk = Chunk(cell, first, trials, tuple(json.loads(counts)), bytes(extra), float(seconds))
-                whole = chunk.crc == crc
-            except (ValueError, TypeError):
-                whole = False
-            if not whole:
-                raise StoreError(f"{self.path}: the store is damaged (chunk {first} of cell {cell} fails its checksum)")
-            yield chunk
-
-    def done(self) -> tuple[int, int, float]:
-        """Finished chunks, their trials and their seconds, over all cells."""
-        with self._explained():
-            row = self._db.execute("SELECT count(*), total(trials), total(seconds) FROM chunks").fetchone()
-            return int(row[0]), int(row[1]), float(row[2])
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self.close()
+    file: Annotated[str, tyro.conf.Positional, cli.values("FILE")]
+    """The store."""
+    json: bool = False
+    """Print the result as JSON and nothing else."""
+    csv: Annotated[str | None, cli.values("FILE")] = None
+    """Also write the rows as CSV."""
+    plot: Annotated[str | None, cli.values("FILE")] = None
+    """Also draw the result (.png, .pdf or .svg)."""
+    partial: bool = False
+    """Export the finished cells of an unfinished sweep."""
+    check: bool = False
+    """Exit with 1 if a proved bound is refuted."""
+    quiet: bool = False
+    """No table."""
 
 
-def _crc_of_header(text: str, cells: Sequence[tuple[str, int]]) -> int:
-    return zlib.crc32(repr((text, [tuple(cell) for cell in cells])).encode())
+def _plan(store: Store) -> Any:
+    from sims.sweep.kinds import SWEEPABLE
+    from sims.sweep.plan import Plan
+
+    experiment = store.header["settings"]["experiment"]
+    if experiment not in SWEEPABLE:
+        raise StoreError(f"{store.path} is a sweep of {experiment}, which this version does not know")
+    options = {**store.header["options"], "trials": store.header["trials"]}
+    return SWEEPABLE[experiment], Plan(experiment, options, [text for text, _ in store.cells])
 
 
-def holds_something(path: str) -> bool:
-    """Whether there is a file with something in it."""
-    return Path(path).is_file() and Path(path).stat().st_size > 0
+def describe(store: Store) -> dict[str, Any]:
+    """What a store holds, as data."""
+    from sims.sweep.plan import Replay, pieces
+
+    options, trials = store.header["options"], store.header["trials"]
+    first, until = options["first_trial"], options.get("until")
+    finished = [Replay(store.chunks(number)).demand(first, trials, until) is None for number in range(len(store.cells))]
+    chunks, counted, seconds = store.done()
+    return {
+        "schema": "strong-tickets/sims.store.info/1",
+        "file": store.path,
+        "settings": store.header["settings"],
+        "made": store.header["made"],
+        "trials": trials,
+        "cells": len(store.cells),
+        "finished_cells": sum(finished),
+        "chunks": chunks,
+        "chunks_in_all": sum(len(pieces(first, trials, size)) for _, size in store.cells) if until is None else None,
+        "counted_trials": counted,
+        "worker_seconds": seconds,
+        "finished": all(finished),
+    }
 
 
-def difference(a: Store, header: Mapping[str, Any], cells: Sequence[tuple[str, int]]) -> str | None:
-    """The first setting in which a sweep differs from that of a store, as text; None if it is the same sweep."""
-    one, other = dict(a.header["settings"]), dict(header["settings"])
-    for key in sorted(one.keys() | other.keys()):
-        if one.get(key) != other.get(key):
-            return f"{key} {json.dumps(one.get(key))} there, {json.dumps(other.get(key))} here"
-    if a.cells != [tuple(cell) for cell in cells]:
-        return "the same settings, but other cells or chunks; it was made by another version"
-    return None
+def _info(flags: Info) -> int:
+    from sims.sweep.cost import duration
+
+    with Store(flags.file) as store:
+        found = describe(store)
+    if flags.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    settings = found["settings"]
+    print(f"{flags.file}: a sweep of {settings['experiment']}, seed {settings['seed']}, {found['trials']} trials a row")
+    for key, value in sorted(settings.items()):
+        if key not in ("experiment", "seed") and value is not None:
+            print(f"  {key} {' '.join(map(str, value)) if isinstance(value, list) else value}")
+    of = "" if found["chunks_in_all"] is None else f" of {found['chunks_in_all']}"
+    print(f"{found['finished_cells']} of {found['cells']} cells are finished: {found['chunks']}{of} chunks, "
+          f"{found['counted_trials']:.6g} trials, {duration(found['worker_seconds'])} of work")  # fmt: skip
+    print("finished: python -m sims.store export reads it" if found["finished"] else "unfinished: --resume goes on")
+    return 0
 
 
-def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
-    """Merge stores of one sweep; returns the chunks that were new in ``out`` and the chunks it now holds.
+def _merge(flags: Merge) -> int:
+    if not flags.parts:
+        raise cli.UsageError("merge takes OUT IN [IN ...]")
+    new, total = merge(flags.out, flags.parts)
+    if flags.json:
+        print(
+            json.dumps({"schema": "strong-tickets/sims.store.merge/1", "out": flags.out, "new": new, "chunks": total})
+        )
+        return 0
+    print(f"{flags.out}: {new} new chunks, {total} in all")
+    return 0
 
-    Parameters
-    ----------
-    out : str
-        Made if there is none; its own chunks are kept.
-    parts : sequence of str
-        Never changed.
 
-    Raises
-    ------
-    StoreError
-        One of them is no store, is of another sweep, or has other counts for the same chunk; ``out`` is then what it
-        was, up to the parts before that one.
-    """
-    opened = []
-    with contextlib.ExitStack() as stack:
-        for part in parts:
-            if Path(part).resolve() == Path(out).resolve():
-                raise StoreError(f"{part}: the output is also an input")
-            opened.append(stack.enter_context(Store(part)))
-        head = opened[0]
-        for source in opened:
-            unlike = difference(head, source.header, source.cells)
-            if unlike is not None:
-                raise StoreError(f"{source.path} is of another sweep than {head.path}: {unlike}")
-        target = stack.enter_context(Store(out, create=(head.header, head.cells)))
-        unlike = difference(target, head.header, head.cells)
-        if unlike is not None:
-            raise StoreError(f"{out} is of another sweep than {head.path}: {unlike}")
-        new = 0
-        for source in opened:
-            target.grow(source.header["trials"])
-            try:
-                new += target.add(chunk for cell in range(len(source.cells)) for chunk in source.chunks(cell).values())
-            except StoreError as problem:
-                raise StoreError(f"merging {source.path}: {problem}") from None
-        return new, target.done()[0]
+def _export(flags: Export) -> int:
+    from sims.sweep.plan import Missing, Replay
+
+    with Store(flags.file) as store:
+        sweepable, plan = _plan(store)
+        check_files(flags, curves=len(plan.cells), settings_of="cells")
+        replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
+        seconds = store.done()[2]
+    first, trials, until = plan.options["first_trial"], plan.options["trials"], plan.options.get("until")
+    whole = [replay.demand(first, trials, until) is None for replay in replays]
+    if flags.partial:
+        plan, keep = sweepable.restrict(plan, whole)
+        replays = [replays[number] for number in keep]
+    if not plan.cells:
+        raise StoreError(f"{flags.file}: no cell is finished yet")
+    try:
+        finished = sweepable.finish(plan, replays, seconds)
+    except Missing:
+        missing = sum(not ok for ok in whole)
+        raise StoreError(
+            f"{flags.file}: {missing} of {len(whole)} cells are unfinished; --resume the sweep, merge what is missing, "
+            "or export with --partial"
+        ) from None
+    return deliver(finished.result, flags, draw=finished.draw, show=finished.show)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command ``python -m sims.store``; see ``sims.store_cli``."""
-    from sims.store_cli import main as command
+    """The command; see ``--help``."""
+    args = list(sys.argv[1:] if argv is None else argv)
 
-    return command(argv)
+    def work(_: Sequence[str] | None) -> int:
+        verb = args[0] if args else None
+        if verb in ("-h", "--help"):
+            import sims.store
+
+            print(f"usage: python -m sims.store {{info,merge,export}} ...\n\n{sims.store.__doc__}")
+            return 0
+        prog = f"python -m sims.store {verb}"
+        if verb == "info":
+            return _info(cli.parse(Info, args[1:], prog=prog))
+        if verb == "merge":
+            return _merge(cli.parse(Merge, args[1:], prog=prog))
+        if verb == "export":
+            return _export(cli.parse(Export, args[1:], prog=prog))
+        raise cli.UsageError(f"the first word says what to do: info, merge or export; got {verb or 'nothing'}")
+
+    return cli.run(work, argv)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+__all__ = ["describe", "main"]

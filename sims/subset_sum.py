@@ -6,7 +6,7 @@ upper bound and a sharp prediction, and says how large n must be.
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sims.result import Result
+from sims.commands.table import Bounds, Cell, Experiment, Flags, check_grid, draws, run_table, windows
 from sims.solver.curve import GridCurve
-from sims.table import Bounds, Cell, Experiment, Flags, check_grid, draws, run_table, windows
-from sims.trials import Count, Counts
+from sims.statistics.result import Result
+from sims.statistics.trials import Count, Counts
 
 _PIECE_HALF_SUMS = 2**23
 _PIECE_VALUES = 2**15

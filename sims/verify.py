@@ -6,7 +6,7 @@ computation where nothing is random, and then statements that are wrong on purpo
 
 from __future__ import annotations
 
-from sims import cli
+from sims.commands import cli
 
 cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from sims.philox import MAX_SEED
-from sims.result import Result, check_output, print_json, provenance, write_text
 from sims.solver.memory import default_jobs
+from sims.solver.philox import MAX_SEED
+from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
 MAX_BUDGET = 86_400.0
 
@@ -108,7 +108,9 @@ def verify(flags: Verify) -> int:
         check_output(flag, path)
     if flags.readme is not None and flags.only:
         raise cli.UsageError("--readme needs every claim: leave out --only")
-    from sims.checks import _readme, _report, _run
+    from sims.checks import readme as _readme
+    from sims.checks import report as _report
+    from sims.checks import run as _run
 
     if flags.readme is not None:
         _readme.rewritten(Path(flags.readme).read_text(encoding="utf-8"), [], flags.readme)
@@ -146,7 +148,7 @@ def verify(flags: Verify) -> int:
 
 
 def _print_list(ids: Sequence[str], checks: Sequence[object]) -> int:
-    from sims.checks._check import Fact, Point, Untested
+    from sims.checks.check import Fact, Point, Untested
     from theory.claims import BY_ID
 
     for name in ids:

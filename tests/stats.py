@@ -1,6 +1,7 @@
 """Calibrated statistical assertions: each states its false-alarm rate, and its power is a number one can ask for.
 
-Everything is exact binomial arithmetic through SciPy's distributions; nothing is shared with ``sims.intervals``.
+Everything is exact binomial arithmetic through SciPy's distributions; nothing is shared with
+``sims.statistics.intervals``.
 """
 
 from __future__ import annotations

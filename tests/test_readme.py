@@ -59,7 +59,8 @@ def test_flags_of_every_command_exist(capsys: pytest.CaptureFixture) -> None:
     for module, rest in commands:
         if module.startswith("nets."):
             pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
-        main = importlib.import_module(module).main
+        found = importlib.import_module(module)
+        main = importlib.import_module(f"{module}.__main__").main if hasattr(found, "__path__") else found.main
         words = shlex.split(rest)
         flags = {word for word in words if word.startswith("--")} - {"--help"}
         leading = list(itertools.takewhile(lambda word: not word.startswith("-"), words))  # a subcommand, say

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.stats import FALSE_ALARM, assert_at_least, assert_at_most, assert_probability, assert_same_law, power_against
+from tests.stats import (
+    FALSE_ALARM,
+    assert_at_least,
+    assert_at_most,
+    assert_probability,
+    assert_same_law,
+    power_against,
+)
 
 
 @pytest.mark.parametrize(("p", "trials"), [(0.5, 1000), (0.01, 5000), (0.999, 2000)])

@@ -6,13 +6,13 @@ One file per section; a new section adds its tuple to CLAIMS. A test resolves ev
 
 from __future__ import annotations
 
-from theory._claim import Claim, Status
-from theory._claims_binary import BINARY
-from theory._claims_coverage import COVERAGE
-from theory._claims_neighbours import NEIGHBOURS
-from theory._claims_networks import NETWORKS
-from theory._claims_recycling import RECYCLING
-from theory._claims_sums import SINGLE_WEIGHT, SUBSET_SUM
+from theory.binary_weights.claims import BINARY
+from theory.claim import Claim, Status
+from theory.coverage.claims import COVERAGE
+from theory.necessary.claims import NEIGHBOURS
+from theory.network.claims import NETWORKS
+from theory.recycling.claims import RECYCLING
+from theory.subset_sum.claims import SINGLE_WEIGHT, SUBSET_SUM
 
 __all__ = ["BY_ID", "CLAIMS", "Claim", "Status"]
 

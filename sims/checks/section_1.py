@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, equal, generator, single
-from sims.philox import GRID_BITS, uniforms
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, equal, generator, single
+from sims.commands.table import Cell
 from sims.single_weight import draws_counter
-from sims.table import Cell
-from sims.trials import Count
+from sims.solver.philox import GRID_BITS, uniforms
+from sims.statistics.trials import Count
 from theory import single_weight as theory
 
 Alpha = float | Literal["uniform"]

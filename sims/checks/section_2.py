@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sims.checks import _sums
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, all_true, equal, generator, single
-from sims.philox import uniforms
+from sims.checks import sums as _sums
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, all_true, equal, generator, single
+from sims.commands.table import Cell
 from sims.solver import best_subsets
+from sims.solver.philox import uniforms
+from sims.statistics.trials import Count
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell
-from sims.trials import Count
 from theory import subset_sum as theory
 
 CELLS = (

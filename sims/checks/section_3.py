@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sims.checks import _shares
-from sims.checks._check import (
+from sims.checks import shares as _shares
+from sims.checks.check import (  # fmt: skip
     Check,
     Closest,
     Fact,
@@ -22,10 +22,10 @@ from sims.checks._check import (
     equal,
     generator,
     single,
-)  # fmt: skip
+)
 from sims.coverage import CoverageCounter, Setting
-from sims.philox import uniforms
-from sims.trials import Count
+from sims.solver.philox import uniforms
+from sims.statistics.trials import Count
 from theory import coverage as theory
 
 SETTINGS = (

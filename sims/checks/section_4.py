@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sims.checks import _gadgets
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, all_true, at_most, equal, generator, single
-from sims.philox import uniforms
-from theory import gadget
-from theory import network_width as theory
+from sims.checks import gadgets as _gadgets
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, all_true, at_most, equal, generator, single
+from sims.solver.philox import uniforms
+from theory.network import gadget
+from theory.network import width as theory
 
 
 def checks(seed: int) -> list[Check]:

@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from sims.checks import _gadgets, _products
-from sims.checks._check import (
+from sims.checks import gadgets as _gadgets
+from sims.checks import products as _products
+from sims.checks.check import (  # fmt: skip
     Check,
     Closest,
     Fact,
@@ -21,8 +22,8 @@ from sims.checks._check import (
     equal,
     generator,
     single,
-)  # fmt: skip
-from sims.philox import uniforms
+)
+from sims.solver.philox import uniforms
 from theory import product_sum as theory
 from theory.coverage import share_failure_bound
 

@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from sims.checks import _packing, _sums
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, all_true, at_most, equal, generator
+from sims.checks import packing as _packing
+from sims.checks import sums as _sums
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, all_true, at_most, equal, generator
+from sims.commands.table import Cell
+from sims.statistics.trials import Count
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell
-from sims.trials import Count
-from theory import necessary, network_width, product_sum, subset_sum, trade_off, widths
+from theory import necessary, product_sum, subset_sum
+from theory.necessary import trade_off, widths
+from theory.network import width as network_width
 
 _QUOTED = "quoted formula at random numbers; its truth is not tested"
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sims.checks import _multisets
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, equal, generator, measured, own_seed, single
-from sims.checks._multisets import multisets
-from sims.philox import TARGETS, uniforms
+from sims.checks import multisets as _multisets
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, equal, generator, measured, own_seed, single
+from sims.checks.multisets import multisets
+from sims.commands.table import Cell
+from sims.solver.philox import TARGETS, uniforms
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell
 from theory import recycling as theory
 from theory import subset_sum
 

@@ -9,16 +9,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from sims.binary_sums import best_errors, sign_options
 from sims.binary_weights import binary_counter
-from sims.checks import _deep
-from sims.checks._check import Check, Closest, Fact, Point, Simulation, at_most, equal, generator, measured, single
-from sims.philox import uniforms
+from sims.checks import deep as _deep
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, at_most, equal, generator, measured, single
+from sims.commands.table import Cell
+from sims.solver.binary_sums import best_errors, sign_options
+from sims.solver.philox import uniforms
+from sims.statistics.trials import Count
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell
-from sims.trials import Count
 from theory import binary_weights as theory
-from theory._binary_depth import DeepWidth
+from theory.binary_weights.depth import DeepWidth
 
 ROUNDING = 1e-12
 """Errors are compared with eps plus this; no case lies so near."""

@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _choice, _stream, _vector, stream
+from sims.solver import stream
 from sims.solver.best_on_grid import shared_on_grid
 from sims.solver.fixed_point import Floats, Integers, exact_error, finite_numbers, to_fixed_point, window
 from sims.solver.grid import GridSolver
+from sims.solver.kernels import choice as _choice
+from sims.solver.kernels import stream as _stream
+from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch, check_size, default_jobs
 
 _CALL_HALF_SUMS = 2**24

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _choice, _shared, _vector
 from sims.solver.fixed_point import Integers
+from sims.solver.kernels import choice as _choice
+from sims.solver.kernels import shared as _shared
+from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch
 
 

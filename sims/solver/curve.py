@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _curve, _vector
 from sims.solver.fixed_point import Integers
+from sims.solver.kernels import curve as _curve
+from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch
 
 

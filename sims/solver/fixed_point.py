@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver._choice import LIMIT
+from sims.solver.kernels.choice import LIMIT
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

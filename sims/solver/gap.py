@@ -14,8 +14,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _bitmap, _gap
 from sims.solver.fixed_point import Floats, Integers, to_fixed_point
+from sims.solver.kernels import bitmap as _bitmap
+from sims.solver.kernels import gap as _gap
 from sims.solver.memory import check_scratch
 
 FIRST_CAPACITY = 2**24

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _choice, _stream, _vector, stream
+from sims.solver import stream
 from sims.solver.fixed_point import Integers
+from sims.solver.kernels import choice as _choice
+from sims.solver.kernels import stream as _stream
+from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch, check_size
 
 

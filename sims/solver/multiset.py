@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _multiset
 from sims.solver.best import in_threads
 from sims.solver.fixed_point import Floats, Integers, exact_error, finite_numbers, to_fixed_point
+from sims.solver.kernels import multiset as _multiset
 from sims.solver.memory import available_bytes, default_jobs, readable
 
 _MOST_HALF_SUMS = 2**30

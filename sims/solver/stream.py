@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import _stream
+from sims.solver.kernels import stream as _stream
 
 _FEW_PAIRS = 2**12
 _PIECE_HALF_SUMS = 2**18

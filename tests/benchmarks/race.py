@@ -22,12 +22,12 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from sims import cli
-from sims.philox import GRID_BITS, grid_draws, uniforms
-from sims.result import Result, check_output, provenance, write_text
+from sims.commands import cli
 from sims.solver import best_subsets
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
+from sims.solver.philox import GRID_BITS, grid_draws, uniforms
+from sims.statistics.result import Result, check_output, provenance, write_text
 from tests.benchmarks.peers import PEERS
 
 ALPHA = 0.5

@@ -25,7 +25,7 @@ def weights() -> list[np.ndarray]:
 @pytest.mark.parametrize("kind", ["shared", "private"])
 @pytest.mark.benchmark(group=f"397,000 weights, value sets, n = {N}")
 def test_value_sets(benchmark: object, kind: str, jobs: int, weights: list[np.ndarray]) -> None:
-    from nets.value_sets import ValueSets
+    from nets.construction.value_sets import ValueSets
 
     sets = ValueSets(kind, seed=1, n=N, size=0.4)
     sets.solve(1, weights[0][:8, :8])
@@ -39,8 +39,8 @@ def test_value_sets(benchmark: object, kind: str, jobs: int, weights: list[np.nd
 
 @pytest.mark.benchmark(group=f"397,000 weights, layered, both halves of layer 1, n = {N_LAYERED}")
 def test_layered(benchmark: object, weights: list[np.ndarray]) -> None:
-    from nets.prune_approx import prune
-    from nets.source import Source
+    from nets.construction.prune_approx import prune
+    from nets.construction.source import Source
 
     target = [torch.from_numpy(weight) for weight in weights]
     prune([target[1]], Source(WIDTHS[1:], 4, seed=1), construction="subset-sum", halves="needed", jobs=2)
@@ -56,7 +56,7 @@ def test_layered(benchmark: object, weights: list[np.ndarray]) -> None:
 def test_rebuild(benchmark: object, weights: list[np.ndarray]) -> None:
     import hashlib
 
-    from nets.value_sets import ValueSets
+    from nets.construction.value_sets import ValueSets
 
     sets = ValueSets("shared", seed=1, n=N, size=0.4)
     made = sets.solve(1, weights[0])

@@ -11,13 +11,13 @@ import threading
 import numpy as np
 import pytest
 
-from sims.philox import GRID_BITS, grid_draws, uniforms
+from sims.commands.table import Cell
 from sims.solver import best_subsets, best_subsets_shared
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
+from sims.solver.philox import GRID_BITS, grid_draws, uniforms
+from sims.statistics.trials import count_trials
 from sims.subset_sum import subset_sum_counter
-from sims.table import Cell
-from sims.trials import count_trials
 
 N, SOLVES, ALPHA = 21, 2000, 0.5
 

@@ -6,7 +6,7 @@ import pytest
 
 from figures import binary_weights as figure
 from figures.recipe import load, make
-from sims.result import Result
+from sims.statistics.result import Result
 
 
 def test_smoke_draws_and_is_reproducible(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ pytest.importorskip("jinja2", reason="Jinja2 is not installed (extra: report)")
 
 from figures import report
 from figures.registry import recipe
-from theory import network_width, single_weight, subset_sum
+from theory import single_weight, subset_sum
+from theory.network import width as network_width
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the explorer is not tested")

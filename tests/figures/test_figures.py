@@ -9,7 +9,7 @@ from figures import coverage, single_weight, subset_sum
 from sims import coverage as coverage_command
 from sims import single_weight as single_weight_command
 from sims import subset_sum as subset_sum_command
-from sims.result import Result
+from sims.statistics.result import Result
 
 CASES = [
     (subset_sum, subset_sum_command, ["--R", "1", "5", "--eps", "0.1"]),

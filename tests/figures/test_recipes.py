@@ -9,7 +9,7 @@ from figures import recipe as recipes
 from figures.__main__ import main as draw_all
 from figures.registry import NAMES, recipe
 from figures.style import house_style
-from sims.result import Result
+from sims.statistics.result import Result
 
 NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy"}
 

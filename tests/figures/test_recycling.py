@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from figures import recipe, recycling
-from sims.result import Result
+from sims.statistics.result import Result
 from theory.recycling import interpolated_R
 
 

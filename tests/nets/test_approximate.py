@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from nets import _subset_sum, approximate, value_sets
-from nets._threads import ordered
-from nets.prune_approx import prune
-from nets.source import Source
-from nets.target import with_biases
-from nets.target_io import digits_split, from_digits
+from nets import approximate
+from nets.construction import subset_sum as _subset_sum
+from nets.construction import value_sets
+from nets.construction.prune_approx import prune
+from nets.construction.source import Source
+from nets.construction.value_sets import ValueSets
+from nets.targets.files import digits_split, from_digits
+from nets.targets.target import with_biases
+from nets.threads import ordered
 from nets.ticket import load_ticket
-from nets.value_sets import ValueSets
 from sims.solver import best_subsets
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from tests import naive

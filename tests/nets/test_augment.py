@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nets import augment as module
-from nets.augment import AUGMENTATIONS, DRAWS, augment, crop_boxes
+from nets.data import augment as module
+from nets.data.augment import AUGMENTATIONS, DRAWS, augment, crop_boxes
 from tests import stats
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from nets.biprop import Biprop, Mpt11, SignActivation, binary_gain
-from nets.find_tickets import find_tickets
-from nets.method import make_method
+from nets.search.find import find_tickets
+from nets.search.methods.biprop import Biprop, Mpt11, SignActivation, binary_gain
+from nets.search.methods.method import make_method
 
 
 def convnet():

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.ascent import _value_and_slope
 from nets.certificate import certify, certify_batch, first_layer_sup, spectral_norm_upper
-from nets.target import Target, random_target
+from nets.certificate.ascent import _value_and_slope
+from nets.targets.target import Target, random_target
 from tests.naive_regions import difference, exact_sup
 
 DOMAIN = st.sampled_from(["l2", "linf"])
@@ -331,7 +331,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     pairs = [tuple(torch.randn((5, *w.shape), generator=generator, dtype=torch.float64) for _ in range(2))
              for w in target.weights]  # fmt: skip
     whole = certify_batch(target, pairs)
-    monkeypatch.setattr("nets.certificate._CHUNK_BYTES", 1)
+    monkeypatch.setattr("nets.certificate.bracket._CHUNK_BYTES", 1)
     chunked = certify_batch(target, pairs)
     assert torch.allclose(whole.lower, chunked.lower, rtol=1e-9, atol=0)
     assert torch.allclose(whole.upper, chunked.upper, rtol=1e-12, atol=0)

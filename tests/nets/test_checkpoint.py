@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from nets.checkpoint import SCHEMA, CheckpointError, digest, load_checkpoint, save_checkpoint
-from nets.run_folder import RunError, RunFolder, append_metrics, check_same, write_metrics
+from nets.training.checkpoint import SCHEMA, CheckpointError, digest, load_checkpoint, save_checkpoint
+from nets.training.run_folder import RunError, RunFolder, append_metrics, check_same, write_metrics
 
 CONTENT = {
     "weights": {"a": torch.arange(6.0).reshape(2, 3), "empty": torch.zeros(0), "flag": torch.tensor(True)},
@@ -108,7 +108,7 @@ def test_a_failed_write_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.
 
 WRITER = """
 import sys, torch
-from nets.checkpoint import save_checkpoint
+from nets.training.checkpoint import save_checkpoint
 x = torch.zeros(400_000)
 for i in range(10**6):
     save_checkpoint(sys.argv[1], {"i": i, "x": x + i})

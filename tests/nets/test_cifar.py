@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nets import _cifar
+from nets.data import cifar as _cifar
 from nets.data import load_data
 
 
@@ -125,7 +125,7 @@ def test_numpy_itself_is_never_called():
     assert found.args == (3,)
     for name in (b"numpy\nndarray", b"numpy\ndtype", b"numpy.core.multiarray\n_reconstruct"):
         known = _cifar._Reader(io.BytesIO(b"\x80\x02c" + name + b"\n.")).load()
-        assert known.__module__ == "nets._cifar"
+        assert known.__module__ == "nets.data.cifar"
 
 
 def test_outside_objects_are_refused():

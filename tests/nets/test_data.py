@@ -12,11 +12,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from nets import augment as augmentation
-from nets._split import AUGMENT, ORDER, Split, image_draws
 from nets.data import AUGMENTS, DATASETS, NORMALISE, load_data
-from nets.target_io import digits_split
-from sims import philox
+from nets.data import augment as augmentation
+from nets.data.split import AUGMENT, ORDER, Split, image_draws
+from nets.targets.files import digits_split
+from sims.solver import philox
 from tests import stats
 
 DATA = Path(os.environ.get("STRONGTICKETS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "mnist"

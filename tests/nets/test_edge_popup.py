@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from nets.edge_popup import EdgePopup
-from nets.find_tickets import find_tickets
-from nets.method import METHODS, make_method
+from nets.search.find import find_tickets
+from nets.search.methods.edge_popup import EdgePopup
+from nets.search.methods.method import METHODS, make_method
 
 DENSITY = 0.4
 

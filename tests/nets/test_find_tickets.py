@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from nets.find_tickets import TicketSearch, find_tickets
-from nets.method import METHODS, Event, make_method
-from nets.ticket_draws import rebuild_weight
-from nets.ticket_layers import TicketConv2d, TicketLayer, TicketLinear
+from nets.search.draws import rebuild_weight
+from nets.search.find import TicketSearch, find_tickets
+from nets.search.layers import TicketConv2d, TicketLayer, TicketLinear
+from nets.search.methods.method import METHODS, Event, make_method
 
 
 class Block(nn.Module):

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from nets import found_ticket as command
 from nets.found_ticket import export_ticket, load_found, verify
-from nets.found_ticket_io import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from nets.recipes import METHODS
-from nets.ticket_file import TicketError
-from nets.train_settings import resolve
-from nets.training import Training
-from nets.training_parts import Parts, build
+from nets.tickets.file import TicketError
+from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.training.loop import Training
+from nets.training.parts import Parts, build
+from nets.training.recipes import METHODS
+from nets.training.settings import resolve
 
 FOUND = [method for method in METHODS if method != "dense"]
 CASES = [

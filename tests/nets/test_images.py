@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nets import _images, augment
-from nets._split import FileSplit, image_draws
-from nets.data import load_data
+from nets.data import augment, load_data
+from nets.data import images as _images
+from nets.data.split import FileSplit, image_draws
 
 DATA = Path(os.environ.get("STRONGTICKETS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 JPEG = DATA / "cifar10-jpeg.tar.xz"
@@ -154,7 +154,7 @@ def test_files_are_not_read_ahead_without_bound(tmp_path, monkeypatch):
     data = load_data("imagefolder", root, workers=1)
     opened = []
     original = _images.open_image
-    monkeypatch.setattr("nets._split.open_image", lambda path, name: opened.append(path) or original(path, name))
+    monkeypatch.setattr("nets.data.split.open_image", lambda path, name: opened.append(path) or original(path, name))
     batches = data.test.batches(1)
     next(batches)
     while len(opened) < 3:  # the reader works on while nobody asks

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from nets.find_tickets import find_tickets
-from nets.iterand import IteRand
-from nets.method import make_method
-from nets.ticket_draws import COINS, WEIGHTS, rebuild_weight
-from sims.philox import uniforms
+from nets.search.draws import COINS, WEIGHTS, rebuild_weight
+from nets.search.find import find_tickets
+from nets.search.methods.iterand import IteRand
+from nets.search.methods.method import make_method
+from sims.solver.philox import uniforms
 from tests.nets.test_biprop import convnet, run
 from tests.stats import assert_probability, power_against
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
 
 from nets import main_theorem as command
 from tests.stats import assert_at_least, assert_probability, power_against
-from theory import network_width
+from theory.network import width as network_width
 
 COLUMNS = """
 widths eps delta R statement construction n width_factor param_factor trials successes refuted undecided success

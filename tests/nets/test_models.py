@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nets.biprop import SignActivation
-from nets.models import ARCHS, make_model, weight_layers
+from nets.search.methods.biprop import SignActivation
+from nets.training.models import ARCHS, make_model, weight_layers
 
 CIFAR = (3, 32, 32)
 

@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nets._pick_torch import first_min
-from nets.prune_approx import prune, scan_layer, simulate_trials
-from nets.pruned import Kept, Pruned
-from nets.source import Source, trial_seeds
-from nets.target import Target, random_target
-from sims import philox
-from sims.solver import best_subset
-from theory.gadget import weight_log_miss_prob, window_success_prob
+from nets.construction.pick_torch import first_min
+from nets.construction.prune_approx import prune, scan_layer, simulate_trials
+from nets.construction.pruned import Kept, Pruned
+from nets.construction.source import Source, trial_seeds
+from nets.targets.target import Target, random_target
+from sims.solver import best_subset, philox
+from theory.network.gadget import weight_log_miss_prob, window_success_prob
 
 FALSE_ALARM = 1e-6
 SEEDS = st.integers(0, 2**64 - 1)
@@ -55,8 +54,8 @@ def test_forward_is_mask_times_source_and_the_effective_form(
     dense = pruned.dense()
     by_lists = pruned(x)
     with monkeypatch.context() as patch:
-        patch.setattr("nets.pruned._DENSE", 0)
-        patch.setattr("nets.pruned._CHUNK", 1)
+        patch.setattr("nets.construction.pruned._DENSE", 0)
+        patch.setattr("nets.construction.pruned._CHUNK", 1)
         torch.testing.assert_close(pruned(x), by_lists, rtol=0, atol=1e-12)
     assert by_lists.shape == (5, 7, 2)
     assert by_lists.dtype == torch.float64
@@ -191,8 +190,8 @@ def test_trials_do_not_depend_on_parts_or_threads(monkeypatch: pytest.MonkeyPatc
     target = random_target(WIDTHS, seed=0)
     options = {"eta": 0.2, "construction": "window", "R": 30, "seed": 5}
     whole = simulate_trials(target, 3, trials=20, jobs=1, **options)
-    monkeypatch.setattr("nets.prune_approx._TASK_DRAWS", 10)
-    monkeypatch.setattr("nets.prune_approx._RECORD_TRIALS", 100)
+    monkeypatch.setattr("nets.construction.prune_approx._TASK_DRAWS", 10)
+    monkeypatch.setattr("nets.construction.prune_approx._RECORD_TRIALS", 100)
     parts = [simulate_trials(target, 3, first_trial=k, trials=10, jobs=3, **options) for k in (0, 10)]
     for i in range(2):
         for half in range(2):
@@ -209,7 +208,7 @@ def test_torch_operations_find_the_same_records(
 ) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    monkeypatch.setattr("nets._pick_torch.budget", lambda _: budget)
+    monkeypatch.setattr("nets.construction.pick_torch.budget", lambda _: budget)
     by_law = case.get("sampler") == "nearest"
     eta = case.get("eta", 1.0)
     n = case["n"][0] if isinstance(case["n"], tuple) else case["n"]

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from nets.find_tickets import find_tickets
-from nets.method import make_method
-from nets.recycle import BipropRecycle, Recycle, recycle
-from nets.ticket_draws import rebuild_weight
-from nets.ticket_layers import TicketConv2d, TicketLinear
+from nets.search.draws import rebuild_weight
+from nets.search.find import find_tickets
+from nets.search.layers import TicketConv2d, TicketLinear
+from nets.search.methods.method import make_method
+from nets.search.methods.recycle import BipropRecycle, Recycle, recycle
 from tests.nets.test_biprop import convnet, run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nets import train as command
-from nets.run_folder import RunFolder
+from nets.training.run_folder import RunFolder
 
 QUICK = ["--width", "0.05", "--epochs", "1", "--seed", "3", "--device", "cpu"]
 

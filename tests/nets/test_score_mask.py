@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.score_mask import _select, count_to_keep, keep_mask, keep_masks_global
+from nets.search.score_mask import _select, count_to_keep, keep_mask, keep_masks_global
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 KEYS = st.lists(

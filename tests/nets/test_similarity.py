@@ -16,8 +16,8 @@ from scipy import stats
 
 from nets import similarity as command
 from nets import train
-from nets.mask import Mask
-from nets.mask_similarity import norms, overlap, pairs, together
+from nets.construction.mask import Mask
+from nets.search.mask_similarity import norms, overlap, pairs, together
 from nets.similarity import MaskSet, compare, summarise
 from tests.stats import FALSE_ALARM
 
@@ -165,7 +165,7 @@ def tickets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_several_tickets_in_the_same_weights(tickets: Path, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
-    from nets.checkpoint import load_checkpoint
+    from nets.training.checkpoint import load_checkpoint
 
     runs = sorted(str(path) for path in (tickets / "prize").iterdir())
     csv, picture = tmp_path / "rows.csv", tmp_path / "a.svg"

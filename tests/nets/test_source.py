@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nets.source import Source, draws_torch, per_layer_n, philox_torch, trial_seeds
-from sims import philox
+from nets.construction.source import Source, draws_torch, per_layer_n, philox_torch, trial_seeds
+from sims.solver import philox
 
 FALSE_ALARM = 1e-6
 SEEDS = st.integers(0, 2**64 - 1)
@@ -49,7 +49,7 @@ def test_matrices_are_the_elements_whatever_the_pieces(monkeypatch: pytest.Monke
     source = Source([3, 2, 1], (2, 3), seed=9, R=4)
     assert source.source_widths == (3, 12, 2, 12, 1)
     whole = [source.matrix(layer, draw=3) for layer in (1, 2, 3, 4)]
-    monkeypatch.setattr("nets.source._CHUNK", 5)
+    monkeypatch.setattr("nets.construction.source._CHUNK", 5)
     for layer, matrix in enumerate(whole, 1):
         rows, cols = source.shape(layer)
         assert matrix.shape == (rows, cols)

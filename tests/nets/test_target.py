@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
-from nets.target import Target, TargetError, from_sequential, random_target, with_biases
-from nets.target_io import digits_split, from_digits, from_state_dict, load_target
+from nets.targets.files import digits_split, from_digits, from_state_dict, load_target
+from nets.targets.target import Target, TargetError, from_sequential, random_target, with_biases
 
 WIDTHS = st.lists(st.integers(1, 5), min_size=2, max_size=5)
 

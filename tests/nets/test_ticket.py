@@ -15,9 +15,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from nets import approximate, ticket
-from nets.target import Target
-from nets.ticket_file import TicketError, checksum
-from nets.ticket_io import Ticket, read_ticket, save_ticket
+from nets.targets.target import Target
+from nets.tickets.approximation_file import Ticket, read_ticket, save_ticket
+from nets.tickets.file import TicketError, checksum
 from tests import naive
 
 SEED = 2**63 + 12345
@@ -273,10 +273,10 @@ def test_foreign_and_hostile_files_are_refused(
     header = b'{"a":{"dtype":"F64","shape":[1000000000000],"data_offsets":[0,8000000000000]}}'
     out.write_bytes(len(header).to_bytes(8, "little") + header)
     refused(["info", str(out)], capsys, "not a readable safetensors file")
-    monkeypatch.setattr("nets.ticket_file.available_bytes", lambda: 4000)
+    monkeypatch.setattr("nets.tickets.file.available_bytes", lambda: 4000)
     refused(["info", str(folder / "shared.safetensors")], capsys, "does not fit into memory")
     monkeypatch.undo()
-    monkeypatch.setattr("nets.ticket_io.available_bytes", lambda: 12000)
+    monkeypatch.setattr("nets.tickets.approximation_file.available_bytes", lambda: 12000)
     refused(["info", str(folder / "layered.safetensors")], capsys, "rebuilding it needs")
 
 

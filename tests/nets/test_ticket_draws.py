@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from nets.source import draws_torch
-from nets.ticket_draws import (
+from nets.construction.source import draws_torch
+from nets.search.draws import (
     COINS,
     LAWS,
     SCORES,
@@ -20,7 +20,7 @@ from nets.ticket_draws import (
     shaped,
     uniform_draws,
 )
-from sims.philox import uniforms
+from sims.solver.philox import uniforms
 
 
 @pytest.mark.parametrize("stream", [WEIGHTS, SCORES + 3, COINS + 20])

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nets import ticket_layers
-from nets.biprop import Biprop
-from nets.edge_popup import EdgePopup
-from nets.find_tickets import find_tickets
-from nets.method import Method
-from nets.ticket_layers import TicketConv2d, TicketLinear
+from nets.search import layers as ticket_layers
+from nets.search.find import find_tickets
+from nets.search.layers import TicketConv2d, TicketLinear
+from nets.search.methods.biprop import Biprop
+from nets.search.methods.edge_popup import EdgePopup
+from nets.search.methods.method import Method
 
 METHODS = [EdgePopup(), EdgePopup(score_key="raw"), Biprop(), Biprop(score_key="raw")]
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.torch_solver import best_subsets_torch
+from nets.construction.torch_solver import best_subsets_torch
 from sims.solver import best_subsets
 
 DEVICES = [

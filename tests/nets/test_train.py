@@ -22,14 +22,14 @@ from safetensors import safe_open
 from torch.nn import functional as F
 
 from nets import train as command
-from nets.checkpoint import load_checkpoint
 from nets.data import load_data
 from nets.found_ticket import load_found
-from nets.recipes import METHODS, TABLE, learning_rate, recipe
-from nets.run_folder import RunFolder
-from nets.train_run import train
-from nets.train_settings import read, resolve
-from nets.training import Training
+from nets.training.checkpoint import load_checkpoint
+from nets.training.loop import Training
+from nets.training.recipes import METHODS, TABLE, learning_rate, recipe
+from nets.training.run import train
+from nets.training.run_folder import RunFolder
+from nets.training.settings import read, resolve
 from tests.nets.test_checkpoint import same
 
 KEYS = "method arch data density width seed epochs test_accuracy val_accuracy train_loss step_ms mask_ms seconds"
@@ -184,7 +184,7 @@ def test_the_loop_by_hand(tmp_path: Path) -> None:
     tokens = ["--width", "0.1", "--batch", "800", "--epochs", "3", "--warmup", "1", "--lr", "0.2", "--density", "0.3"]
     tokens += ["--weight-decay", "0.05", "--momentum", "0.8", "--label-smoothing", "0.1", "--seed", "9"]
     params = settings("--method", "edge-popup", *tokens)
-    from nets.training_parts import build
+    from nets.training.parts import build
 
     parts = build(params)
     assert parts.search is not None
@@ -372,8 +372,8 @@ def test_bad_flags_get_one_line(argv: list[str], says: str, tmp_path: Path, caps
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
-    from nets.run_folder import RunError
-    from nets.train_run import locked
+    from nets.training.run import locked
+    from nets.training.run_folder import RunError
 
     held = pytest.raises(RunError, match="is being trained by another process")
     with locked(RunFolder(tmp_path)), held, locked(RunFolder(tmp_path)):

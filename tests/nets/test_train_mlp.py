@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from nets import train_mlp
-from nets.mnist import load_mnist, read_idx
-from nets.target import Target
+from nets.data.mnist import load_mnist, read_idx
+from nets.targets.target import Target
 from tests.nets.test_approximate import run_json, save
 
 DATA = Path(os.environ.get("STRONGTICKETS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "mnist"

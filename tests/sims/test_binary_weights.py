@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sims.binary_weights as command
-from sims import binary_sums
-from sims.table import Cell
+from sims.commands.table import Cell
+from sims.solver import binary_sums
 from tests import naive, naive_binary
 from tests.stats import assert_probability, power_against
 from theory.binary_weights import equivalent_subset, error_quantile_exact, success_prob_exact

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sims import cluster, subset_sum, sweep
-from sims.store import Store
+from sims import subset_sum
+from sims.sweep import cluster
+from sims.sweep import command as sweep
+from sims.sweep.store import Store
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
 

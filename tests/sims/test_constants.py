@@ -14,10 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sims import _constant_search as search
+from sims import constant_search as search
 from sims import constants
+from sims.commands.table import Cell
 from sims.coverage import CoverageCounter, Setting
-from sims.table import Cell
 from tests import naive
 from tests.stats import assert_probability
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.philox import grid_draws
 from sims.solver.curve import GridCurve
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
+from sims.solver.philox import grid_draws
 from tests import naive
 
 CASES = [(1, 1), (2, 1), (3, 1), (9, 1), (14, 1), (1, 4), (2, 9), (5, 2), (6, 2), (4, 3), (4, 5), (3, 9)]

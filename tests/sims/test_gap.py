@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims.philox import GRID_BITS, grid_draws
 from sims.solver import gap as gap_module
 from sims.solver.gap import Gaps, GapSolver, largest_gap
+from sims.solver.philox import GRID_BITS, grid_draws
 
 
 def all_sums(x: list[list[int]]) -> list[int]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sims.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence, holm
-from sims.verdict import CONSISTENT, NO_POWER, REFUTED, verdicts
+from sims.statistics.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence, holm
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, verdicts
 from tests.stats import assert_at_most
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sims.checks import _judge
-from sims.checks._check import Fact, Point, Simulation, all_true, at_most, equal, measured, own_seed, relative_error
-from sims.checks._judge import critical_counts, judge_fact, judge_point, power, share
-from sims.checks._run import plan_trials, run
-from sims.verdict import CONSISTENT, NO_POWER, REFUTED
+from sims.checks import judge as _judge
+from sims.checks.check import Fact, Point, Simulation, all_true, at_most, equal, measured, own_seed, relative_error
+from sims.checks.judge import critical_counts, judge_fact, judge_point, power, share
+from sims.checks.run import plan_trials, run
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED
 from tests.stats import assert_probability
 
 SIMULATION = Simulation("none", lambda seed, jobs: (lambda first, trials: np.zeros(1, np.int64), 1), 1.0)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.philox import grid_draws
 from sims.solver import multiset
 from sims.solver.fixed_point import window
 from sims.solver.multiset import MultisetCurve, best_multiset, best_multisets
+from sims.solver.philox import grid_draws
 
 FINE = st.floats(-1.0, 1.0)
 COARSE = st.integers(-4, 4).map(lambda m: m / 4)

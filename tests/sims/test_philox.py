@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sims.philox import GRID_BITS, MAX_TRIAL, block, first_within, grid_draws, uniforms
+from sims.solver.philox import GRID_BITS, MAX_TRIAL, block, first_within, grid_draws, uniforms
 from tests import naive
 
 # Known-answer vectors published with the Random123 library (philox4x32, 10 rounds): counter, key, result.

@@ -10,8 +10,8 @@ from scipy.stats import fisher_exact
 
 from sims import recycling as command
 from sims import subset_sum as choice_command
-from sims.intervals import clopper_pearson, confidence_sequence
-from sims.table import Cell
+from sims.commands.table import Cell
+from sims.statistics.intervals import clopper_pearson, confidence_sequence
 from tests.sims.test_multiset import numpy_sums
 from tests.stats import assert_at_least, assert_at_most
 

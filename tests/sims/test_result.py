@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sims.result import Result, atomic_path, check_output, provenance, write_text
+from sims.statistics.result import Result, atomic_path, check_output, provenance, write_text
 
 RESULT = Result(
     command="sims.test",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import sims.single_weight as command
-from sims.table import Cell
+from sims.commands.table import Cell
 from tests import naive
 
 

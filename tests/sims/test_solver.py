@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.philox import uniforms
 from sims.solver import any_within, best_subset, best_subsets, best_subsets_shared
 from sims.solver.fixed_point import to_fixed_point, window
 from sims.solver.grid import GridSolver
+from sims.solver.philox import uniforms
 from tests import naive
 
 GRID = st.integers(-(2**20), 2**20).map(lambda m: m / 2**18)

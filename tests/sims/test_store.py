@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims import store_cli, sweep
-from sims.store import Chunk, Store, StoreError, merge
+from sims import store as store_cli
+from sims.sweep import command as sweep
+from sims.sweep.store import Chunk, Store, StoreError, merge
 
 HEADER = {
     "settings": {"experiment": "subset_sum", "seed": 3},

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.philox import uniforms
-from sims.solver import _binary, _choice, _stream, any_within, best_subset, best_subsets, stream
+from sims.solver import any_within, best_subset, best_subsets, stream
 from sims.solver.grid import GridSolver
+from sims.solver.kernels import binary as _binary
+from sims.solver.kernels import choice as _choice
+from sims.solver.kernels import stream as _stream
 from sims.solver.memory import check_size
+from sims.solver.philox import uniforms
 from tests import naive
 
 TOP = 2**57

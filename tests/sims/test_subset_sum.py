@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sims.output
+import sims.commands.output
 import sims.subset_sum as command
-from sims.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence
-from sims.table import Cell
+from sims.commands.table import Cell
+from sims.statistics.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence
 from tests import naive
 from tests.stats import assert_at_least, assert_at_most, power_against
 
@@ -229,4 +229,4 @@ def test_the_seed_is_drawn_and_printed(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_number_never_rounds_to_certainty() -> None:
-    assert [sims.output.number(p) for p in (0.5, 1 - 1e-6, 1e-9)] == ["0.5000", "1-1e-06", "1.0e-09"]
+    assert [sims.commands.output.number(p) for p in (0.5, 1 - 1e-6, 1e-9)] == ["0.5000", "1-1e-06", "1.0e-09"]

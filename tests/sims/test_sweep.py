@@ -16,12 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims import cli, coverage, single_weight, store_cli, subset_sum, sweep
-from sims.cluster import Stopped, Task, run_task
-from sims.store import Chunk, Store, StoreError
-from sims.sweep_cost import chunk_trials, nominal, predict
-from sims.sweep_jobs import Missing, Plan, Replay, pieces
-from sims.sweep_kinds import SWEEPABLE
+from sims import coverage, single_weight, subset_sum
+from sims import store as store_cli
+from sims.commands import cli
+from sims.sweep import command as sweep
+from sims.sweep.cluster import Stopped, Task, run_task
+from sims.sweep.cost import chunk_trials, nominal, predict
+from sims.sweep.kinds import SWEEPABLE
+from sims.sweep.plan import Missing, Plan, Replay, pieces
+from sims.sweep.store import Chunk, Store, StoreError
 
 ROOT = Path(cli.__file__).parent.parent
 GRID = ["--R", "1", "2", "--eps", "0.05", "0.2", "--n", "1:7", "--trials", "5000", "--seed", "11"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims.intervals import confidence_sequence
-from sims.trials import count_trials, count_until, looks
+from sims.statistics.intervals import confidence_sequence
+from sims.statistics.trials import count_trials, count_until, looks
 
 HITS = np.random.default_rng(0).random((5000, 3)) < (0.02, 0.2, 0.5)
 

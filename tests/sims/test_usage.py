@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sims import cli, coverage, single_weight, subset_sum
+from sims import coverage, single_weight, subset_sum
+from sims.commands import cli
 
 BAD = [
     (["--eps", "0"], "eps must be in (0, 1], got eps=0"),
@@ -118,7 +119,7 @@ def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: 
     def exhausted(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sims.table.count_trials", exhausted)
+    monkeypatch.setattr("sims.commands.table.count_trials", exhausted)
     assert subset_sum.main(["--n", "1"]) == 2
     assert capsys.readouterr().err == "error: out of memory; use fewer threads (--jobs) or a smaller problem\n"
 

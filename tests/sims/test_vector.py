@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.solver import _binary, _curve, _vector, best_subsets
+from sims.solver import best_subsets
 from sims.solver.best_on_grid import GridBest
 from sims.solver.curve import GridCurve
 from sims.solver.grid import GridSolver
+from sims.solver.kernels import binary as _binary
+from sims.solver.kernels import curve as _curve
+from sims.solver.kernels import vector as _vector
 from tests import naive
 
 here = pytest.mark.skipif(not _vector.USABLE, reason="the vector kernels need a CPU with AVX-512 (and are switched on)")
@@ -136,7 +139,7 @@ def test_the_start_of_the_scratch_does_not_matter() -> None:
 def test_the_environment_variable_switches_the_vector_kernels_off() -> None:
     """Same counts with and without, in processes of their own; and really another kernel."""
     command = [sys.executable, "-m", "sims.subset_sum", "--n", "8:14:3", "--eps", "0.001", "--seed", "7", "--json"]
-    kernels = "from sims.solver import _vector; print(_vector.binary(20).best_rows is _vector.best_rows)"
+    kernels = "from sims.solver.kernels import vector; print(vector.binary(20).best_rows is vector.best_rows)"
     counts, used = [], []
     for scalar in ("0", "1"):
         for arguments, results in ((command, counts), ([sys.executable, "-c", kernels], used)):

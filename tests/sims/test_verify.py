@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import sims.verify
-import theory.gadget
+import theory.network.gadget
 import theory.single_weight
-from sims.checks import _readme, _run
-from sims.checks._check import Untested
+from sims.checks import readme as _readme
+from sims.checks import run as _run
+from sims.checks.check import Untested
 from theory.claims import CLAIMS
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +72,8 @@ def test_a_planted_wrong_bound_is_refuted(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_a_control_that_passes_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    free = theory.network_width.corner_log_failure_exact
-    monkeypatch.setattr(theory.network_width, "corner_log_failure_designated", free)
+    free = theory.network.width.corner_log_failure_exact
+    monkeypatch.setattr(theory.network.width, "corner_log_failure_designated", free)
     assert sims.verify.main(["--only", "4.5(c)", "--budget", "1s", "--seed", "1"]) == 1
     assert "CONTROL PASSES: 4.5 (c), roles fixed" in capsys.readouterr().out
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import naive_binary as naive
-from theory import _binary_law as law
 from theory import binary_weights as bw
-from theory._binary_uniform import mean_covered
+from theory.binary_weights import law
+from theory.binary_weights.uniform import mean_covered
 
 # ---- 7.3: all targets at once, however rare ---------------------------------------------------------------------
 

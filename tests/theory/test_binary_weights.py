@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import naive_binary as naive
-from theory import _binary_law as law
 from theory import binary_weights as bw
+from theory.binary_weights import law
 
 SHAPES = [(1, 1), (2, 1), (6, 1), (1, 2), (3, 2), (4, 2), (1, 5), (2, 3)]
 GAINS = [0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 2.0, 2.5]

@@ -1,4 +1,4 @@
-"""theory.gadget: one weight from products a*b. Twins: mpmath, hand values, honest draws."""
+"""theory.network.gadget: one weight from products a*b. Twins: mpmath, hand values, honest draws."""
 
 import math
 
@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from theory import gadget
-from theory._product_law import log_integral
+from theory.network import gadget
+from theory.network.product_law import log_integral
 
 LEVEL = 1e-6  # false-alarm rate of every statistical test
 weights = st.floats(-1, 1)

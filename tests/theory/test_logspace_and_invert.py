@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from theory._invert import smallest_n
-from theory._logspace import any_of, exp_up, log1mexp, log_binomial, logsumexp
+from theory.numerics.invert import smallest_n
+from theory.numerics.logspace import any_of, exp_up, log1mexp, log_binomial, logsumexp
 
 
 @given(st.floats(-700.0, -1e-300))

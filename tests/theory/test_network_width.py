@@ -1,4 +1,4 @@
-"""theory.network_width: failure bounds, required widths, and the corner where the recalled statement can be checked."""
+"""theory.network.width: failure bounds, required widths, and the corner where the recalled statement can be checked."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from theory import network_width as nw
+from theory.network import width as nw
 
 LEVEL = 1e-6  # false-alarm rate of every statistical test
 shapes = st.lists(st.integers(1, 50), min_size=2, max_size=5)

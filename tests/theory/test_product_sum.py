@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.stats import assert_at_least, assert_at_most
 from theory import product_sum as ps
-from theory._product_steps import _log_laplace
 from theory.coverage import share_failure_bound
-from theory.network_width import layer_etas, required_n_ours
+from theory.network.width import layer_etas, required_n_ours
+from theory.product_sum import bounds
+from theory.product_sum.steps import _log_laplace
 
 REACH = st.sampled_from([0.125, 0.25, 0.3125, 0.4375, 0.5])
 
@@ -252,7 +253,7 @@ def test_two_groups_pay_off_for_many_draws_and_fine_targets():
     totals = [
         2 * share_failure_bound(one.group, R, start=unit / 2, stop=0.75, c=c, cells=math.ceil(fineness * span / c))
         + shift
-        for fineness in (ps._COARSE, ps._FINE)
+        for fineness in (bounds._COARSE, bounds._FINE)
     ]
     assert any(one.failure_bound == pytest.approx(total, rel=1e-9) for total in totals)
     assert one.failure_bound <= delta

@@ -15,8 +15,8 @@ from scipy.special import betaincinv
 
 from theory import recycling as rec
 from theory import subset_sum
-from theory._multiset_moments import composition_sums, expected_good, pair_weight, pairs_good
 from theory.claims import CLAIMS
+from theory.recycling.moments import composition_sums, expected_good, pair_weight, pairs_good
 from theory.single_weight import hit_prob
 
 EPS = st.sampled_from([1.0, 0.3, 0.1, 0.01, 1e-4, 1e-12, 1e-60])

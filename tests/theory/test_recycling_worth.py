@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from theory import recycling as rec
 from theory import subset_sum
-from theory._multiset_moments import expected_good
-from theory._recycling_prediction import _log_factor, _log_rates
+from theory.recycling.moments import expected_good
+from theory.recycling.prediction import _log_factor, _log_rates
 
 TARGET = st.sampled_from([0.0, 0.05, -0.3, 0.5, 1.0, "uniform"])
 FEW = settings(max_examples=25)

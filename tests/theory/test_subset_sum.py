@@ -15,8 +15,9 @@ from scipy.special import betaincinv
 
 from tests import naive_theory as naive
 from theory import subset_sum as ss
-from theory._second_moment import normalised_moments, overlap_table, pair_table, success_lower
 from theory.single_weight import hit_prob
+from theory.subset_sum import second_moment_bounds as bounds
+from theory.subset_sum.second_moment import normalised_moments, overlap_table, pair_table, success_lower
 
 EPS = st.floats(-12.0, 0.0).map(lambda x: 10.0**x)
 TARGET = st.one_of(st.floats(-1.0, 1.0), st.just("uniform"))
@@ -236,8 +237,8 @@ def test_blocks_multiply_for_a_fixed_target_only() -> None:
 
 def test_block_arithmetic_on_a_made_up_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     # the raw bound is 1/2 at 3 variables and .1 at every other n: blocks of 3 are best
-    monkeypatch.setattr(ss, "_second_moment", lambda n, case, combine: {0: 0.0, 3: 0.5}.get(n, 0.1))
-    ss._log_failure.cache_clear()
+    monkeypatch.setattr(bounds, "_second_moment", lambda n, case, combine: {0: 0.0, 3: 0.5}.get(n, 0.1))
+    bounds._log_failure.cache_clear()
     try:
         for n, blocks in [(3, 1), (6, 2), (60, 20), (63, 21), (66, 22), (300, 100)]:
             expected = blocks * math.log(0.5)
@@ -250,7 +251,7 @@ def test_block_arithmetic_on_a_made_up_bound(monkeypatch: pytest.MonkeyPatch) ->
         assert ss.required_n(0.01, 0.3, R=1, alpha=0.5) == ss.RequiredN(6, 3, 2, 0.5)
         assert ss.required_n(0.01, 0.2, R=1, alpha=0.5) == ss.RequiredN(9, 3, 3, 0.5)
     finally:
-        ss._log_failure.cache_clear()
+        bounds._log_failure.cache_clear()
 
 
 def test_second_moment_bound_can_fall_when_eps_grows() -> None:

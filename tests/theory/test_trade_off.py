@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import single_weight, subset_sum, trade_off
+from theory import single_weight, subset_sum
+from theory.necessary import trade_off
 
 PRICES = [(1.0, 1.0), (20.0, 1.0), (0.0, 1.0), (300.0, 2.0)]
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from theory import bibliography, necessary, widths
+from theory import bibliography, necessary
+from theory.necessary import widths
 
 TINY = 5e-324
 

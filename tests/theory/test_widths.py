@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from theory import bibliography, network_width, product_sum, widths
-from theory.necessary import necessary_params
+from theory import bibliography, product_sum
+from theory.necessary import necessary_params, widths
+from theory.network import width as network_width
 
 log = math.log
 

@@ -1,6 +1,7 @@
 """The proved bounds of sections 1 and 2 against large simulations: ``make verify``, a few minutes.
 
-Every table is judged at a false-alarm rate of 1e-6 (``sims.verdict``); the controls show that an exact formula wrong
+Every table is judged at a false-alarm rate of 1e-6 (``sims.statistics.verdict``); the controls show that an exact
+formula wrong
 by five per cent, or a bound wrong by half, would not pass.
 """
 
@@ -10,7 +11,7 @@ import pytest
 
 import sims.single_weight
 import sims.subset_sum
-from sims.verdict import CONSISTENT, REFUTED, verdicts
+from sims.statistics.verdict import CONSISTENT, REFUTED, verdicts
 
 pytestmark = pytest.mark.verification
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sims.philox import uniforms
 from sims.solver import best_subset, stream
+from sims.solver.philox import uniforms
 from tests.sims.test_stream import plant
 
 pytestmark = pytest.mark.verification

@@ -1,0 +1,364 @@
+"""Certified bracket for sup ||f(x) - g_M(x)||_2 between a target and one built network.
+
+Notation of theory/PROOFS.md, 4.8: F_i are the target's matrices, (W+_i, W-_i) the effective weights of the pruned
+network, which computes W+_1 s(x) - W-_1 s(-x) in its first pair of layers and W+_i h in the others (h >= 0 there).
+
+**Upper.** With D+- = W+-_1 - F_1 the first error is D+ s(x) - D- s(-x) = (D+ + D-)/2 x + (D+ - D-)/2 |x|, so over
+||x||_2 <= 1 it is at most ||[D+, -D-]|| (as ||(s(x), s(-x))|| = ||x||) and at most ||(D+ + D-)/2|| + ||(D+ - D-)/2||.
+On ||x||_inf <= 1: sqrt(d_0) times that, or by rows, or by columns. Then, for i >= 2 and Delta = W+ - F,
+W+ y - F z = Delta z + W+ (y - z) = Delta y + F (y - z), so with H, Y bounds on the norms of the two hidden vectors
+e_i <= min(||Delta|| H + ||W+|| e, ||Delta|| Y + ||F|| e), never above ||Delta|| (H + e) + ||F|| e.
+
+**Lower.** A point found by gradient ascent, evaluated with a running bound on its rounding error.
+
+**Rounding.** Norms are enclosed by `spectral_norm_upper`, which trusts no eigensolver: for *any* square Q near
+orthogonal, ||A|| <= ||Q'A|| / sigma_min(Q), and both factors are bounded by sums of absolute values. It needs only
+IEEE float64 and matrix products that sum n terms in any order. Everything after it is rounded upward.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nets.certificate.ascent import attained_error
+from nets.targets.target import Target
+from nets.threads import few_threads
+
+DOMAINS = ("l2", "linf")
+_UNIT = 2.0**-53  # half the spacing of float64 at 1
+_CHUNK_BYTES = 2**27
+
+
+@dataclass(frozen=True)
+class LayerBound:
+    """One layer of the upper bound; every number is rounded upward.
+
+    Attributes
+    ----------
+    index : int, from 1
+    target_norm, delta_norm : float
+        Bounds on ||F_i|| and on ||Delta_i||; in layer 1 both are over the domain's ball.
+    hidden, error : float
+        Bounds on the target's vector after the layer, and on the error after it (e_i).
+    """
+
+    index: int
+    target_norm: float
+    delta_norm: float
+    hidden: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Proved bracket lower <= sup ||f - g_M||_2 <= upper over the unit ball of `domain`.
+
+    Attributes
+    ----------
+    lower, upper : float, 0 <= lower <= upper
+    domain : {"l2", "linf"}
+    layers : tuple of LayerBound
+    witness : tuple of float, length d_0
+        Where the error is at least `lower`: for `l2` after division by its norm, which is 1 up to rounding.
+    """
+
+    lower: float
+    upper: float
+    domain: str
+    layers: tuple[LayerBound, ...]
+    witness: tuple[float, ...]
+
+    def verdict(self, eps: float) -> str:
+        """Return `holds` if upper <= eps, `refuted` if lower > eps, else `undecided`."""
+        if not eps > 0:
+            raise ValueError(f"eps must be > 0, got eps={eps}")
+        return "holds" if self.upper <= eps else "refuted" if self.lower > eps else "undecided"
+
+
+@dataclass(frozen=True, eq=False)
+class CertificateBatch(Sequence[Certificate]):
+    """Certificates of B pruned networks; `batch[b]` is a `Certificate`.
+
+    Attributes
+    ----------
+    lower, upper : torch.Tensor, shape (B,), float64, CPU
+    domain : {"l2", "linf"}
+    rows : torch.Tensor, shape (B, l, 4)
+        The four numbers of every `LayerBound`.
+    witness : torch.Tensor, shape (B, d_0)
+    """
+
+    lower: torch.Tensor
+    upper: torch.Tensor
+    domain: str
+    rows: torch.Tensor
+    witness: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def __getitem__(self, index: int) -> Certificate:  # type: ignore[override]
+        layers = tuple(LayerBound(i, *row) for i, row in enumerate(self.rows[index].tolist(), 1))
+        witness = tuple(self.witness[index].tolist())
+        return Certificate(float(self.lower[index]), float(self.upper[index]), self.domain, layers, witness)
+
+
+def certify(
+    target: Target,
+    effective: Sequence[tuple[Any, Any]],
+    *,
+    domain: str = "l2",
+    starts: int = 64,
+    steps: int = 40,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Certificate:
+    """Certify one pruned network against its target.
+
+    Parameters
+    ----------
+    target : Target
+    effective : sequence of (W_plus, W_minus), l of them, float64, shapes (d_i, d_{i-1})
+        Effective weights of the pruned network. W_minus is used in the first only and may be None elsewhere. They
+        are taken as exact: rounding made in forming them is the caller's.
+    domain : {"l2", "linf"}
+        Unit ball of the inputs. With `target.has_bias` it is the ball of the lifted input: points with ||x||_inf <= 1
+        lie in it for "linf"; for "l2" multiply the upper end by sqrt(2).
+    starts, steps : int, >= 1 and >= 0
+        Of the ascent; they change only how close the lower end comes.
+    seed : int
+        Of the random starts.
+    device : str or torch.device
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not fit, a weight is not finite, or an option is out of range.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 4.8. Norms may exceed 1.
+
+    Examples
+    --------
+    >>> target = Target([torch.tensor([[3.0, 0.0], [0.0, 4.0]])])
+    >>> w = target.weights[0] + torch.tensor([[0.0, 0.0], [0.0, 0.5]])
+    >>> found = certify(target, [(w, w)])
+    >>> 0.4999 < found.lower <= 0.5 <= found.upper < 0.5001
+    True
+    >>> found.verdict(0.1), found.verdict(0.6)
+    ('refuted', 'holds')
+    """
+    single = []
+    for i, pair in enumerate(effective, 1):
+        plus, minus = _pair(pair, i)
+        single.append((torch.as_tensor(plus)[None], None if minus is None else torch.as_tensor(minus)[None]))
+    return certify_batch(target, single, domain=domain, starts=starts, steps=steps, seed=seed, device=device)[0]
+
+
+def certify_batch(
+    target: Target,
+    effective: Sequence[tuple[Any, Any]],
+    *,
+    domain: str = "l2",
+    starts: int = 64,
+    steps: int = 40,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> CertificateBatch:
+    """Certify B pruned networks of one target at once; as `certify`, with effective weights (B, d_i, d_{i-1}).
+
+    Returns
+    -------
+    CertificateBatch
+        Entry b does not depend on the other networks: all share the random starts.
+    """
+    if domain not in DOMAINS:
+        raise ValueError(f"domain must be one of {DOMAINS}, got domain={domain!r}")
+    if starts < 1:
+        raise ValueError(f"starts must be >= 1, got starts={starts}")
+    if steps < 0:
+        raise ValueError(f"steps must be >= 0, got steps={steps}")
+    pruned, first_minus = _checked(target, effective, device)
+    source = [w.to(device) for w in target.weights]
+    random = torch.randn(starts, target.widths[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    random = random.to(device)
+    chunk = max(1, _CHUNK_BYTES // (8 * starts * 6 * (sum(target.widths) + target.widths[0])))
+    parts = []
+    work = min(chunk, len(first_minus)) * starts * max(w.numel() for w in source)
+    with few_threads(work):
+        for low in range(0, len(first_minus), chunk):
+            plus, minus = [w[low : low + chunk] for w in pruned], first_minus[low : low + chunk]
+            rows, upper = _upper(source, plus, minus, domain)
+            lower, witness = attained_error(source, plus, minus, domain=domain, random=random, steps=steps)
+            parts.append((lower.cpu(), upper.cpu(), rows.cpu(), witness.cpu()))
+    lower, upper, rows, witness = (torch.cat(column) for column in zip(*parts, strict=True))
+    if not bool((lower <= upper).all()):
+        raise RuntimeError(f"certificate contradicts itself: lower={lower.tolist()}, upper={upper.tolist()}")
+    return CertificateBatch(lower, upper, domain, rows, witness)
+
+
+def _pair(pair: Any, index: int) -> tuple[Any, Any]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise ValueError(f"effective[{index - 1}] must be a pair (W_plus, W_minus), got {type(pair).__name__}")
+    return pair[0], pair[1]
+
+
+def _checked(
+    target: Target, effective: Sequence[Any], device: str | torch.device
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Return every W+ and the first W- on the device, after checks."""
+    if len(effective) != target.depth:
+        raise ValueError(f"effective must have one pair for each of {target.depth} layers, got {len(effective)}")
+    kept = []
+    batch = None
+    for i, (pair, weight) in enumerate(zip(effective, target.weights, strict=True)):
+        for name, value in zip(("W_plus", "W_minus"), _pair(pair, i + 1), strict=True):
+            if name == "W_minus" and i > 0:
+                continue
+            if value is None:
+                raise ValueError(f"effective[{i}] {name} must be given, got None")
+            tensor = torch.as_tensor(value).detach()
+            batch = len(tensor) if batch is None and tensor.ndim else batch
+            if tensor.dtype != torch.float64:
+                raise ValueError(f"effective[{i}] {name} must be float64, got {tensor.dtype}")
+            if not batch or tuple(tensor.shape) != (batch, *weight.shape):
+                want, got = tuple(weight.shape), tuple(tensor.shape[1:])
+                raise ValueError(f"effective[{i}] {name} must have shape {want}, got {got} (batch {tensor.shape[:1]})")
+            if not bool(torch.isfinite(tensor).all()):
+                raise ValueError(f"effective[{i}] {name} must be finite, got NaN or infinity")
+            kept.append(tensor.to(device))
+    return [kept[0], *kept[2:]], kept[1]
+
+
+def _upper(
+    source: list[torch.Tensor], plus: list[torch.Tensor], minus: torch.Tensor, domain: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run the recursion of the module's text, every operation rounded upward; rows (B, l, 4) and e_l (B,)."""
+    delta = first_layer_sup(plus[0] - source[0], minus - source[0], domain)
+    norm = first_layer_sup(source[0][None], source[0][None], domain).expand_as(delta)
+    error, hidden = delta, norm
+    reach = torch.minimum(first_layer_sup(plus[0], minus, domain), _add(hidden, error))
+    hidden = torch.minimum(hidden, _add(reach, error))
+    rows = [torch.stack([norm, delta, hidden, error], -1)]
+    for weight, target_weight in zip(plus[1:], source[1:], strict=True):
+        delta = spectral_norm_upper(weight - target_weight)
+        norm = spectral_norm_upper(target_weight[None]).expand_as(delta)
+        own = torch.minimum(spectral_norm_upper(weight), _add(norm, delta))
+        by_target = _add(_mul(delta, hidden), _mul(own, error))
+        by_pruned = _add(_mul(delta, reach), _mul(norm, error))
+        error = torch.minimum(by_target, by_pruned)
+        hidden, reach = _mul(norm, hidden), _mul(own, reach)
+        reach = torch.minimum(reach, _add(hidden, error))
+        hidden = torch.minimum(hidden, _add(reach, error))
+        rows.append(torch.stack([norm, delta, hidden, error], -1))
+    return torch.stack(rows, 1), error
+
+
+def first_layer_sup(plus: torch.Tensor, minus: torch.Tensor, domain: str) -> torch.Tensor:
+    """Bound sup ||P s(x) - N s(-x)||_2 over the unit ball of `domain`, for P, N of shape (B, m, n); returns (B,).
+
+    P and N may each be a rounded difference of two float64 matrices: the bound holds for the exact differences.
+    """
+    d_in = plus.shape[-1]
+    total = (plus.abs() + minus.abs()).sum((-2, -1))
+    size = _mul(total, torch.full_like(total, 4 * _UNIT))  # covers the rounding of P, N and (P +- N)/2
+    stacked = spectral_norm_upper(torch.cat([plus, minus], -1))
+    split = _add(spectral_norm_upper((plus + minus) / 2), spectral_norm_upper((plus - minus) / 2))
+    bound = torch.minimum(stacked, _add(split, size))
+    if domain == "l2":
+        return bound
+    scaled, scale = _scaled(torch.cat([plus, minus], -1))
+    either = torch.maximum(scaled[..., :d_in].abs(), scaled[..., d_in:].abs())
+    by_rows = either.sum(-1).square().sum(-1).sqrt()
+    columns = scaled.square().sum(-2).sqrt()
+    by_columns = torch.maximum(columns[..., :d_in], columns[..., d_in:]).sum(-1)
+    direct = _up(torch.minimum(by_rows, by_columns) * (1 + _slack(scaled)) * scale)
+    return torch.minimum(_mul(bound, torch.full_like(bound, _up_float(math.sqrt(d_in)))), direct)
+
+
+def spectral_norm_upper(matrix: torch.Tensor) -> torch.Tensor:
+    """Bound the spectral norm of every matrix of a batch from above, rounding included.
+
+    Parameters
+    ----------
+    matrix : torch.Tensor, shape (B, m, n), float64
+        Each may be the rounded difference of two float64 matrices: the bound holds for the exact one too.
+
+    Returns
+    -------
+    torch.Tensor, shape (B,)
+        Upper bounds, about 1e-15 max(m, n)^2 (relative) above the norm; exactly 0 for a zero matrix.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 4.8, step R.
+
+    Examples
+    --------
+    >>> bound = spectral_norm_upper(torch.tensor([[[3.0, 0.0], [0.0, 4.0]]], dtype=torch.float64))
+    >>> 4 <= float(bound) < 4 * (1 + 1e-13)
+    True
+    """
+    if matrix.shape[-2] > matrix.shape[-1]:
+        matrix = matrix.mT
+    a, scale = _scaled(matrix)
+    m, n = a.shape[-2:]
+    eye = torch.eye(m, dtype=a.dtype, device=a.device)
+    try:
+        q = torch.linalg.eigh(a @ a.mT).eigenvectors
+    except torch.linalg.LinAlgError:  # any Q is allowed; this one is merely less tight
+        q = eye.expand(len(a), m, m)
+    c = q.mT @ a
+    gamma = 2 * (n + 4) * _UNIT
+    a2, c2, q2 = (t.square().sum((-2, -1)) for t in (a, c, q))
+    gram = (c @ c.mT).abs().sum(-1).amax(-1) + gamma * c2
+    skew = (q.mT @ q - eye).abs().sum(-1).amax(-1) + gamma * q2
+    tight = (gram.sqrt() + gamma * (q2 * a2).sqrt()) / (1 - skew.clamp(max=0.5)).sqrt()
+    bound = torch.where(skew < 0.5, torch.minimum(tight, a2.sqrt()), a2.sqrt())
+    bound = _up(bound * (1 + _slack(a)) * scale)
+    largest = matrix.abs().amax((-2, -1))
+    bound = torch.where(torch.isfinite(largest) & torch.isfinite(bound), bound, torch.full_like(bound, math.inf))
+    return torch.where(largest == 0, torch.zeros_like(bound), bound)
+
+
+def _slack(a: torch.Tensor) -> float:
+    """Relative error of any of our sums of non-negative terms over an m x n matrix, four times over."""
+    return 4 * (a.shape[-2] * a.shape[-1] + 16) * _UNIT
+
+
+def _scaled(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Divide every matrix by a power of two that brings its largest entry near 1, so that squares stay in range."""
+    largest = matrix.abs().amax((-2, -1))
+    exponent = torch.frexp(torch.where(torch.isfinite(largest), largest, torch.ones_like(largest))).exponent
+    exponent = exponent.to(torch.int64).clamp(-1000, 1000)
+    up, down = (((sign * exponent + 1023) << 52).view(torch.float64) for sign in (1, -1))
+    clean = torch.where(torch.isfinite(largest)[:, None, None], matrix, torch.zeros_like(matrix))
+    return clean * down[:, None, None], up
+
+
+def _up(x: torch.Tensor) -> torch.Tensor:
+    """Next float64 above, which is above the exact value of the one operation that x rounds; 0 stays 0."""
+    return torch.where(x == 0, x, torch.nextafter(x, torch.full_like(x, math.inf)))
+
+
+def _up_float(x: float) -> float:
+    return math.nextafter(x, math.inf)
+
+
+def _add(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return _up(a + b)
+
+
+def _mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    product = torch.nextafter(a * b, torch.full_like(a, math.inf))
+    return torch.where((a == 0) | (b == 0), torch.zeros_like(a), product)

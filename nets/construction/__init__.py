@@ -1,0 +1,1 @@
+"""Random networks, and how they are pruned to a target."""

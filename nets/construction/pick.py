@@ -1,0 +1,203 @@
+"""Kernels that walk through the neurons of one gadget and keep the best one for every target weight (CPU).
+
+The source network is never stored: a value is a pure function of (seed, layer, element, draw), see
+`nets.construction.source`, and
+a scan over millions of neurons holds one record per target weight. The generator is the one of `sims.solver.philox`,
+repeated here because a cached kernel must find its callees in its own file; the tests compare the two.
+
+Two ways to take one of R draws of an element:
+
+*   drawn: all R draws are made and the one with the smallest \\|v * scale - aim\\| is kept, the first one among equals;
+*   by law: theory/PROOFS.md, 1.3: one uniform gives the distance of the nearest of R draws to the aim, exactly in
+    law. The value is rounded to the grid m / 2^52 of the draws.
+
+Every (trial, coordinate, half) is independent of the others, so the result does not depend on chunks or threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
+
+
+@njit(inline="always")
+def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """The two 64-bit words of one Philox 4x32-10 block; everything in uint64."""
+    low = np.uint64(0xFFFFFFFF)
+    shift = np.uint64(32)
+    for _ in range(10):
+        p0 = c0 * np.uint64(0xD2511F53)
+        p1 = c2 * np.uint64(0xCD9E8D57)
+        c0 = (p1 >> shift) ^ c1 ^ k0
+        c2 = (p0 >> shift) ^ c3 ^ k1
+        c1 = p1 & low
+        c3 = p0 & low
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return (c1 << shift) | c0, (c3 << shift) | c2
+
+
+@njit(inline="always")
+def _value(word):  # type: ignore[no-untyped-def]
+    """The top 53 bits as a grid value m / 2^52 in [-1, 1)."""
+    return np.float64(np.int64(word >> np.uint64(11)) - (np.int64(1) << np.int64(52))) * 2.0**-52
+
+
+@njit(inline="always")
+def _block(seed, stream, element, block):  # type: ignore[no-untyped-def]
+    low = np.uint64(0xFFFFFFFF)
+    shift = np.uint64(32)
+    return _philox(np.uint64(block), np.uint64(stream), element & low, element >> shift, seed & low, seed >> shift)
+
+
+@njit(**_JIT)
+def _nearest_drawn(seed, stream, element, R, scale, aim):  # type: ignore[no-untyped-def]
+    """(value, draw): the first of R draws with the smallest abs(value * scale - aim)."""
+    best = np.inf
+    value = 0.0
+    draw = np.int64(-1)
+    for block in range((R + 1) // 2):
+        first, second = _block(seed, stream, element, block)
+        v = _value(first)
+        error = abs(v * scale - aim)
+        if error < best:
+            best, value, draw = error, v, np.int64(2 * block)
+        if 2 * block + 1 < R:
+            v = _value(second)
+            error = abs(v * scale - aim)
+            if error < best:
+                best, value, draw = error, v, np.int64(2 * block + 1)
+    return value, draw
+
+
+@njit(**_JIT)
+def _nearest_by_law(seed, stream, element, R, aim):  # type: ignore[no-untyped-def]
+    """A sample of the nearest of R uniform draws to the aim (an aim outside [-1, 1] is moved to the end)."""
+    first, second = _block(seed, stream, element, 0)
+    t = min(max(aim, -1.0), 1.0)
+    v = np.float64(first >> np.uint64(11)) * 2.0**-53
+    q = -np.expm1(np.log1p(-v) / R)
+    room = 1.0 - abs(t)
+    if q <= room:
+        value = t + q if second >> np.uint64(63) else t - q
+    else:
+        value = t - np.copysign(2.0 * q - room, t)
+    return min(max(np.rint(value * 2.0**52), -(2.0**52)), 2.0**52 - 1.0) * 2.0**-52
+
+
+@njit(**_JIT)
+def _take(seed, stream, element, R, by_law, scale, aim):  # type: ignore[no-untyped-def]
+    """(value, draw) of the nearest of R draws: of value * scale to aim; draw = -1 if taken by law."""
+    if by_law:
+        return _nearest_by_law(seed, stream, element, R, aim / scale), np.int64(-1)
+    return _nearest_drawn(seed, stream, element, R, scale, aim)
+
+
+@njit(**_JIT)
+def fill_elements(seed, stream, elements, draws, out):  # type: ignore[no-untyped-def]
+    """out[i] = draw draws[i] of element elements[i] (all 1-D)."""
+    for i in range(len(elements)):
+        first, second = _block(seed, stream, np.uint64(elements[i]), draws[i] >> 1)
+        out[i] = _value(second) if draws[i] & 1 else _value(first)
+
+
+@njit(**_JIT)
+def fill_range(seed, stream, start, draw, out):  # type: ignore[no-untyped-def]
+    """out[i] = the given draw of element start + i."""
+    for i in range(len(out)):
+        first, second = _block(seed, stream, np.uint64(start) + np.uint64(i), draw >> 1)
+        out[i] = _value(second) if draw & 1 else _value(first)
+
+
+@njit(**_JIT)
+def take_elements(seed, stream, elements, R, by_law, scales, aims, values, draws):  # type: ignore[no-untyped-def]
+    """values[i], draws[i] = the nearest of R draws of element elements[i] to its aim (all 1-D)."""
+    for i in range(len(elements)):
+        values[i], draws[i] = _take(seed, stream, np.uint64(elements[i]), R, by_law, scales[i], aims[i])
+
+
+@njit(**_JIT)
+def fill_seeds(seed, first_trial, out):  # type: ignore[no-untyped-def]
+    """out[t] = 64 bits that stand for trial first_trial + t: stream 2, which no layer uses."""
+    for t in range(len(out)):
+        out[t], _ = _block(seed, 2, np.uint64(first_trial) + np.uint64(t), 0)
+
+
+@njit(**_JIT)
+def _scan_window(seed, layer_b, j, side, w, n, R, eta, by_law, err, neuron, a, b, draw_a, draw_b, hit):  # type: ignore[no-untyped-def]
+    """First neuron of the half whose b and a both lie in their windows; without one, the nearest product."""
+    s = 1.0 - 2.0 * side
+    d_out, d_in = w.shape
+    width = np.uint64(2 * n * d_in)
+    missing = d_out
+    for attempt in range(2):
+        for k in range(side * n, side * n + n):
+            if missing == 0:
+                return
+            h = np.uint64(2 * n * j + k)
+            vb, rb = _take(seed, layer_b + 2, h * np.uint64(d_in) + np.uint64(j), R, by_law, 1.0, s)
+            in_window = s * vb >= 1.0 - eta / 2.0
+            if (attempt == 0 and not in_window) or s * vb <= 0.0:
+                continue
+            for o in range(d_out):
+                if hit[o, j]:
+                    continue
+                va, ra = _take(seed, layer_b + 3, np.uint64(o) * width + h, R, by_law, 1.0, s * w[o, j])
+                found = in_window and abs(va - s * w[o, j]) <= eta / 2.0
+                error = abs(va * vb - w[o, j])
+                if found or (attempt == 1 and error < err[o, j]):
+                    err[o, j], neuron[o, j], a[o, j], b[o, j] = error, k, va, vb
+                    draw_a[o, j], draw_b[o, j] = ra, rb
+                    hit[o, j] = found
+                    missing -= found
+
+
+@njit(**_JIT)
+def _scan_best(seed, layer_b, j, side, w, n, R, open_signs, by_law, err, neuron, a, b, draw_a, draw_b):  # type: ignore[no-untyped-def]
+    """The neuron and draw of a with the smallest abs(ab - w), among neurons whose b has the half's sign."""
+    s = 1.0 - 2.0 * side
+    d_out, d_in = w.shape
+    width = np.uint64(2 * n * d_in)
+    first = 0 if open_signs else side * n
+    last = 2 * n if open_signs else side * n + n
+    for k in range(first, last):
+        h = np.uint64(2 * n * j + k)
+        vb, rb = _take(seed, layer_b + 2, h * np.uint64(d_in) + np.uint64(j), R, by_law, 1.0, s)
+        if s * vb <= 0.0:
+            continue
+        for o in range(d_out):
+            va, ra = _take(seed, layer_b + 3, np.uint64(o) * width + h, R, by_law, vb, w[o, j])
+            error = abs(va * vb - w[o, j])
+            if error < err[o, j]:
+                err[o, j], neuron[o, j], a[o, j], b[o, j] = error, k, va, vb
+                draw_a[o, j], draw_b[o, j] = ra, rb
+
+
+@njit(**_JIT)
+def scan(
+    seeds, layer_b, weights, n, R, eta, window, open_signs, by_law, j0, j1, err, neuron, a, b, draw_a, draw_b, hit
+):  # type: ignore[no-untyped-def]
+    """Records of all target weights with input coordinate in [j0, j1), for every trial and half.
+
+    `layer_b` is the source layer of the b's, 2i-1; the a's are in the next one. weights: (T or 1, d_out, d_in). The
+    records have shape (T, halves, d_out, d_in); neuron is counted inside the coordinate's block of 2n, -1 if nothing is
+    kept (the product 0 is nearest).
+    """
+    for t in range(len(seeds)):
+        w = weights[t if weights.shape[0] > 1 else 0]
+        for j in range(j0, j1):
+            for side in range(err.shape[1]):
+                for o in range(w.shape[0]):
+                    err[t, side, o, j] = abs(w[o, j])
+                    neuron[t, side, o, j] = draw_a[t, side, o, j] = draw_b[t, side, o, j] = -1
+                    a[t, side, o, j] = b[t, side, o, j] = 0.0
+                    hit[t, side, o, j] = False
+                record = err[t, side], neuron[t, side], a[t, side], b[t, side], draw_a[t, side], draw_b[t, side]
+                if window:
+                    _scan_window(seeds[t], layer_b, j, side, w, n, R, eta, by_law, *record, hit[t, side])
+                else:
+                    _scan_best(seeds[t], layer_b, j, side, w, n, R, open_signs, by_law, *record)

@@ -1,0 +1,362 @@
+"""Prune a random network so that it computes a target: three constructions, and many trials of two of them at once.
+
+A target weight w of layer i from coordinate j is made by hidden neurons of coordinate j: those with b > 0 contribute
+a*b to W_plus, those with b < 0 to W_minus (the layer computes W_plus s(h) - W_minus s(-h)), so **both halves aim at
+w**. A neuron serves all outputs: its b is shared, its a's are separate elements.
+
+==============  ======================================================================================================
+construction    what is kept for one weight and one half, s = +1 or -1 the sign of b
+==============  ======================================================================================================
+``window``      4.3, the proof's choice: b and a are the draws nearest to s and to s*w; the first neuron with
+                b in s[1-eta/2, 1] and abs(a - s w) <= eta/2. Without one: the neuron with the smallest abs(ab - w).
+``best``        b is the draw nearest to s, a the draw with the smallest abs(ab - w), and the neuron is the one where
+                that is smallest; for R = 1 the best product there is.
+``subset-sum``  4.7: the subset of the products a_k b_k with the sum nearest to w; with R draws at most one draw of each
+                a_k, b_k being the draw nearest to s.
+==============  ======================================================================================================
+
+Where no product is nearer to w than 0, nothing is kept. ``signs`` says which neurons may serve a half: "assigned":
+the n that are meant for it (the theorem's count), if their b has that sign; "open" (R = 1 only): all of the 2n whose
+b has that sign. Statements 4.x: theory/PROOFS.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from nets.construction import pick as _pick
+from nets.construction import pick_torch as _pick_torch
+from nets.construction.pruned import Kept, Pruned, half_count
+from nets.construction.source import Source, check_sampler, check_seed, per_layer_n, trial_seeds
+from nets.construction.subset_sum import prune_layer
+from nets.targets.target import Target
+from sims.solver.memory import default_jobs
+from theory.numerics.check import accuracy, natural, positive_int
+
+CONSTRUCTIONS = ("window", "best", "subset-sum")
+_TASK_DRAWS = 2**23
+_RECORD_TRIALS = 2**19
+Weights = Target | Sequence[torch.Tensor]
+
+
+def prune(
+    target: Weights,
+    source: Source,
+    *,
+    construction: str,
+    eta: float | Sequence[float] | None = None,
+    halves: str = "both",
+    signs: str | None = None,
+    device: str = "cpu",
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pruned:
+    """Prune one source network.
+
+    Parameters
+    ----------
+    target : Target, or its l weights F_i of shape (d_i, d_{i-1})
+        The widths must be the source's. The constructions can reach weights in [-1, 1], subset-sum also others.
+    source : Source
+    construction : {"window", "best", "subset-sum"}
+        See the table of this module.
+    eta : float in (0, 1] or one for each layer
+        Width of the windows; "window" needs it, the others do not use it.
+    halves : {"both", "needed"}
+        "needed" leaves out the negative halves of layers 2..l, which never see an input < 0.
+    signs : {"assigned", "open"}, optional
+        Default "open" for subset-sum with R = 1 (there at most the first n neurons of each sign), else "assigned".
+    device : str
+        Where the search runs; the result lies on the CPU and does not depend on it (with sampler "nearest": up to the
+        last bits of log1p and expm1).
+    jobs : int, optional
+        Threads; the result does not depend on it.
+    progress : callable, optional
+        Called with (weights done, weights in all), each weight counted once per half.
+
+    Returns
+    -------
+    Pruned
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain, the widths differ, or subset-sum is asked of a "nearest" source.
+
+    Examples
+    --------
+    >>> target = [torch.tensor([[0.5, -0.25]])]
+    >>> pruned = prune(target, Source([2, 1], 400, seed=3), construction="best")
+    >>> pruned.n_keep, pruned.within(0.1)
+    (8, (4,))
+    """
+    weights = _weights(target)
+    widths = (weights[0].shape[-1], *(w.shape[-2] for w in weights))
+    if any(w.ndim != 2 for w in weights) or widths != source.widths:
+        raise ValueError(f"target must have the widths of the source, {source.widths}, got {widths}")
+    signs = check_construction(construction, signs=signs, halves=halves, R=source.R, sampler=source.sampler)
+    etas = _etas(eta, len(weights), construction)
+    total = sum(half_count(halves, i) * w.numel() for i, w in enumerate(weights))
+    tick = _counter(total, progress)
+    kept: list[Kept] = []
+    hits = []
+    for i, weight in enumerate(weights):
+        made = half_count(halves, i)
+        if construction == "subset-sum":
+            kept += prune_layer(weight, source, i, signs, made, device, jobs, tick)
+            continue
+        seeds = np.array([source.seed], np.uint64)
+        records = scan_layer(
+            seeds, 2 * i + 1, weight[None], n=source.n[i], R=source.R, eta=etas[i], window=construction == "window",
+            open_signs=signs == "open", by_law=source.sampler == "nearest", halves=made, device=device, jobs=jobs,
+        )  # fmt: skip
+        kept += _kept_from_records({key: part[0].cpu() for key, part in records.items()}, source, i)
+        hits.append(records["hit"][0].cpu())
+        tick(made * weight.numel())
+    flags = hits if construction == "window" else None
+    return Pruned(source, weights, kept, construction=construction, halves=halves, hits=flags)
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Effective weights of many pruned networks, one row per trial, on the device they were made on.
+
+    Attributes
+    ----------
+    effective : list of l pairs (W_plus, W_minus) of torch.Tensor, shape (trials, d_i, d_{i-1}), float64
+        As in `Pruned.effective`.
+    hits : list of l torch.Tensor of bool, shape (trials, halves_i, d_i, d_{i-1})
+        "window": the weight was made inside its windows. "best": the weight is within eta, if eta was given.
+    """
+
+    effective: list[tuple[torch.Tensor, torch.Tensor]]
+    hits: list[torch.Tensor]
+
+    @property
+    def misses(self) -> torch.Tensor:
+        """Weights without a hit, counted over layers and halves, shape (trials,)."""
+        return torch.stack([(~hit).flatten(1).sum(1) for hit in self.hits]).sum(0)
+
+
+def simulate_trials(
+    target: Weights,
+    n: int | Sequence[int],
+    *,
+    R: int,
+    seed: int,
+    trials: int,
+    eta: float | Sequence[float] | None = None,
+    construction: str = "best",
+    sampler: str = "nearest",
+    first_trial: int = 0,
+    halves: str = "both",
+    signs: str | None = None,
+    device: str = "cpu",
+    jobs: int | None = None,
+) -> Trials:
+    """Prune one source network per trial and return the effective weights only.
+
+    Parameters
+    ----------
+    target : Target, or its l weights of shape (d_i, d_{i-1}) or (trials, d_i, d_{i-1})
+        One target for all trials, or one for each.
+    n, R, sampler
+        As in `Source`; trial t has ``Source(widths, n, seed=trial_seeds(seed, t, trials=1)[0], ...)``.
+    seed, first_trial, trials : int
+        The rows are trials first_trial, ..., first_trial + trials - 1, whatever the parts in which they are asked for.
+    eta, construction, halves, signs, device, jobs
+        As in `prune`; "window" or "best".
+
+    Returns
+    -------
+    Trials
+        The memory is about 17 bytes times the weights of all trials and halves; the sources are streamed.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Examples
+    --------
+    >>> target = [torch.tensor([[0.5, -0.25]])]
+    >>> found = simulate_trials(target, 1, R=1000, seed=1, trials=3, eta=0.1, construction="window")
+    >>> found.effective[0][0].shape, found.misses.tolist()
+    (torch.Size([3, 1, 2]), [0, 0, 0])
+    """
+    weights = _weights(target)
+    if construction == "subset-sum":
+        raise ValueError("construction must be 'window' or 'best' here, got construction='subset-sum'")
+    R, sampler = check_sampler(R, sampler)
+    signs = check_construction(construction, signs=signs, halves=halves, R=R, sampler=sampler)
+    counts = per_layer_n(n, len(weights))
+    etas = _etas(eta, len(weights), construction)
+    first, trials = natural("first_trial", first_trial), positive_int("trials", trials)
+    if any(w.ndim == 3 and len(w) != trials for w in weights):
+        raise ValueError(f"target must have one weight matrix or trials={trials} of them in each layer")
+    seeds = trial_seeds(check_seed(seed), first, trials=trials)
+    effective, hits = [], []
+    for i, weight in enumerate(weights):
+        cube = weight if weight.ndim == 3 else weight[None]
+        made = half_count(halves, i)
+        rows = max(1, _RECORD_TRIALS // (made * cube[0].numel()))
+        products = torch.zeros(2, trials, *cube.shape[1:], dtype=torch.float64, device=device)
+        hit = torch.empty(trials, made, *cube.shape[1:], dtype=torch.bool, device=device)
+        for start in range(0, trials, rows):
+            part = slice(start, min(start + rows, trials))
+            records = scan_layer(
+                seeds[part], 2 * i + 1, cube[part] if len(cube) > 1 else cube, n=counts[i], R=R, eta=etas[i],
+                window=construction == "window", open_signs=signs == "open", by_law=sampler == "nearest", halves=made,
+                device=device, jobs=jobs,
+            )  # fmt: skip
+            products[:made, part] = (records["a"] * records["b"]).transpose(0, 1)
+            hit[part] = records["hit"] if construction == "window" else records["err"] <= etas[i]
+        effective.append((products[0], products[1]))
+        hits.append(hit)
+    return Trials(effective, hits)
+
+
+def scan_layer(
+    seeds: np.ndarray,
+    layer_b: int,
+    weights: torch.Tensor,
+    *,
+    n: int,
+    R: int,
+    eta: float,
+    window: bool,
+    open_signs: bool,
+    by_law: bool,
+    halves: int,
+    device: str = "cpu",
+    jobs: int | None = None,
+    torch_engine: bool = False,
+) -> dict[str, torch.Tensor]:
+    """Records of one target layer for many sources: the kernels of `nets.construction.pick`, or torch operations off
+    the CPU.
+
+    Returns
+    -------
+    dict of torch.Tensor, shape (len(seeds), halves, d_i, d_{i-1})
+        ``err`` abs(ab - w); ``neuron`` 0..2n-1 inside the coordinate's block or -1; ``a b draw_a draw_b hit``.
+    """
+    trials = len(seeds)
+    d_out, d_in = weights.shape[1:]
+    options = {"n": n, "R": R, "eta": eta, "window": window, "open_signs": open_signs, "by_law": by_law}
+    if torch_engine or torch.device(device).type != "cpu":
+        bits, moved = torch.from_numpy(seeds.view(np.int64)).to(device), weights.to(device)
+        rows = max(1, _pick_torch.budget(torch.device(device)) // (d_out * d_in))
+        parts = [
+            _pick_torch.scan(
+                part, layer_b, moved[k * rows : k * rows + len(part)] if len(moved) > 1 else moved,
+                halves=halves, **options,
+            )
+            for k, part in enumerate(bits.split(rows))
+        ]  # fmt: skip
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    shape = (trials, halves, d_out, d_in)
+    kinds = {"err": np.float64, "neuron": np.int64, "a": np.float64, "b": np.float64}
+    kinds |= {"draw_a": np.int64, "draw_b": np.int64, "hit": np.bool_}
+    records = {key: np.empty(shape, kind) for key, kind in kinds.items()}
+    cube = np.ascontiguousarray(weights.numpy())
+    jobs = default_jobs() if jobs is None else jobs
+    cost = 2 * n * (1 + d_out) * (1 if by_law else R)
+    step_j = max(1, min(d_in, _TASK_DRAWS // cost)) if trials == 1 else (d_in if cost * d_in <= _TASK_DRAWS else 1)
+    if trials == 1 and jobs > 1:
+        step_j = min(step_j, -(-d_in // jobs))
+    step_t = max(1, min(_TASK_DRAWS // (cost * step_j), -(-trials // jobs)))
+
+    def task(t: int, j: int) -> None:
+        part = slice(t, min(t + step_t, trials))
+        w = cube[part] if len(cube) > 1 else cube
+        out = [array[part] for array in records.values()]
+        _pick.scan(seeds[part], layer_b, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
+
+    _in_threads(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs)
+    return {key: torch.from_numpy(array) for key, array in records.items()}
+
+
+def check_construction(construction: str, *, signs: str | None, halves: str, R: int, sampler: str) -> str:
+    """The `signs` in force, or ValueError where the options do not go together."""
+    if construction not in CONSTRUCTIONS:
+        raise ValueError(f"construction must be one of {CONSTRUCTIONS}, got construction={construction!r}")
+    if halves not in ("both", "needed"):
+        raise ValueError(f"halves must be 'both' or 'needed', got halves={halves!r}")
+    if signs is None:
+        signs = "open" if construction == "subset-sum" and R == 1 else "assigned"
+    if signs not in ("assigned", "open"):
+        raise ValueError(f"signs must be 'assigned' or 'open', got signs={signs!r}")
+    if signs == "open" and (R > 1 or construction == "window" or sampler == "nearest"):
+        raise ValueError("signs='open' needs R=1, sampler 'draws' and another construction than 'window'")
+    if construction == "subset-sum" and sampler == "nearest":
+        raise ValueError("construction 'subset-sum' needs sampler 'draws': it has no single aim")
+    return signs
+
+
+def _kept_from_records(records: dict[str, torch.Tensor], source: Source, i: int) -> tuple[Kept, Kept]:
+    """Kept elements of source layers 2i+1 and 2i+2 (i from 0) from records of shape (halves, d_out, d_in)."""
+    n = source.n[i]
+    _, out, j = (records["neuron"] >= 0).nonzero(as_tuple=True)
+    made = {key: part[records["neuron"] >= 0] for key, part in records.items()}
+    h = 2 * n * j + made["neuron"]
+    neurons, place = torch.unique(h, return_inverse=True)
+    one = torch.empty_like(neurons)
+    one[place] = torch.arange(len(h))  # any of the weights that a neuron serves: its b is the same for all
+    kept_b = Kept(neurons, neurons // (2 * n), made["draw_b"][one], made["b"][one])
+    return kept_b, Kept.sort(out, h, made["draw_a"], made["a"])
+
+
+def _in_threads(task: Callable[..., None], parts: Iterable[tuple[Any, ...]], jobs: int) -> None:
+    """Call ``task`` with every part, on up to `jobs` threads."""
+    if jobs == 1:
+        for part in parts:
+            task(*part)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for done in [pool.submit(task, *part) for part in parts]:
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _weights(target: Weights) -> list[torch.Tensor]:
+    weights = target.weights if isinstance(target, Target) else target
+    result = [torch.as_tensor(w).detach().double().cpu() for w in weights]
+    if not result or any(w.ndim not in (2, 3) or w.numel() == 0 or not w.isfinite().all() for w in result):
+        raise ValueError("target must be a Target or one or more finite, non-empty weight matrices")
+    if any(after.shape[-1] != before.shape[-2] for before, after in itertools.pairwise(result)):
+        raise ValueError(f"target has layers that do not chain: {[tuple(w.shape) for w in result]}")
+    return result
+
+
+def _etas(eta: float | Sequence[float] | None, layers: int, construction: str) -> list[float]:
+    if eta is None:
+        if construction == "window":
+            raise ValueError("eta must be given for construction 'window', got eta=None")
+        return [math.nan] * layers
+    etas = [*eta] if isinstance(eta, Sequence) else [eta] * layers
+    if len(etas) != layers:
+        raise ValueError(f"eta must be one number or one for each of {layers} layers, got eta={eta!r}")
+    return [accuracy("eta", value) for value in etas]
+
+
+def _counter(total: int, progress: Callable[[int, int], None] | None) -> Callable[[int], None]:
+    done = 0
+
+    def tick(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    return tick

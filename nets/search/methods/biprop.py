@@ -1,0 +1,177 @@
+"""Biprop (Diffenderfer and Kailkhura 2021): Edge-Popup over binary weights, each layer with one scale.
+
+A kept weight is worth gain * sign(W), where the gain is the mean of abs(W) over the kept weights of its layer. With
+signed-constant weights that is W itself, so there Biprop and Edge-Popup are the same algorithm, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from nets.search.methods.method import Event, Method, one_of, whole
+from nets.search.score_mask import count_to_keep, exact_fraction
+
+if TYPE_CHECKING:
+    from nets.search.find import TicketSearch
+
+GRADIENTS = ("magnitude", "gain", "sign")
+SCOPES = ("layer", "global")
+
+
+class _BinarySign(torch.autograd.Function):
+    """sign(x) with the surrogate derivative 2 * (1 - abs(x)) inside [-1, 1] and 0 outside."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return torch.sign(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * (2 * torch.relu(1 - x.abs()))
+
+
+class SignActivation(torch.nn.Module):
+    """Binary activation: sign(x), 0 at 0, with the surrogate derivative of Bi-Real Net.
+
+    The derivative used in the backward pass is 2 * (1 - abs(x)) for abs(x) <= 1 and 0 elsewhere.
+
+    Source
+    ------
+    Read in the authors' code of Biprop (MPT-1/1); the surrogate is Bi-Real Net's.
+
+    Examples
+    --------
+    >>> x = torch.tensor([-2.0, -0.5, 0.0, 0.25, 1.0], requires_grad=True)
+    >>> y = SignActivation()(x)
+    >>> y.sum().backward()
+    >>> y.tolist(), x.grad.tolist()
+    ([-1.0, -1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 2.0, 1.5, 0.0])
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = _BinarySign.apply(x)
+        return out
+
+
+@dataclass(frozen=True)
+class Biprop(Method):
+    """Binary weights under Edge-Popup's masks.
+
+    Parameters
+    ----------
+    score_key, score_init : str
+        See `nets.search.methods.method.Method`; the defaults are those of the authors' code.
+    gradient : {"magnitude", "gain", "sign"}
+        How the gradient G of an effective weight reaches its score, before sign(S). "magnitude" (authors' code since
+        2021-04-12): W * G, the gain is left out. "gain": gain * sign(W) * G, the derivative of the forward pass with
+        the gain held fixed. "sign" (authors' first version): sign(W) * G.
+    scope : {"layer", "global"}
+        Compare keys within each layer, or in all layers together (authors' code since 2022-02, "A Winning Hand").
+    schedule_epochs : int >= 0
+        With global scope and density <= 1/2: epochs over which the pruned fraction goes from `schedule_start` to its
+        aim, as a cube (authors' code: 10). 0 prunes to the aim at once, which may empty whole layers.
+    schedule_start : float in [0, 1)
+        Pruned fraction in the first epoch of the schedule.
+
+    Notes
+    -----
+    The gain divides by the true number of kept weights (the authors' code by int(density * n), one less in many
+    layers) and is computed in float64; a layer of which nothing is kept has gain 0. sign(0) = 0: a weight that is
+    exactly 0 stays 0.
+
+    Source
+    ------
+    Diffenderfer and Kailkhura, ICLR 2021; rules read in the authors' code.
+    """
+
+    gradient: str = "magnitude"
+    scope: str = "layer"  # type: ignore[misc]
+    schedule_epochs: int = 0
+    schedule_start: float = 0.5
+
+    name: ClassVar[str] = "biprop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("gradient", self.gradient, GRADIENTS)
+        one_of("scope", self.scope, SCOPES)
+        whole("schedule_epochs", self.schedule_epochs, 0)
+        if self.schedule_epochs and self.scope != "global":
+            raise ValueError(
+                f"schedule_epochs must be 0, or more with scope='global', got schedule_epochs={self.schedule_epochs}"
+            )
+        if not 0 <= exact_fraction("schedule_start", self.schedule_start) < 1:
+            raise ValueError(f"schedule_start must be in [0, 1), got schedule_start={self.schedule_start}")
+
+    def gain(self, weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor:
+        return binary_gain(weight, mask, n_keep)
+
+    def value_and_slope(
+        self, weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        sign = torch.sign(weight)
+        value = sign * self.gain(weight, mask, n_keep).to(weight.dtype)
+        return value, {"magnitude": weight, "gain": None, "sign": sign}[self.gradient]
+
+    def n_keep_at(self, search: TicketSearch, epoch: int) -> int | None:
+        """See `Method`; with a schedule, more is kept in the first epochs."""
+        if self.scope != "global":
+            return None
+        aim = Fraction(search.n_keep, search.numel)
+        if epoch >= self.schedule_epochs or 2 * aim > 1:
+            return search.n_keep
+        left = (1 - Fraction(epoch, self.schedule_epochs)) ** 3
+        pruned = (1 - aim) + (exact_fraction("schedule_start", self.schedule_start) - (1 - aim)) * left
+        return count_to_keep(1 - pruned, search.numel)
+
+    def after_epoch(self, search: TicketSearch, epoch: int, epochs: int) -> Event | None:
+        """Keep the number that the schedule says for the next epoch."""
+        if self.scope != "global":
+            return None
+        before, now = self.n_keep_at(search, epoch), self.n_keep_at(search, epoch + 1)
+        assert now is not None
+        search.set_n_keep(now)
+        return Event("density", epoch + 1, epoch=epoch, changed=0) if now != before else None
+
+
+@dataclass(frozen=True)
+class Mpt11(Biprop):
+    """Biprop for models with binary activations (MPT-1/1): the model's non-linearities are `SignActivation`."""
+
+    name: ClassVar[str] = "mpt-1-1"
+    activation: ClassVar[str] = "sign"
+
+
+def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor:
+    """Mean of abs(weight) over the kept entries.
+
+    Parameters
+    ----------
+    weight : torch.Tensor
+    mask : torch.Tensor of bool, same shape
+    n_keep : int or torch.Tensor
+        Number of True entries.
+
+    Returns
+    -------
+    torch.Tensor of float64, shape ()
+        0 where nothing is kept.
+
+    Examples
+    --------
+    >>> float(binary_gain(torch.tensor([1.0, -2.0, 8.0]), torch.tensor([True, True, False]), 2))
+    1.5
+    """
+    count = torch.as_tensor(n_keep, dtype=torch.float64, device=weight.device)
+    return (weight.abs() * mask).sum(dtype=torch.float64) / count.clamp(min=1)

@@ -1,0 +1,255 @@
+"""A running search for a ticket: its layers, its events, its state, and what must be stored to ship the ticket."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from nets.search.draws import COINS, SCORES, WEIGHTS, coin_limit, score_bound, shaped, uniform_draws
+from nets.search.layers import GlobalMasks, TicketLayer
+from nets.search.methods.method import Event, Method
+from nets.search.score_mask import count_to_keep
+
+
+class TicketSearch:
+    """What `nets.search.find.find_tickets` returns; use that to make one.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        The model, whose layers are ticket layers now.
+    method : Method
+    layers : dict of str to TicketLayer
+        By dotted name, a layer that occurs under several names under its first one.
+    seed, score_seed : int
+        Seeds of the weights (and of re-randomisations) and of the first scores.
+    init, score_init : str
+        Laws of the weights ("keep": those that the model had) and of the first scores.
+    stds : dict of str to float
+        Standard deviation of each layer's weights.
+    numel, n_keep : int
+        Weights in all layers, and how many are kept at the end of the search.
+    events : list of Event
+        What the method did so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        method: Method,
+        layers: dict[str, TicketLayer],
+        *,
+        seed: int,
+        score_seed: int,
+        init: str,
+        scale: str,
+        score_init: str,
+        stds: dict[str, float],
+        density: Any,
+    ) -> None:
+        self.model, self.method, self.layers = model, method, layers
+        self.seed, self.score_seed = seed, score_seed
+        self.init, self.scale, self.score_init, self.stds = init, scale, score_init, stds
+        self.events: list[Event] = []
+        self.numel = sum(layer.weight.numel() for layer in layers.values())
+        self.group: GlobalMasks | None = None
+        self.n_keep = sum(layer.n_keep for layer in layers.values())
+        if method.scope == "global":
+            self.n_keep = count_to_keep(density, self.numel)
+            self.group = GlobalMasks(list(layers.values()), self.n_keep)
+            now = method.n_keep_at(self, 0)
+            assert now is not None
+            self.set_n_keep(now)
+
+    @property
+    def density(self) -> float:
+        """Part of the weights that is kept now, of all layers together."""
+        kept = self.group.n_keep if self.group is not None else self.n_keep
+        return kept / self.numel
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What to give to the optimiser: the scores, and with ``train_rest`` the model's other trainable parameters."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def score_parameters(self) -> list[nn.Parameter]:
+        """The scores alone, in the order of `layers`."""
+        return [layer.scores for layer in self.layers.values()]
+
+    def before_step(self, step: int) -> Event | None:
+        """Call before the forward pass of every training step.
+
+        Parameters
+        ----------
+        step : int >= 0
+            Number of the step, counted from 0 across epochs and resumed runs.
+
+        Returns
+        -------
+        Event or None
+            What the method did to the weights.
+        """
+        return self._log(self.method.before_step(self, step))
+
+    def after_epoch(self, epoch: int, epochs: int) -> Event | None:
+        """Call after every epoch, once its validation is done and its checkpoint is written.
+
+        A run resumed from the checkpoint of an epoch calls this for that epoch first: what it does is not in the
+        checkpoint.
+
+        Parameters
+        ----------
+        epoch : int >= 0
+            Number of the epoch that has ended, counted from 0.
+        epochs : int
+            Number of epochs of the whole run.
+
+        Returns
+        -------
+        Event or None
+            What the method did to the weights or to the number kept.
+        """
+        return self._log(self.method.after_epoch(self, epoch, epochs))
+
+    def _log(self, event: Event | None) -> Event | None:
+        if event is not None:
+            self.events.append(event)
+        return event
+
+    def set_n_keep(self, n_keep: int) -> None:
+        """Keep this many weights in all layers together (global scope only)."""
+        if self.group is None:
+            raise ValueError("the number kept can be changed with scope='global' only")
+        self.group.n_keep = n_keep
+
+    def masks(self) -> dict[str, torch.Tensor]:
+        """Masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
+        return {name: layer.mask() for name, layer in self.layers.items()}
+
+    def fresh_weights(self, layer: TicketLayer, draw: int) -> torch.Tensor:
+        """Draw `draw` of all weights of a layer, in the layer's dtype and on its device; 0 is the initial one."""
+        later = getattr(self.method, "rerand_init", None)
+        law = later if draw and later else self.init
+        name = next(name for name, other in self.layers.items() if other is layer)
+        uniform = uniform_draws(self.seed, WEIGHTS + layer.index, draw, layer.weight.shape, layer.weight.device)
+        return shaped(law, uniform, self.stds[name]).to(layer.weight.dtype)
+
+    def first_scores(self, layer: TicketLayer) -> torch.Tensor:
+        """The scores with which a layer starts."""
+        uniform = uniform_draws(self.score_seed, SCORES + layer.index, 0, layer.weight.shape, layer.weight.device)
+        return (uniform * score_bound(self.score_init, layer.fan_in)).to(layer.scores.dtype)
+
+    def coin(self, layer: TicketLayer, draw: int, frac: Any) -> torch.Tensor:
+        """An independent True with probability `frac` for each weight of a layer."""
+        uniform = uniform_draws(self.seed, COINS + layer.index, draw, layer.weight.shape, layer.weight.device)
+        return uniform < coin_limit(frac)
+
+    def summary(self) -> str:
+        """A table of the layers: shape, weights, kept, density; and what stays dense."""
+        rows = [("layer", "shape", "weights", "kept", "density")]
+        for name, layer in self.layers.items():
+            kept, numel = int(layer.mask().sum()), layer.weight.numel()
+            rows.append((name, "x".join(map(str, layer.weight.shape)), f"{numel}", f"{kept}", f"{kept / numel:.4g}"))
+        kept = sum(int(mask.sum()) for mask in self.masks().values())
+        rows.append(("all", "", f"{self.numel}", f"{kept}", f"{kept / self.numel:.4g}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = ["  ".join((row[i].ljust if i < 2 else row[i].rjust)(widths[i]) for i in range(5)) for row in rows]
+        scores = {id(layer.scores) for layer in self.layers.values()}
+        rest = [p for p in self.model.parameters() if id(p) not in scores]
+        trained = sum(p.numel() for p in rest if p.requires_grad)
+        return "\n".join([*lines, f"other parameters: {sum(p.numel() for p in rest)}, of them trained: {trained}"])
+
+    def settings(self) -> dict[str, Any]:
+        """What identifies the search: method, options, seeds and laws, as plain values."""
+        options = {name: _plain(value) for name, value in self.method.options().items()}
+        same = ("seed", "score_seed", "init", "scale", "score_init")
+        return {"method": self.method.name, "options": options, **{name: getattr(self, name) for name in same}}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on that is not in ``model.state_dict()``, as plain values.
+
+        Weights, scores and the history of re-randomised and recycled weights are in the model's own state; random
+        numbers are functions of the settings, so no generator is stored.
+        """
+        return {
+            "settings": self.settings(),
+            "events": [dataclasses.asdict(event) for event in self.events],
+            "n_keep": self.group.n_keep if self.group is not None else None,
+            "layers": {name: layer._n_keep for name, layer in self.layers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of a search with the same settings.
+
+        Raises
+        ------
+        ValueError
+            If the state is that of a search with other settings.
+        """
+        own = self.state_dict()
+        for part in ("settings", "layers"):
+            if state[part] != own[part]:
+                names = [name for name in {**own[part], **state[part]} if own[part].get(name) != state[part].get(name)]
+                raise ValueError(
+                    f"the state belongs to another search: {part} differ in "
+                    + ", ".join(f"{name} ({state[part].get(name)!r}, here {own[part].get(name)!r})" for name in names)
+                )
+        self.events = [Event(**event) for event in state["events"]]
+        if self.group is not None:
+            self.set_n_keep(state["n_keep"])
+        for layer in self.layers.values():
+            layer.forget()
+
+    @torch.no_grad()
+    def export_parts(self) -> dict[str, Any]:
+        """What a ticket file needs, all tensors on the CPU.
+
+        Returns
+        -------
+        dict
+            The items of `settings`, `density`, `events` (list of dict) and `layers`: for each layer name its `index`,
+            `shape`, `numel`, `n_keep`, `mask` (bool), `law` ("keep" if the weights were given), `later_law`, `std`,
+            `gain` (float, or None where weights keep their values), `bias`, `draws`, `origins` (int32 or None) and
+            `weight` (only where the law is "keep", else None). ``nets.search.draws.rebuild_weight`` makes the weights
+            again from `index`, `shape`, `law`, `std`, `draws`, `origins`, `later_law` and the seed.
+        """
+        layers = {}
+        for name, layer in self.layers.items():
+            mask, gain = layer.mask(), layer.gain()
+            keep = self.init == "keep"
+            layers[name] = {
+                "index": layer.index,
+                "shape": tuple(layer.weight.shape),
+                "numel": layer.weight.numel(),
+                "n_keep": int(mask.sum()),
+                "mask": _on_cpu(mask),
+                "law": self.init,
+                "later_law": getattr(self.method, "rerand_init", None) or self.init,
+                "std": self.stds[name],
+                "gain": None if gain is None else float(gain),
+                "bias": _on_cpu(layer.bias),
+                "draws": _on_cpu(layer.draws),
+                "origins": _on_cpu(layer.origins),
+                "weight": _on_cpu(layer.weight) if keep else None,
+            }
+        events = [dataclasses.asdict(event) for event in self.events]
+        return {**self.settings(), "density": self.density, "events": events, "layers": layers}
+
+
+def _on_cpu(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    """A row-major copy on the CPU."""
+    return None if tensor is None else tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def freeze(parameters: Iterable[nn.Parameter]) -> None:
+    """Take parameters out of training."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+        parameter.grad = None

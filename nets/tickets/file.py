@@ -1,0 +1,103 @@
+"""What the two kinds of ticket files share: safetensors with a checksum, one-line errors, always the same bytes.
+
+Reading one runs no code. The metadata hold three texts: ``schema``, ``ticket`` (a JSON object) and ``checksum``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sims.solver.memory import available_bytes, readable
+from sims.statistics.result import atomic_path
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+Read = TypeVar("Read")
+
+
+class TicketError(ValueError):
+    """A file that is no usable ticket; the message is one line with the reason."""
+
+
+def checksum(meta: str, tensors: Tensors) -> str:
+    """SHA-256 over the JSON text and, sorted by name, every tensor's name, dtype, shape and little-endian bytes."""
+    found = hashlib.sha256(meta.encode())
+    for name, array in sorted(tensors.items()):
+        found.update(f"\0{name} {array.dtype.str.lstrip('<>|=')} {list(array.shape)}\0".encode())
+        found.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).data)
+    return found.hexdigest()
+
+
+def file_bytes(schema: str, meta: str, tensors: Tensors) -> bytes:
+    """The content of a ticket file, with its header in a fixed order, which safetensors alone does not keep."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.asarray(array, order="C") for name, array in sorted(tensors.items())}
+    raw = save(arrays, metadata={"schema": schema, "ticket": meta, "checksum": checksum(meta, arrays)})
+    size = int.from_bytes(raw[:8], "little")
+    text = json.dumps(json.loads(raw[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + raw[8 + size :]
+
+
+def write_bytes(path: str | Path, content: bytes) -> int:
+    """Write a file so that it appears whole or not at all; returns its size."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return len(content)
+
+
+def read_file(
+    path: str | Path,
+    *,
+    check: Callable[[Mapping[str, str], Any], None],
+    finish: Callable[[str, dict[str, npt.NDArray[Any]]], Read],
+) -> Read:
+    """Read a ticket file.
+
+    Parameters
+    ----------
+    path : str or Path
+    check : callable (metadata, open safetensors file)
+        Refuses files of another kind before their tensors are read.
+    finish : callable (JSON text, tensors)
+        Makes the ticket once the checksum has been found right.
+
+    Raises
+    ------
+    TicketError
+        If the file is missing, truncated, edited, too large for the memory, or refused by `check` or `finish`. The
+        message is one line that starts with the file's name.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise TicketError("no such file")
+        return finish(*_contents(path, check))
+    except TicketError as error:
+        raise TicketError(f"{path.name}: {error}") from None
+
+
+def _contents(path: Path, check: Callable[[Mapping[str, str], Any], None]) -> tuple[str, dict[str, npt.NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    size = path.stat().st_size
+    if size > available_bytes() // 4:
+        raise TicketError(f"a file of {readable(size)} does not fit into memory")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = file.metadata() or {}
+            check(text, file)
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, OSError, OverflowError, MemoryError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TicketError(f"not a readable safetensors file: truncated, damaged or foreign ({reason})") from None
+    if checksum(text.get("ticket", ""), tensors) != text.get("checksum"):
+        raise TicketError("the checksum does not fit: the file was edited or damaged")
+    return text["ticket"], tensors

@@ -1,0 +1,86 @@
+"""Several tickets in one set of random weights: the same seed, other first scores, and how alike the masks are.
+
+Source: the multi-prize view of Diffenderfer and Kailkhura 2021 (bibliography key ``diffenderfer2021multiprize``): one
+random network holds many good tickets. What is compared, and beside which chance level: `nets.search.mask_similarity`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nets.similarity import TOTAL, compare, load_masks, summarise
+from nets.training.run import train_or_resume
+from nets.training.run_folder import RunError, RunFolder, check_same
+from sims.commands import cli
+from sims.statistics.result import Result, provenance
+
+
+def multi_prize(
+    given: Mapping[str, Any], out: str | Path, count: int, *, resume: bool = False, **options: Any
+) -> Result:
+    """Find tickets from `count` score seeds, one after another, each in a folder of its own.
+
+    Parameters
+    ----------
+    given : mapping
+        Settings as `nets.training.settings.read` makes them; ``score_seed`` is that of the first run (default: of the
+        first one there, else 0), and the others count up from it.
+    out : str or Path
+        Holds the folders score-0, score-1, ...
+    count : int >= 2
+    resume : bool
+        Go on with what is there; otherwise nothing must be there.
+    **options
+        ``checkpoint_every quiet note`` of `nets.training.run.train`.
+
+    Returns
+    -------
+    Result
+        One row a run; the summary has the pairs' mean agreement, Jaccard index and kappa beside chance.
+
+    Raises
+    ------
+    ValueError
+        As `nets.training.run.train`; also for a dense run, which has no scores.
+    """
+    started = time.monotonic()
+    if given.get("method") == "dense":
+        raise cli.UsageError("--multi-prize needs a method that trains scores, got dense")
+    if RunFolder(Path(out)).config.is_file():
+        raise RunError(f"--out {out} holds a single run; --multi-prize takes a folder of its own")
+    first, seed = int(given.get("score_seed", 0)), cli.fresh_seed()
+    there = _begun(Path(out))
+    if there:
+        if not resume:
+            raise cli.UsageError(f"--out {out} holds tickets already; add --resume to go on with them")
+        first, seed = there[0], RunFolder(Path(out) / f"score-{there[0]}").params()["seed"]
+        check_same({"score_seed": first}, {k: v for k, v in given.items() if k == "score_seed"}, Path(out))
+    folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
+    rows: list[Any] = []
+    result = None
+    for i, folder in enumerate(folders):
+        result = train_or_resume({"seed": seed, **given, "score_seed": first + i}, folder.path, **options)
+        rows.extend(result.rows)
+    assert result is not None
+    found = summarise(compare([load_masks(str(folder.path)) for folder in folders]))
+    (total,) = (line for line in found if line["layer"] == TOTAL)
+    wanted = ("pairs", "agreement", "agreement_chance", "jaccard", "jaccard_chance", "kappa", "kappa_min", "kappa_max")
+    return Result(
+        command="nets.train",
+        params={**result.params, "score_seed": first, "multi_prize": count},
+        rows=rows,
+        summary=[{name: total[name] for name in wanted}],
+        provenance=provenance(
+            seed=result.params["seed"], threads=result.provenance["threads"], seconds=time.monotonic() - started,
+            device=result.provenance["device"],
+        ),
+    )  # fmt: skip
+
+
+def _begun(out: Path) -> list[int]:
+    """Score seeds of the runs in a folder, rising."""
+    found = (folder.parent.name.removeprefix("score-") for folder in out.glob("score-*/config.json"))
+    return sorted(int(seed) for seed in found if seed.isdecimal())

@@ -1,0 +1,208 @@
+"""One training run in its folder, from the first step or from a checkpoint to the result and the ticket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.device import machine
+from nets.training.recipes import recipe
+from nets.training.run_folder import RunError, RunFolder
+from sims.commands import cli
+from sims.statistics.result import Result, provenance, write_text
+
+if TYPE_CHECKING:
+    from nets.training.loop import State, Training
+    from nets.training.parts import Parts
+
+COMMAND = "nets.train"
+Note = Callable[[str], None]
+
+
+def train(
+    params: Mapping[str, Any],
+    out: str | Path,
+    *,
+    resume: bool = False,
+    checkpoint_every: int = 0,
+    quiet: bool = True,
+    note: Note = lambda text: None,
+) -> Result:
+    """Train, or go on training, and write the run's folder.
+
+    Parameters
+    ----------
+    params : mapping
+        From `nets.training.settings.resolve`.
+    out : str or Path
+        The folder.
+    resume : bool
+        Go on with the run in it; otherwise the folder must not hold one.
+    checkpoint_every : int
+        Steps between checkpoints inside an epoch; 0 for none.
+    quiet : bool
+        No progress bar.
+    note : callable
+        Told what a user should know, one line at a time.
+
+    Returns
+    -------
+    Result
+        One row; its accuracies are those after the last epoch.
+
+    Raises
+    ------
+    ValueError
+        One line: the folder, the data or a setting is of no use, or the loss is not finite.
+    """
+    from nets.training.parts import build
+
+    folder = RunFolder(Path(out))
+    if resume:
+        folder.params()  # refuses what is no run
+        done = folder.finished()
+        if done is not None:
+            note(f"{folder.path} is finished already: nothing to do")
+            return Result(**done)
+        with locked(folder):
+            return _work(params, build(params), folder, resume, checkpoint_every, quiet, note)
+    folder.check_new()
+    parts = build(params)  # first: what cannot be built, for want of data or else, leaves no folder behind
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        folder.create(params, provenance(seed=params["seed"], threads=_threads(), seconds=0.0, **_more(params)))
+        return _work(params, parts, folder, resume, checkpoint_every, quiet, note)
+
+
+def train_or_resume(given: Mapping[str, Any], out: str | Path, **options: Any) -> Result:
+    """Begin the run in a folder, go on with it, or return what it found, whichever is due.
+
+    Parameters
+    ----------
+    given : mapping
+        Settings as `nets.training.settings.read` makes them.
+    out : str or Path
+    **options
+        ``checkpoint_every quiet note`` of `train`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        As `train`; also if the folder holds a run with other settings.
+    """
+    from nets.training.settings import resolve, resumed
+
+    folder = RunFolder(Path(out))
+    old = folder.config.is_file()
+    params = resumed(folder.params(), given, folder.path) if old else resolve(given)
+    return train(params, folder.path, resume=old, **options)
+
+
+def _work(
+    params: Mapping[str, Any],
+    parts: Parts,
+    folder: RunFolder,
+    resume: bool,
+    checkpoint_every: int,
+    quiet: bool,
+    note: Note,
+) -> Result:
+    import torch
+
+    from nets.training.loop import Training, own_random_state
+    from nets.training.parts import largest_product
+
+    size = min(params["batch"], len(parts.data.train))
+    shape = (1, *parts.data.shape)
+    work = size * largest_product(parts.model, torch.zeros(shape, device=params["device"]))
+    with own_random_state(params["seed"], params["device"], work):
+        training = Training(params, parts, folder=folder, checkpoint_every=checkpoint_every)
+        if resume:
+            told = training.resume()
+            if told is not None:
+                note(told)
+        total = parts.steps * params["epochs"]
+        with cli.progress(total, quiet=quiet, after=0.5) as advance:
+            state = training.run(advance)
+        result = _result(params, parts, state, folder, training)
+    write_text(folder.result, result.to_json())
+    return result
+
+
+def _result(params: Mapping[str, Any], parts: Parts, state: State, folder: RunFolder, training: Training) -> Result:
+    from nets.training.loop import mask_milliseconds
+
+    last = state.rows[-1]
+    numel = sum(parameter.numel() for parameter in parts.model.parameters())
+    cost: dict[str, Any] = {"weights": numel, "kept": numel, "storage": "weights", "bytes": 4 * numel}
+    cost["bits_per_weight"] = 32.0
+    if parts.search is not None:
+        from nets.found_ticket import export_ticket, storage
+
+        ticket = export_ticket(parts.search, params, shape=parts.data.shape, classes=parts.data.classes)
+        cost = storage(ticket, ticket.save(folder.ticket))
+    own = ("method", "arch", "data", "density", "width", "seed", "epochs")
+    row = {
+        **{name: params[name] for name in own},
+        "test_accuracy": last["test_accuracy"],
+        "val_accuracy": last["val_accuracy"],
+        "train_loss": last["train_loss"],
+        "step_ms": 1000.0 * state.train_seconds / state.step,
+        "mask_ms": mask_milliseconds(parts),
+        "seconds": round(state.seconds, 3),
+        "score_seed": params["score_seed"],
+        "init": params["init"],
+        "events": training.events,
+        **cost,
+    }
+    more = {**_more(params), "data": parts.data.note, "data_sha256": parts.data.sha256}
+    return Result(
+        command=COMMAND,
+        params=dict(params),
+        rows=[row],
+        provenance=provenance(seed=params["seed"], threads=_threads(), seconds=state.seconds, **more),
+    )
+
+
+@contextlib.contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder's lock; a process that dies lets go of it.
+
+    Raises
+    ------
+    RunError
+        If another process is training there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock
+        yield
+        return
+    handle = os.open(folder.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{folder.path} is being trained by another process") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _more(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance of its own: where it ran, and where the default settings come from."""
+    usual = recipe(params["method"], params["arch"], params["data"])
+    return {**machine(params["device"]), "recipe": usual.source}
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()

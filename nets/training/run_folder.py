@@ -1,0 +1,189 @@
+"""The folder of one training run: what lies in it, who may write to it, and when a resume is refused.
+
+==================== ===============================================================================================
+config.json          all settings of the run, and the provenance of its start
+checkpoint.pt        the last complete state (`nets.training.checkpoint`)
+metrics.jsonl        one line for each epoch, without times: the same run gives the same bytes
+result.json          the result, once the run is finished
+ticket.safetensors   the ticket that was found (`nets.found_ticket`)
+==================== ===============================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sims.statistics.result import write_text
+
+SCHEMA = "strong-tickets/nets.train.config/1"
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; the message is one line with the reason."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and its small files.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Last complete state."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line for each epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """Written last: a run that has it is finished."""
+        return self.path / "result.json"
+
+    @property
+    def ticket(self) -> Path:
+        """The found ticket; dense runs have none."""
+        return self.path / "ticket.safetensors"
+
+    def check_new(self) -> None:
+        """Refuse a path that cannot become a new run's folder.
+
+        Raises
+        ------
+        RunError
+            If the path exists and is no empty folder.
+        """
+        if self.path.is_dir():
+            if self.config.is_file():
+                raise RunError(
+                    f"--out {self.path} holds a run already; add --resume to go on with it, or name another folder"
+                )
+            if any(name != ".lock" and not name.startswith(".config-") for name in os.listdir(self.path)):
+                raise RunError(f"--out {self.path} is a folder with other files in it")
+        elif self.path.exists():
+            raise RunError(f"--out {self.path} is a file, it must name a folder")
+
+    def create(self, params: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+        """Make the folder and write the settings; see `check_new`."""
+        self.check_new()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.sweep()
+        content = {"schema": SCHEMA, "command": "nets.train", "params": params, "provenance": provenance}
+        content["params_sha256"] = _sha256(params)
+        write_text(self.config, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+    def params(self) -> dict[str, Any]:
+        """The settings with which the run began.
+
+        Raises
+        ------
+        RunError
+            If there is no run, or its config.json is damaged.
+        """
+        if not self.config.is_file():
+            raise RunError(f"{self.path} holds no run (it has no config.json)")
+        try:
+            content = json.loads(self.config.read_text(encoding="utf-8"))
+            if content["schema"] != SCHEMA:
+                raise RunError(f"{self.config}: schema {content['schema']!r} is not {SCHEMA!r}")
+            params = dict(content["params"])
+            if content["params_sha256"] != _sha256(params):
+                raise RunError(f"{self.config} was edited: a run goes on with the settings that it began with")
+            return params
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, RunError):
+                raise
+            raise RunError(f"{self.config} is damaged ({type(error).__name__}: {error})") from None
+
+    def finished(self) -> dict[str, Any] | None:
+        """The content of result.json, or None while the run is not finished."""
+        if not self.result.is_file():
+            return None
+        try:
+            content = json.loads(self.result.read_text(encoding="utf-8"))
+            if not content["rows"] or content["params"].keys() != self.params().keys():
+                raise ValueError("it is not the result of this run")
+            return {name: content[name] for name in ("command", "params", "rows", "provenance", "summary")}
+        except RunError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise RunError(f"{self.result} is damaged ({why}); remove it to have it written again") from None
+
+    def sweep(self) -> None:
+        """Remove half-written files that a killed run left behind."""
+        for stem in ("config", "checkpoint", "metrics", "result", "ticket"):
+            for leftover in self.path.glob(f".{stem}-*"):
+                leftover.unlink(missing_ok=True)
+
+
+def _sha256(params: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(params), sort_keys=True).encode()).hexdigest()
+
+
+def check_same(stored: Mapping[str, Any], given: Mapping[str, Any], where: Path) -> None:
+    """Refuse a resume with other settings.
+
+    Parameters
+    ----------
+    stored : mapping
+        Settings of the run.
+    given : mapping
+        Settings that the user named; what is not in it is taken from the run.
+    where : Path
+
+    Raises
+    ------
+    RunError
+        One line that names every difference.
+    """
+    odd = [name for name, value in given.items() if name not in stored or stored[name] != value]
+    if odd:
+        parts = [f"--{name.replace('_', '-')} is {stored.get(name)} there, {given[name]} here" for name in odd]
+        raise RunError(f"{where} cannot be resumed with other settings: {'; '.join(parts)}")
+
+
+def write_metrics(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make the file hold exactly these rows, or leave it as it is if it does already."""
+    text = "".join(metrics_line(row) for row in rows)
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
+
+
+def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one line in a single write, so that a reader never sees half of one."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(handle, metrics_line(row).encode())
+    finally:
+        os.close(handle)
+
+
+def metrics_line(row: Mapping[str, Any]) -> str:
+    """One row as JSON; floats with all their digits.
+
+    Examples
+    --------
+    >>> metrics_line({"epoch": 1, "lr": 0.1})
+    '{"epoch": 1, "lr": 0.1}\\n'
+    """
+    return json.dumps(dict(row), allow_nan=False) + "\n"

@@ -1,0 +1,218 @@
+"""What a check is: a test of simulated counts, a computed fact, a prediction's error, or the reason why there is none.
+
+A section is a module with ``checks(seed)``, which returns a list of these, controls included. It asks the functions of
+``theory`` through their modules at that moment, so that whatever is in the modules is what is checked.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sims.solver.philox import block
+from sims.statistics.trials import Count, Counts
+
+Kind = Literal["exact", "upper", "lower", "band", "prediction"]
+
+OFF_EXACT = 1.05
+"""Power of a test of an exact probability: against one that is off by this factor."""
+
+OFF_BOUND = 1.5
+"""Power of a test of a bound: against a truth that exceeds the bound by this factor."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Trials that one or more points read.
+
+    Attributes
+    ----------
+    key : str
+        Its name; its random numbers depend on the run's seed and on this name alone.
+    make : callable
+        (seed, jobs) to (count, piece) as ``sims.statistics.trials`` takes them; count returns one number for each
+        index.
+    cost : float
+        Declared cost of a trial, in microseconds of one core: the number of trials follows from it, not from a clock.
+    least, most : int
+        Trials at any budget.
+    weight : float
+        Share of the budget.
+    """
+
+    key: str
+    make: Callable[[int, int], tuple[Count, int]]
+    cost: float
+    least: int = 2000
+    most: int = 10**7
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A claimed probability of an event, to be tested by counting it.
+
+    Attributes
+    ----------
+    claim : str
+        Identifier in theory/claims.py.
+    where : str
+        The event and its parameters.
+    kind : {"exact", "upper", "lower", "band", "prediction"}
+        What is claimed. A prediction is not tested: its error is measured.
+    low, high : float
+        The claim: the probability lies in [low, high].
+    simulation : Simulation
+    index : int
+        Which of its counts.
+    complement : bool
+        Count the trials that are not in it.
+    control : str
+        Empty, or what is wrong with this claim, which then must be refuted.
+    """
+
+    claim: str
+    where: str
+    kind: Kind
+    low: float
+    high: float
+    simulation: Simulation
+    index: int = 0
+    complement: bool = False
+    control: str = ""
+
+    @property
+    def factor(self) -> float:
+        """The factor that the stated power is about."""
+        return OFF_BOUND if self.kind in ("upper", "lower") else OFF_EXACT
+
+
+@dataclass(frozen=True)
+class Closest:
+    """How near the cases of a fact came to contradicting it.
+
+    Attributes
+    ----------
+    ratio : float
+        At least 1 if every case agrees.
+    text : str
+        For people.
+    catches : float
+        A constant off by this factor or more would have been refuted by these cases.
+    error : float or None
+        For a prediction: its largest relative error, which is what is shown; None for everything else.
+    """
+
+    ratio: float
+    text: str
+    catches: float
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A statement without chance, checked by an independent computation at given and at random cases.
+
+    Attributes
+    ----------
+    claim, where, control
+        As for Point.
+    compare : callable
+        Seed to Closest.
+    """
+
+    claim: str
+    where: str
+    compare: Callable[[int], Closest]
+    control: str = ""
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A statement that no check can decide, and why."""
+
+    claim: str
+    reason: str
+
+
+Check = Point | Fact | Untested
+
+
+def own_seed(seed: int, key: str) -> int:
+    """64 bits for one simulation or fact, a function of the run's seed and of its name."""
+    words = block([zlib.crc32(key.encode()), 0x5EED, 0, 0], seed)
+    return int(words[0]) | int(words[1]) << 32
+
+
+def generator(seed: int, key: str) -> np.random.Generator:
+    """Random cases for a fact."""
+    return np.random.default_rng(own_seed(seed, key))
+
+
+def single(event: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int], tuple[Count, int]]:
+    """A simulation of one or more events from event(seed, first, trials), of shape (trials,) or (events, trials)."""
+
+    def make(seed: int, jobs: int) -> tuple[Count, int]:
+        def count(first: int, trials: int) -> Counts:
+            happened = np.atleast_2d(event(seed, first, trials))
+            return np.asarray(happened.sum(axis=1), np.int64)
+
+        return count, 2**13
+
+    return make
+
+
+def equal(pairs: Iterable[tuple[float, float]], tolerance: float) -> Closest:
+    """Every (claimed, true) pair agrees up to a relative error."""
+    worst, cases = 0.0, 0
+    for claimed, true in pairs:
+        cases += 1
+        worst = max(worst, relative_error(claimed, true))
+    return Closest(
+        math.inf if worst == 0.0 else tolerance / worst,
+        f"error {worst:.0e} of {tolerance:.0e} allowed, {cases} cases" if worst else f"equal, {cases} cases",
+        1.0 + tolerance,
+    )
+
+
+def relative_error(claimed: float, true: float) -> float:
+    """|claimed - true| / |true|; infinite where only one of them is zero or infinite, or one is not a number."""
+    if claimed == true:
+        return 0.0
+    if not (math.isfinite(claimed) and math.isfinite(true)) or true == 0.0:
+        return math.inf
+    return abs(claimed - true) / abs(true)
+
+
+def at_most(pairs: Iterable[tuple[float, float]], *, slack: float = 0.0) -> Closest:
+    """First <= second in every pair of numbers >= 0; the ratio is the least second / first."""
+    ratios = [_ratio(smaller, larger) for smaller, larger in pairs]
+    least = min(ratios)
+    return Closest(least * (1.0 + slack), f"closest {least:.4g}, {len(ratios)} cases", least)
+
+
+def _ratio(smaller: float, larger: float) -> float:
+    if math.isnan(smaller) or math.isnan(larger) or larger < 0.0:
+        return 0.0
+    if smaller <= 0.0:
+        return math.inf
+    return float(larger / smaller)
+
+
+def measured(errors: Sequence[float], allowed: float, text: str = "") -> Closest:
+    """A prediction: its largest relative error, which contradicts it only beyond what is allowed."""
+    worst = max(errors)
+    shown = f"{text}off by {100 * worst:.2g} % at most, {len(errors)} cases"
+    return Closest(allowed / worst if worst else math.inf, shown, 1.0 + allowed, worst)
+
+
+def all_true(cases: Sequence[bool], text: str) -> Closest:
+    """A yes-or-no statement that holds in every case."""
+    wrong = sum(not case for case in cases)
+    shown = f"{text}, {len(cases)} cases" if not wrong else f"{wrong} of {len(cases)} cases fail: {text}"
+    return Closest(0.0 if wrong else math.inf, shown, 1.0)

@@ -1,0 +1,257 @@
+"""Typed flags: a command's options are the fields of a frozen dataclass, and arrive as numbers, ranges and paths.
+
+A field's type is one of the aliases below (``R: Integers = (1,)``, ``seed: OptionalInteger = None``) or whatever tyro
+understands (``bool``, ``Literal``); its docstring is its help. ``examples`` (a ClassVar of command lines) ends the
+help; ``renamed`` (a ClassVar, old flag to new flag) keeps old names working, and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+Config = TypeVar("Config")
+
+MAX_RANGE = 10**6
+"""Values that one range may stand for."""
+
+
+class UsageError(ValueError):
+    """A mistake in the command line; its text is the one line that the user sees."""
+
+
+# -- what is written behind a flag -------------------------------------------------------------------------------------
+
+
+def integer(token: str) -> int:
+    """One integer; ``1e5`` counts as one, ``2.5`` does not.
+
+    Examples
+    --------
+    >>> integer("1e5"), integer("-3")
+    (100000, -3)
+    """
+    if re.fullmatch(r"[+-]?\d+", token.strip()):
+        return int(token)
+    try:
+        number = float(token)
+    except ValueError:
+        raise ValueError(f"takes an integer, got {token!r}") from None
+    if not math.isfinite(number) or number != int(number):
+        raise ValueError(f"takes an integer, got {token!r}")
+    return int(number)
+
+
+def real(token: str) -> float:
+    """One number."""
+    try:
+        return float(token)
+    except ValueError:
+        raise ValueError(f"takes a number, got {token!r}") from None
+
+
+def integers(tokens: Sequence[str]) -> tuple[int, ...]:
+    """Integers and inclusive ranges, none twice: ``1 2 5``, ``1:8``, ``4:40:4``.
+
+    Examples
+    --------
+    >>> integers(["1:3", "8:16:4"])
+    (1, 2, 3, 8, 12, 16)
+    """
+    values: list[int] = []
+    for token in tokens:
+        parts = token.split(":")
+        if len(parts) > 3:
+            raise ValueError(f"takes numbers or ranges like 1:8 or 4:40:4, got {token!r}")
+        first, last, *rest = (integer(part) for part in (parts if len(parts) > 1 else [token, token]))
+        step = rest[0] if rest else 1
+        if step < 1:
+            raise ValueError(f"takes a positive step, got {token!r}")
+        if last < first:
+            raise ValueError(f"got the reversed range {token!r}: the first number must not exceed the last")
+        if (last - first) // step > MAX_RANGE:
+            raise ValueError(f"got the range {token!r} of more than a million values")
+        values.extend(range(first, last + 1, step))
+    return _once(tuple(values), tokens)
+
+
+def _once(values: tuple[Any, ...], tokens: Sequence[str]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"names a value more than once, got {' '.join(tokens)}")
+    if not values:
+        raise ValueError("needs at least one value")
+    return values
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    values = value if isinstance(value, tuple) else (value,)
+    return [f"{one:g}" if isinstance(one, float) else str(one) for one in values]
+
+
+def written(metavar: str, read: Callable[[list[str]], Any], *, many: bool = False) -> Any:
+    """The annotation of a field whose tokens ``read`` turns into its value; ``None`` as a default is not shown.
+
+    ``read`` raises ValueError with what is wrong, to be read after the flag's name: "takes an integer, got 'x'".
+    """
+    spec: Any = PrimitiveConstructorSpec(
+        nargs="*" if many else 1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: True,
+        str_from_instance=_texts,
+    )
+    return spec, tyro.conf.arg(help_behavior_hint=_default)
+
+
+def _default(default: str) -> str:
+    return f"(default: {default})" if default else ""
+
+
+def _optional(word: str, read: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
+    return lambda tokens: None if list(tokens) == [word] else read(tokens)
+
+
+def _alpha(token: str) -> float | Literal["uniform"]:
+    return "uniform" if token == "uniform" else real(token)
+
+
+_INTEGER = written("INT", lambda tokens: integer(tokens[0]))
+_REAL = written("FLOAT", lambda tokens: real(tokens[0]))
+_TEXT = {name: written(name, lambda tokens: tokens[0]) for name in ("FILE", "DIR", "NAME")}
+
+Integer = Annotated[int, *_INTEGER]
+OptionalInteger = Annotated[int | None, *_INTEGER]
+Real = Annotated[float, *_REAL]
+OptionalReal = Annotated[float | None, *_REAL]
+Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
+Reals = Annotated[
+    tuple[float, ...],
+    *written("FLOAT [...]", lambda tokens: _once(tuple(map(real, tokens)), tokens), many=True),
+]
+Alphas = Annotated[
+    tuple[float | Literal["uniform"], ...],
+    *written("FLOAT|uniform [...]", lambda tokens: _once(tuple(map(_alpha, tokens)), tokens), many=True),
+]
+AutoIntegers = Annotated[
+    tuple[int, ...] | None,
+    *written("auto|INT|RANGE [...]", _optional("auto", integers), many=True),
+]
+File = Annotated[str, *_TEXT["FILE"]]
+OptionalFile = Annotated[str | None, *_TEXT["FILE"]]
+Folder = Annotated[str, *_TEXT["DIR"]]
+OptionalFolder = Annotated[str | None, *_TEXT["DIR"]]
+OptionalName = Annotated[str | None, *_TEXT["NAME"]]
+
+
+# -- reading a command line --------------------------------------------------------------------------------------------
+
+
+def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
+    """A config dataclass from command-line flags.
+
+    Parameters
+    ----------
+    config : type
+        A frozen dataclass; its fields are the flags, its docstrings the help.
+    argv : sequence of str or None
+        None: ``sys.argv[1:]``.
+    prog : str
+        The command's name in the help, e.g. ``python -m sims.subset_sum``.
+
+    Raises
+    ------
+    UsageError
+        Unknown flag, missing or malformed value, the same flag twice.
+    SystemExit
+        With code 0, after ``--help`` or ``--version``.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if "--version" in args:
+        from importlib.metadata import version
+
+        print(f"strong-tickets {version('strong-tickets')}")
+        raise SystemExit(0)
+    args = _with_new_names(args, getattr(config, "renamed", {}))
+    _refuse_repeats(args)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(config, prog=prog, args=args, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            _print_examples(getattr(config, "examples", ()))
+            raise
+        said = re.sub(r"^Error parsing (--\S+): ", r"\1 ", _first_sentence(complaint.getvalue()))
+        raise UsageError(f"{said}{_meant(config, args)} (see {prog} --help)") from None
+
+
+def _with_new_names(args: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
+    found = []
+    for arg in args:
+        flag, equals, value = arg.partition("=")
+        new = renamed.get(flag.replace("_", "-"))
+        if new is not None:
+            print(f"note: {flag} is now called {new}", file=sys.stderr)
+        found.append(arg if new is None else f"{new}{equals}{value}")
+    return found
+
+
+def _refuse_repeats(args: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for arg in args:
+        if re.match(r"--[A-Za-z]", arg):
+            flag = arg.split("=", 1)[0].replace("_", "-")
+            if flag in seen:
+                raise UsageError(f"{flag} is given more than once; list its values after one {flag}")
+            seen.add(flag)
+
+
+def _meant(config: type[Any], args: Sequence[str]) -> str:
+    """The flag that an unknown one resembles, if any."""
+    known = [f"--{name.replace('_', '-')}" for name in getattr(config, "__dataclass_fields__", {})]
+    for arg in args:
+        flag = arg.split("=", 1)[0].replace("_", "-")
+        if flag.startswith("--") and flag not in known and flag not in ("--help", "--version"):
+            same = [name for name in known if name.lower() == flag.lower()]
+            near = same or difflib.get_close_matches(flag, known, n=1)
+            return f"; did you mean {near[0]} for {flag}?" if near else ""
+    return ""
+
+
+def _print_examples(examples: Sequence[str]) -> None:
+    if examples:
+        print("\nexamples:\n" + "\n".join(f"  {line}" for line in examples))
+
+
+def _first_sentence(boxed: str) -> str:
+    """The message inside the box that tyro draws: its lines up to the first rule."""
+    inside: list[str] = []
+    for line in boxed.splitlines():
+        text = line.strip().strip("│").strip()
+        if not text or text.startswith(("╭", "╰", "─")):
+            if inside:
+                break
+            continue
+        inside.append(text)
+    return " ".join(inside) or "the command line could not be read"
+
+
+# -- checking values ---------------------------------------------------------------------------------------------------
+
+
+def between(flag: str, value: int, low: int, high: int) -> int:
+    """The value, if it lies in [low, high]."""
+    if not low <= value <= high:
+        raise UsageError(f"{flag} must be an integer in [{low}, {high}], got {value}")
+    return value

@@ -1,0 +1,112 @@
+"""Where results go: files checked before the work and written after it, and tables for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Any, Protocol
+
+from sims.commands import cli
+from sims.statistics.result import Result, atomic_path, check_output, print_json, write_text
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED
+
+MAX_CURVES = 7
+"""Settings that one picture can tell apart."""
+
+COLOURS = {CONSISTENT: "green", REFUTED: "bold red", NO_POWER: "yellow"}
+"""Of the verdicts, in tables for people."""
+
+
+class OutputFlags(Protocol):
+    """The flags that say where a result goes."""
+
+    @property
+    def json(self) -> bool: ...
+    @property
+    def csv(self) -> str | None: ...
+    @property
+    def plot(self) -> str | None: ...
+    @property
+    def check(self) -> bool: ...
+    @property
+    def quiet(self) -> bool: ...
+
+
+def check_files(flags: OutputFlags, *, curves: int, settings_of: str) -> None:
+    """Refuse output files that could not be written, before any work is done.
+
+    Parameters
+    ----------
+    flags : OutputFlags
+    curves : int
+        Curves that ``--plot`` would have to draw, one for each setting of ``settings_of``.
+
+    Raises
+    ------
+    UsageError or ValueError
+        One line naming the flag.
+    """
+    check_output("--csv", flags.csv)
+    check_output("--plot", flags.plot)
+    if flags.plot is None:
+        return
+    if not flags.plot.lower().endswith((".png", ".pdf", ".svg")):
+        raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
+    if flags.csv is not None and Path(flags.csv).resolve() == Path(flags.plot).resolve():
+        raise cli.UsageError(f"--csv and --plot name the same file, {flags.csv}")
+    if curves > MAX_CURVES:
+        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of {settings_of}, got {curves}")
+
+
+def deliver(result: Result, flags: OutputFlags, *, draw: Callable[[str], None], show: Callable[[], None]) -> int:
+    """Write the files and print what was asked for; returns the exit code.
+
+    Parameters
+    ----------
+    result : Result
+        Its rows have a ``verdict``.
+    flags : OutputFlags
+    draw : callable
+        Draws the result into the file of that name.
+    show : callable
+        Prints the result for people.
+    """
+    if flags.csv is not None:
+        write_text(flags.csv, result.to_csv())
+    if flags.plot is not None:
+        with atomic_path(flags.plot) as temporary:
+            draw(str(temporary))
+    if flags.json:
+        print_json(result)
+    elif not flags.quiet:
+        show()
+        for what, path in (("table", flags.csv), ("picture", flags.plot)):
+            if path is not None:
+                print(f"{what}: {path}")
+    return 1 if flags.check and any(row["verdict"] == REFUTED for row in result.rows) else 0
+
+
+def console() -> Any:
+    """Where tables are printed, never narrower than 100 columns: a small terminal wraps lines, but no number is cut."""
+    from rich.console import Console
+
+    return Console(width=max(100, get_terminal_size().columns) if sys.stdout.isatty() else 100, highlight=False)
+
+
+def number(p: float) -> str:
+    """A probability in at most seven characters, without rounding to 0 or 1 what is neither.
+
+    Examples
+    --------
+    >>> number(0.99654), number(0.0), number(1.0), number(3.2e-7), number(1 - 1e-9)
+    ('0.9965', '0', '1', '3.2e-07', '1-1e-09')
+    """
+    if p in (0.0, 1.0):
+        return str(int(p))
+    if p < 1e-4:
+        return f"{p:.1e}"
+    if p > 0.9999:
+        return f"1-{1.0 - p:.0e}"
+    return f"{p:.4f}"

@@ -1,0 +1,1 @@
+"""Jitted kernels, one algorithm a file."""

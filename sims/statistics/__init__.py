@@ -1,0 +1,1 @@
+"""Counting trials, intervals, verdicts and results."""

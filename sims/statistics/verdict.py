@@ -1,0 +1,57 @@
+"""The verdict on a table of counts against proved bands: consistent, refuted, or no power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sims.statistics.intervals import band_p_value, band_p_value_anytime, holm
+
+LEVEL = 1e-6
+"""Probability that a table in which every band is true shows one or more refutations."""
+
+CONSISTENT, REFUTED, NO_POWER = "consistent", "refuted", "no power"
+
+
+def verdicts(
+    counts: Sequence[tuple[int, int]],
+    bands: Sequence[tuple[float, float]],
+    *,
+    level: float = LEVEL,
+    anytime: bool = False,
+) -> list[str]:
+    """One verdict for each row of a table.
+
+    Parameters
+    ----------
+    counts : sequence of (successes, trials)
+    bands : sequence of (low, high)
+        The success probability is claimed to lie in [low, high].
+    level : float
+        Family-wise false-alarm rate over the table (Holm; the rows may be dependent).
+    anytime : bool
+        True when the number of trials depended on the data.
+
+    Returns
+    -------
+    list of str
+        ``refuted``: the data exclude the band. ``no power``: no outcome of that row's trials could have excluded it at
+        the row's share of the level, level / (number of rows). ``consistent``: neither.
+
+    Examples
+    --------
+    >>> verdicts([(50, 100), (100, 100), (3, 4)], [(0.4, 0.6), (0.0, 0.5), (0.1, 0.9)])
+    ['consistent', 'refuted', 'no power']
+    """
+    p_value: Callable[[int, int, float, float], float] = band_p_value_anytime if anytime else band_p_value
+    found = [p_value(k, n, low, high) for (k, n), (low, high) in zip(counts, bands, strict=True)]
+    refuted = holm(found, level)
+    result = []
+    for (_, n), (low, high), excluded in zip(counts, bands, refuted, strict=True):
+        extreme = min(p_value(0, n, low, high), p_value(n, n, low, high))
+        if excluded:
+            result.append(REFUTED)
+        elif extreme > level / len(found):
+            result.append(NO_POWER)
+        else:
+            result.append(CONSISTENT)
+    return result

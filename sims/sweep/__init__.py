@@ -1,0 +1,1 @@
+"""Sweeps that survive anything."""

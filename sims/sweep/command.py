@@ -1,0 +1,386 @@
+"""Sweeps that survive anything: a command's grid cut into chunks of trials, each written down as soon as it is counted.
+
+    python -m sims.sweep subset_sum --R 1 2 5 --eps 1e-2 1e-3 --n 1:24 --trials 1e9 --store results.sqlite
+
+takes every flag of ``sims.subset_sum`` (or single_weight, coverage, recycling, main_theorem), prints what that command
+would print, and may be killed at any moment: the same line with ``--resume`` goes on with what is left. The counts are
+those of the command with the same seed, whoever counts them and however often it was interrupted. ``--dry-run`` says
+what it will cost. A store holds one sweep; with another seed or other settings it is refused, except that ``--trials``
+may grow. Stores must lie on a local disk (see ``python -m sims.store --help``).
+
+On SLURM, as a job array: every job counts its share into a file of its own on the node's disk, and the files merge.
+Shares may be numbered 0..K-1 or 1..K: share K of K is share 0. All jobs need the same ``--seed``.
+
+    #!/bin/bash
+    #SBATCH --array=0-15 --cpus-per-task=8 --time=02:00:00 --requeue
+    part=shards/part-$SLURM_ARRAY_TASK_ID.sqlite; mine=$SLURM_TMPDIR/part.sqlite
+    [ -f $part ] && cp $part $mine
+    timeout -s INT 115m python -m sims.sweep subset_sum --eps 1e-6 --trials 1e10 --seed 1 --quiet \\
+        --shard $SLURM_ARRAY_TASK_ID/16 --store $mine --resume --jobs $SLURM_CPUS_PER_TASK
+    cp $mine $part      # also when the time was not enough: submit the same array again
+
+    python -m sims.store merge results.sqlite shards/part-*.sqlite    # once they are done
+    python -m sims.store export results.sqlite --csv results.csv
+
+With Dask (``--cluster``), see ``sims.sweep.cluster``.
+"""
+
+from __future__ import annotations
+
+from sims.commands import cli
+
+cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
+
+import dataclasses
+import itertools
+import json
+import re
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from sims.commands.output import check_files, deliver
+from sims.solver.memory import available_bytes, readable
+from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
+from sims.sweep.cost import chunk_trials, dry_run, duration, nominal, predict, print_dry_run, worker_bytes
+from sims.sweep.kinds import SWEEPABLE
+from sims.sweep.plan import Plan, Replay, Sweepable, pieces
+from sims.sweep.store import Chunk, Store, StoreError, difference, holds_something
+
+MAX_CHUNKS = 10**6
+
+
+@dataclass(frozen=True)
+class SweepFlags:
+    """What a sweep adds to the flags of its command."""
+
+    store: Annotated[str | None, cli.values("FILE")] = None
+    """SQLite file that keeps every finished chunk, on a local disk."""
+    resume: bool = False
+    """Go on with the store, if it exists. Its seed is used if none is given."""
+    shard: Annotated[str | None, cli.values("I/K")] = None
+    """Count only the I-th of K shares, I from 0 to K-1 or from 1 to K (share K is share 0). With --until, shares are
+    whole cells."""
+    cluster: Annotated[str | None, cli.values("local|tcp://HOST:PORT")] = None
+    """Count in Dask workers: --jobs processes of this machine, or those of a scheduler. Default: --jobs threads."""
+    chunk: Annotated[str | None, cli.values("INT")] = None
+    """Trials per chunk. Default: about a second's worth."""
+    dry_run: bool = False
+    """Only say what would be done, and what it would take in time and memory on this machine."""
+
+
+def combined(config: type[Any]) -> type[Any]:
+    """A command's flags together with those of a sweep."""
+    made = type(config.__name__ + "Sweep", (config, SweepFlags), {"__doc__": config.__doc__, "__annotations__": {}})
+    return dataclass(frozen=True)(made)
+
+
+def share(text: str | None) -> tuple[int, int]:
+    """``I/K`` as (I mod K, K); (0, 1) for None.
+
+    Examples
+    --------
+    >>> share("0/4"), share("4/4"), share("3/4"), share(None)
+    ((0, 4), (0, 4), (3, 4), (0, 1))
+    """
+    if text is None:
+        return 0, 1
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not found or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
+        raise cli.UsageError(f"--shard takes I/K with I from 0 to K-1 or from 1 to K, got {text}")
+    return int(found[1]) % int(found[2]), int(found[2])
+
+
+@dataclass
+class _Cell:
+    """What is known of a cell while the sweep runs."""
+
+    number: int
+    chunk: int
+    weight: float
+    stored: dict[int, Chunk]
+    tasks: Iterator[tuple[int, int]] = field(default_factory=lambda: iter(()))
+    out: int = 0
+    exhausted: bool = True
+    left: float = 0.0
+
+
+class Sweep:
+    """Hands out chunks, and writes down what comes back.
+
+    Parameters
+    ----------
+    plan : Plan
+    store : Store
+        Open for writing.
+    mine : tuple of (int, int)
+        Share i of k.
+    """
+
+    def __init__(self, plan: Plan, store: Store, mine: tuple[int, int]) -> None:
+        from importlib.metadata import version
+
+        self.plan, self.store = plan, store
+        self.part, self.parts = mine
+        self.first, self.trials = plan.options["first_trial"], plan.options["trials"]
+        self.until, self.seed = plan.options.get("until"), plan.options["seed"]
+        self._version = version("strong-tickets")
+        self._cells = []
+        numbers = itertools.count()
+        for i, (text, chunk) in enumerate(store.cells):
+            kept = {at: dataclasses.replace(one, extra=b"") for at, one in store.chunks(i).items()}
+            cell = _Cell(i, chunk, nominal(plan.experiment, json.loads(text)), kept)
+            self._cells.append(cell)
+            if self.until is None:
+                start = next(numbers)
+                whole = pieces(self.first, self.trials, chunk)
+                numbers = itertools.count(start + len(whole))
+                cell.tasks = iter([one for k, one in enumerate(whole, start) if k % self.parts == self.part])
+                todo = [size for at, size in pieces(self.first, self.trials, chunk) if not self._has(cell, at, size)]
+                cell.left = cell.weight * sum(todo) / self.parts
+            elif i % self.parts == self.part:
+                cell.left = cell.weight * max(0, self.trials - sum(one.trials for one in kept.values()))
+        self._active: deque[_Cell] = deque()
+        self._fresh = deque(cell for cell in self._cells if self.until is None or cell.number % self.parts == self.part)
+        self.counted = 0
+
+    @property
+    def left(self) -> float:
+        """Work that is left, in seconds by formula; at most, if rows may stop early."""
+        return sum(cell.left for cell in self._cells)
+
+    def _has(self, cell: _Cell, at: int, size: int) -> bool:
+        found = cell.stored.get(at)
+        return found is not None and found.trials >= size
+
+    def _open(self, cell: _Cell, advance: cli.Advance) -> None:
+        """Find out what a cell needs next, if anything."""
+        if self.until is not None:
+            demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
+            if demand is None:
+                advance(cell.left)
+                cell.left = 0.0
+                return
+            cell.tasks = iter(pieces(*demand, cell.chunk))
+        cell.exhausted = False
+        self._active.append(cell)
+
+    def _next(self, advance: cli.Advance) -> Task | None:
+        """The next chunk that nobody has counted; None if there is none just now."""
+        while self._active or self._fresh:
+            if not self._active:
+                self._open(self._fresh.popleft(), advance)
+                continue
+            cell = self._active[0]
+            for at, size in cell.tasks:
+                if not self._has(cell, at, size):
+                    cell.out += 1
+                    text = self.plan.cells[cell.number]
+                    return Task(self.plan.experiment, cell.number, text, self.seed, at, size, self._version)
+            self._active.popleft()
+            cell.exhausted = True
+            self._ask_again(cell, advance)
+        return None
+
+    def run(self, workers: Pool, advance: cli.Advance) -> None:
+        """Count all that is missing.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written.
+        RuntimeError
+            A chunk failed again and again.
+        """
+        pending: dict[Future[Chunk], tuple[Task, int]] = {}
+        while True:
+            while len(pending) < 2 * workers.workers():
+                task = self._next(advance)
+                if task is None:
+                    break
+                pending[workers.submit(task)] = task, 1
+            if not pending:
+                return
+            found: list[Chunk] = []
+            for done in wait(pending, return_when=FIRST_COMPLETED).done:
+                task, tries = pending.pop(done)
+                try:
+                    found.append(done.result())
+                except Stopped:
+                    raise KeyboardInterrupt from None
+                except BaseException as problem:
+                    if not workers.lost(problem):
+                        raise
+                    if tries == TRIES:
+                        raise RuntimeError(
+                            f"the chunk from trial {task.first} of cell {task.number} was lost {TRIES} times: {problem}"
+                        ) from None
+                    pending[workers.submit(task)] = task, tries + 1
+            self.store.add(found)
+            for chunk in found:
+                self._take(chunk, advance)
+
+    def _take(self, chunk: Chunk, advance: cli.Advance) -> None:
+        cell = self._cells[chunk.cell]
+        cell.stored[chunk.first] = dataclasses.replace(chunk, extra=b"")
+        cell.out -= 1
+        self.counted += 1
+        work = min(cell.left, cell.weight * chunk.trials)
+        cell.left -= work
+        advance(work, label=f"cell {chunk.cell + 1} of {len(self._cells)}")
+        self._ask_again(cell, advance)
+
+    def _ask_again(self, cell: _Cell, advance: cli.Advance) -> None:
+        """With ``--until``: once all that a cell asked for is there, whichever comes last, it may ask for more."""
+        if cell.exhausted and not cell.out and self.until is not None:
+            self._open(cell, advance)
+
+
+def open_store(flags: Any, plan: Plan, cells: Sequence[tuple[str, int]]) -> Store:
+    """The store of a sweep: made, or found to be of this very sweep."""
+    from sims.statistics.result import provenance
+
+    if not flags.resume and holds_something(flags.store):
+        raise StoreError(f"--store {flags.store} exists; --resume goes on with it")
+    made = provenance(seed=plan.options["seed"], threads=plan.options["jobs"], seconds=0.0)
+    header = {"settings": plan.settings, "options": plan.options, "trials": plan.options["trials"], "made": made}
+    store = Store(flags.store, create=(header, cells))
+    try:
+        if flags.chunk is None:  # of the store, whatever would be chosen today
+            cells = [(text, size) for (text, _), (_, size) in zip(cells, store.cells, strict=False)]
+        unlike = difference(store, header, cells)
+        if unlike is not None:
+            raise StoreError(f"--store {flags.store} is of another sweep: {unlike}")
+        if plan.options["trials"] < store.header["trials"]:
+            raise StoreError(
+                f"--store {flags.store} is after {store.header['trials']} trials a row: --trials may only grow, "
+                f"got {plan.options['trials']}"
+            )
+        store.grow(plan.options["trials"])
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def finish(sweepable: Sweepable, plan: Plan, store: Store) -> Any:
+    """What the command would have found; raises Missing."""
+    replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
+    return sweepable.finish(plan, replays, store.done()[2])
+
+
+def _work(sweepable: Sweepable, argv: Sequence[str]) -> int:
+    flags = cli.parse(combined(sweepable.config()), argv, prog=f"python -m sims.sweep {sweepable.name}")
+    mine = share(flags.shard)
+    check_where(flags.cluster)
+    if flags.store is None and not flags.dry_run:
+        raise cli.UsageError("--store FILE is needed: it keeps what is finished")
+    if flags.seed is None and flags.resume and holds_something(flags.store or ""):
+        with Store(flags.store) as old:
+            flags = dataclasses.replace(flags, seed=str(old.header["options"]["seed"]))
+    if flags.seed is None and flags.shard is not None and not flags.dry_run:
+        raise cli.UsageError("--shard needs --seed: all shares must have the same")
+    plan = sweepable.plan(flags)
+    jobs = plan.options["jobs"]
+    sizes = [chunk_trials(plan.experiment, json.loads(text)) for text in plan.cells]
+    if flags.chunk is not None:
+        sizes = [cli.between("--chunk", cli.integer("--chunk", flags.chunk), 1, 10**12)] * len(sizes)
+    first, trials = plan.options["first_trial"], plan.options["trials"]
+    total = _chunks(plan, sizes)
+    if total > MAX_CHUNKS:
+        raise cli.UsageError(f"{total} chunks are too many, the limit is {MAX_CHUNKS}: raise --chunk")
+    _check_memory(plan, jobs, flags.cluster)
+    where = {None: f"{jobs} thread{'s' if jobs > 1 else ''}", "local": f"{jobs} processes"}.get(
+        flags.cluster, f"{jobs} workers like this machine's"
+    )
+    if flags.dry_run:
+        counts = [len(pieces(first, trials, size)) for size in sizes]
+        found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
+        _print(found, flags.json, print_dry_run)
+        return 0
+    check_files(flags, curves=len(plan.cells), settings_of="cells")
+    silent = flags.quiet or flags.json
+    with open_store(flags, plan, list(zip(plan.cells, sizes, strict=True))) as store:
+        sweep = Sweep(plan, store, mine)
+        total = _chunks(plan, [size for _, size in store.cells])
+        if not silent:
+            print(f"seed {plan.options['seed']}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
+                  f"{store.done()[0]} of them done", flush=True)  # fmt: skip
+        try:
+            with pool(flags.cluster, jobs) as workers, cli.progress(sweep.left, quiet=silent) as advance:
+                sweep.run(workers, advance)
+        except KeyboardInterrupt:
+            print(f"interrupted; {store.done()[0]} of {total} chunks are in {flags.store}: the same command with "
+                  "--resume goes on", file=sys.stderr)  # fmt: skip
+            return 130
+        except RuntimeError as problem:
+            raise StoreError(f"{problem}; --resume goes on with {flags.store}") from None
+        if mine[1] > 1:
+            return _share_done(store, sweep, flags, mine, total)
+        finished = finish(sweepable, plan, store)
+    return deliver(finished.result, flags, draw=finished.draw, show=finished.show)
+
+
+def _chunks(plan: Plan, sizes: Sequence[int]) -> int:
+    """Chunks in all; with --until, where rows may stop and looks cut further, about."""
+    first, trials = plan.options["first_trial"], plan.options["trials"]
+    return sum(-(-(first % size + trials) // size) for size in sizes)
+
+
+def _share_done(store: Store, sweep: Sweep, flags: Any, mine: tuple[int, int], total: int) -> int:
+    done, _, seconds = store.done()
+    found = {
+        "schema": "strong-tickets/sims.sweep.shard/1", "store": flags.store, "seed": sweep.seed,
+        "shard": mine[0], "shards": mine[1], "chunks": done, "counted_now": sweep.counted, "worker_seconds": seconds,
+    }  # fmt: skip
+
+    def show(_: Any) -> None:
+        print(f"share {mine[0]} of {mine[1]} is done: {done} of {total} chunks, {duration(seconds)} of work; "
+              "merge the shares with python -m sims.store merge")  # fmt: skip
+
+    if not flags.quiet or flags.json:
+        _print(found, flags.json, show)
+    return 0
+
+
+def _print(found: Any, as_json: bool, show: Any) -> None:
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        show(found)
+
+
+def _check_memory(plan: Plan, jobs: int, where: str | None) -> None:
+    """Refuse processes that do not fit, before they start; the solvers have refused what threads cannot hold."""
+    each = max(worker_bytes(plan.experiment, json.loads(text)) for text in plan.cells)
+    needed = jobs * (each + 250 * 2**20) if where == "local" else jobs * each
+    if where in (None, "local") and needed > available_bytes():
+        raise cli.UsageError(
+            f"--jobs {jobs} needs {readable(needed)} of memory, {readable(available_bytes())} are available"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see ``--help``."""
+    args = list(sys.argv[1:] if argv is None else argv)
+
+    def work(_: Sequence[str] | None) -> int:
+        names = "|".join(SWEEPABLE)
+        if args and args[0] in ("-h", "--help"):
+            print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{__doc__}")
+            return 0
+        if args and args[0] == "--version":
+            cli.parse(SweepFlags, args, prog="python -m sims.sweep")
+        if not args or args[0] not in SWEEPABLE:
+            got = args[0] if args else "nothing"
+            raise cli.UsageError(f"the first word says what to sweep: {names}; got {got} (see --help)")
+        return _work(SWEEPABLE[args[0]], args[1:])
+
+    return cli.run(work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,305 @@
+"""One target value from n binary weights: each offers R random signs, and all share one gain.
+
+A variable offers R independent fair signs times the gain g; at most one is taken, so that with N plus and M minus
+signs on offer the sums are exactly g {-M, ..., N}: steps of g, where n continuous values give (R+1)^n different sums.
+Hence the error falls like 1/n, not exponentially. ``alpha`` is a number in [-1, 1], or "uniform" (averaged over a
+target drawn from U[-1, 1]), or "worst" (the least favourable target in [-1, 1]). Numbers are taken as the exact
+rationals that the floats are. Statements 7.1 to 7.7; proofs in theory/PROOFS.md. They are ours; of the paper on binary
+weights (``diffenderfer2021multiprize``) only the order of growth of its width has been read, in a later paper.
+"""
+
+from __future__ import annotations
+
+import math
+
+from theory.binary_weights.case import Gain, Target, gain_of, sign_count, signs_needed, target_of
+from theory.binary_weights.depth import necessary_width_deep, required_width_deep
+from theory.binary_weights.error import best_gain_for, error_mean_exact, error_quantile_exact, guaranteed_error_exact
+from theory.binary_weights.gain import (
+    biprop_gain,
+    continuous_error_prediction,
+    error_prediction,
+    necessary_n,
+    necessary_n_shared_gain,
+)
+from theory.binary_weights.law import at_least, fewer, joint_tail
+from theory.binary_weights.required import required_n
+from theory.binary_weights.uniform import mean_covered
+from theory.numerics import check
+
+__all__ = [
+    "best_gain",
+    "best_gain_for",
+    "biprop_gain",
+    "continuous_error_prediction",
+    "equivalent_subset",
+    "error_mean_exact",
+    "error_prediction",
+    "error_quantile_exact",
+    "guaranteed_error_exact",
+    "miss_prob_all_exact",
+    "miss_prob_exact",
+    "necessary_n",
+    "necessary_n_shared_gain",
+    "necessary_width_deep",
+    "required_n",
+    "required_n_closed_form",
+    "required_width_deep",
+    "signs_needed",
+    "success_prob_all_exact",
+    "success_prob_exact",
+]
+
+
+def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -> tuple[int, int]:
+    """The subset of single signs that has the same sums: (values, draws of each).
+
+    Parameters
+    ----------
+    n, R : int
+        Units >= 1 and draws of each element, 1 to 10^18 (half of that for products).
+    kind : {"subset", "product", "two-stage"}
+        subset: n signs. product: n products of two signs, both re-sampled: 2R-1 draws of one sign. two-stage: n outer
+        signs times sums of ``inner`` shared inner signs through a matrix of n x inner re-sampled signs: n inner values.
+    inner : int
+        Inner signs of a two-stage sum.
+
+    Returns
+    -------
+    tuple of int
+        n and R for the other functions of this module.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.5.
+
+    Examples
+    --------
+    >>> equivalent_subset(8, 3, kind="product"), equivalent_subset(8, 1, kind="two-stage", inner=5)
+    ((8, 5), (40, 1))
+    """
+    n, R, inner = check.positive_int("n", n), check.draw_count("R", R), check.positive_int("inner", inner)
+    if kind == "subset":
+        return n, R
+    if kind == "product":
+        if 2 * R - 1 > check.MAX_DRAWS:
+            raise ValueError(f'R must be at most {check.MAX_DRAWS // 2} for kind="product", got R={R}')
+        return n, 2 * R - 1
+    if kind == "two-stage":
+        return n * inner, R
+    raise ValueError(f'kind must be "subset", "product" or "two-stage", got kind={kind!r}')
+
+
+def best_gain(eps: float) -> float:
+    """The gain 2 eps: best for the worst target, for a uniform target and for all targets at once, whatever n and R.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in (0, 1].
+
+    Returns
+    -------
+    float
+        2 eps.
+
+    Raises
+    ------
+    ValueError
+        If eps is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.2.
+
+    Examples
+    --------
+    >>> best_gain(0.05)
+    0.1
+    """
+    return 2.0 * check.accuracy("eps", eps)
+
+
+def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
+    """Probability that some choice of the n signs times the gain lies within eps of alpha.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables, 1 to 10^15, and draws of each, >= 1; see `equivalent_subset` for products and two stages.
+    eps : float
+        Accuracy in (0, 1].
+    alpha : float, "uniform" or "worst"
+        Target in [-1, 1], a uniform target to average over, or the least favourable one.
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding; 0 where the gain steps over the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst"): P(Bin(n, 1-2^-R) >= a), a = `signs_needed`.
+
+    Examples
+    --------
+    >>> success_prob_exact(5, 1, eps=0.05, alpha=0.5), success_prob_exact(5, 1, eps=0.05, alpha=0.5, gain=0.3)
+    (0.03125, 0.0)
+    >>> success_prob_exact(1, 1, eps=0.25, alpha="uniform")
+    0.5
+    """
+    return _hit_and_miss(n, R, eps, alpha, gain)[0]
+
+
+def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
+    """Probability that no choice of the n signs times the gain lies within eps of alpha.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables, 1 to 10^15, and draws of each, >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    alpha : float, "uniform" or "worst"
+        Target in [-1, 1], a uniform target to average over, or the least favourable one.
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst").
+
+    Examples
+    --------
+    >>> miss_prob_exact(1000, 2, eps=0.05, alpha=1.0) < 1e-300
+    True
+    """
+    return _hit_and_miss(n, R, eps, alpha, gain)[1]
+
+
+def _hit_and_miss(n: int, R: int, eps: float, alpha: Target, gain: Gain) -> tuple[float, float]:
+    n, R = sign_count(n), check.draw_count("R", R)
+    if target_of(alpha) != "uniform":
+        count = signs_needed(eps, alpha=alpha, gain=gain)
+        return (0.0, 1.0) if count is None else (at_least(n, count, R), fewer(n, count, R))
+    return mean_covered(n, R, check.accuracy("eps", eps), gain_of(gain, eps))
+
+
+def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
+    """Probability that every target in [-1, 1] at once is within eps of some sum of the same n signs.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables, 1 to 10^15 (200000 for R > 1), and draws of each, >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    gain : float or "best"
+        Positive; best is 2 eps.
+
+    Returns
+    -------
+    float
+        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny; 0 for a gain above 2 eps (unless
+        eps = 1).
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.3.
+
+    Examples
+    --------
+    >>> success_prob_all_exact(2, 1, eps=0.4), success_prob_all_exact(1, 9, eps=0.4) == 1 - 2**-8
+    (0.5, True)
+    """
+    return _all_hit_and_miss(n, R, eps, gain)[0]
+
+
+def _all_hit_and_miss(n: int, R: int, eps: float, gain: Gain) -> tuple[float, float]:
+    n, R = sign_count(n), check.draw_count("R", R)
+    count = signs_needed(eps, alpha="worst", gain=gain)
+    return (0.0, 1.0) if count is None else joint_tail(n, count, R)
+
+
+def miss_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
+    """Probability that some target in [-1, 1] is farther than eps from every sum of the same n signs.
+
+    Parameters, errors and source are those of `success_prob_all_exact`; full relative accuracy where it is tiny.
+
+    Examples
+    --------
+    >>> miss_prob_all_exact(1, 9, eps=0.4) == 2**-8
+    True
+    """
+    return _all_hit_and_miss(n, R, eps, gain)[1]
+
+
+def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
+    """A sufficient number of variables for the worst target at the best gain, by Hoeffding's inequality.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in [2^-1001, 1].
+    delta : float
+        Failure probability in (0, 1).
+    R : int
+        Draws of each variable, >= 1.
+
+    Returns
+    -------
+    int
+        ceil of ((sqrt(L/2) + sqrt(L/2 + 4 q (K-1)))/(2q))^2, L = log(1/delta), q = 1-2^-R, K = ceil((1-eps)/(2 eps));
+        1 if eps = 1; rounded up, never below `required_n`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 7.2.
+
+    Examples
+    --------
+    >>> required_n_closed_form(0.05, 0.05, R=1), required_n_closed_form(0.01, 0.05, R=1)
+    (32, 126)
+    """
+    eps, delta, R = check.accuracy("eps", eps), check.open_probability("delta", delta), check.draw_count("R", R)
+    count = signs_needed(eps, alpha="worst")
+    assert count is not None
+    if count == 0:
+        return 1
+    if count > 2**1000:
+        raise ValueError(f"eps must be at least 2^-1001, got eps={eps}")
+    half, q = -math.log(delta) / 2.0, -math.expm1(-R * math.log(2.0))
+    root = (math.sqrt(half) + math.sqrt(half + 4.0 * q * (count - 1))) / (2.0 * q)
+    return max(count, math.ceil(root**2 * (1.0 + 1e-14)))

@@ -1,0 +1,148 @@
+"""What is not proved about coverage: a heuristic prediction and two recalled forms; public names in theory.coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from theory.numerics import check
+
+
+def interval_in_range(low: float, high: float) -> tuple[float, float]:
+    """The interval, if -1 <= low <= high <= 1."""
+    low, high = check.target_value("low", low), check.target_value("high", high)
+    if low > high:
+        raise ValueError(f"low must be at most high, got low={low}, high={high}")
+    return low, high
+
+
+def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
+    """Heuristic: the chance that a Poisson process with the mean density of the sums leaves no gap above 2 eps.
+
+    Given the mean M of the sums, their density is r(z) = (R+1)^n phi((z-M)/sqrt V)/sqrt V, V = n R^2/(3 (R+1)^2); the
+    interval is covered with probability about (1-exp(-2 eps r(low))) exp(-(integral of r exp(-2 eps r))), averaged over
+    M ~ N(0, n R/(3 (R+1)^2)). In the spirit of 2.4; never used as a bound.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables >= 0, and draws of each >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    low, high : float
+        The interval, in [-1, 1].
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Source
+    ------
+    Heuristic (random-energy picture).
+
+    Examples
+    --------
+    >>> success_prediction(6, 1, eps=0.01) < 0.01 < 0.9 < success_prediction(20, 1, eps=0.01, low=-0.5, high=0.5)
+    True
+    """
+    n, R = check.natural("n", n), check.positive_int("R", R)
+    eps = check.accuracy("eps", eps)
+    low, high = interval_in_range(low, high)
+    if max(abs(low), abs(high)) <= eps:
+        return 1.0
+    if n == 0:
+        return 0.0
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    centres = nodes * math.sqrt(n * R / 3.0) / (R + 1)
+    scale = math.sqrt(n * R * R / 3.0) / (R + 1)
+    z, widths = np.polynomial.legendre.leggauss(60)
+    z = (low + high) / 2 + (high - low) / 2 * z
+    peak = n * math.log(R + 1.0) - math.log(scale * math.sqrt(2 * math.pi))
+
+    def mean_number(at: np.ndarray) -> np.ndarray:
+        """2 eps r at the given points, one row per centre; cut where it makes no difference."""
+        log_density = peak - 0.5 * ((at[None, :] - centres[:, None]) / scale) ** 2
+        return np.exp(np.minimum(log_density + math.log(2 * eps), 50.0))
+
+    inside = mean_number(z)
+    gaps = (inside * np.exp(-inside)) @ widths * (high - low) / (4 * eps)
+    first = -np.expm1(-mean_number(np.array([low]))[:, 0])
+    return float(np.clip(weights @ (first * np.exp(-gaps)) / weights.sum(), 0.0, 1.0))
+
+
+def predicted_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> int:
+    """Heuristic: smallest n whose predicted probability of covering [low, high] is at least 1 - delta.
+
+    Examples
+    --------
+    >>> 13 <= predicted_n(0.01, 0.05, R=1, low=-0.5, high=0.5) <= 15
+    True
+    """
+    delta = check.open_probability("delta", delta)
+    for n in range(10**4):
+        if success_prediction(n, R, eps=eps, low=low, high=high) >= 1.0 - delta:
+            return n
+    raise ValueError(f"delta={delta} is not predicted to be reached by n < 10000")
+
+
+# -- 3.4 literature forms ---------------------------------------------------------------------------------------------
+
+
+def lueker_required_n(eps: float, delta: float, *, C: float) -> int:
+    """Recalled: n >= C log(2/min(eps, delta)) covers [-1/2, 1/2]; the paper's C is unknown, so it must be passed.
+
+    Parameters
+    ----------
+    eps, delta : float
+        Accuracy in (0, 1] and failure probability in (0, 1).
+    C : float
+        The unknown constant, > 0.
+
+    Source
+    ------
+    ``lueker1998`` as used by ``pensia2020``; recalled.
+
+    Examples
+    --------
+    >>> lueker_required_n(0.01, 0.05, C=3.0)
+    16
+    """
+    eps, delta = check.accuracy("eps", eps), check.open_probability("delta", delta)
+    if not 0.0 < C < math.inf:
+        raise ValueError(f"C must be positive, got C={C}")
+    return math.ceil(C * math.log(2.0 / min(eps, delta)))
+
+
+def dacunha_failure(n: int, eps: float, *, C: float) -> float:
+    """Recalled: for n >= C log2(1/eps), [-1, 1] is covered at accuracy 2 eps but for exp(-(n - C log2(1/eps))^2/(4n)).
+
+    Parameters
+    ----------
+    n : int
+        Variables >= 1.
+    eps : float
+        Half the accuracy, in (0, 1].
+    C : float
+        The unknown constant, > 0.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 where the statement says nothing.
+
+    Source
+    ------
+    ``dacunha2022subsetsum``; recalled.
+
+    Examples
+    --------
+    >>> dacunha_failure(10, 0.01, C=2.0)
+    1.0
+    """
+    n, eps = check.positive_int("n", n), check.accuracy("eps", eps)
+    if not 0.0 < C < math.inf:
+        raise ValueError(f"C must be positive, got C={C}")
+    excess = n - C * math.log2(1.0 / eps)
+    return math.exp(-(excess**2) / (4.0 * n)) if excess > 0 else 1.0

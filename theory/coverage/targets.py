@@ -1,0 +1,178 @@
+"""Coverage from single targets: what suffices by adding up over targets, and what is necessary (3.5).
+
+The public names live in theory.coverage.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+from theory.coverage.prediction import interval_in_range
+from theory.numerics import check
+from theory.subset_sum import MAX_BLOCK, success_prob_second_moment
+from theory.subset_sum import success_prob_upper as hit_prob_upper
+
+MIN_EPS = 1e-9
+"""Smallest eps of the proved lower bounds on coverage."""
+
+MAX_TARGETS = 4096
+"""The sum over targets is not taken over more than this; the bound is then 1."""
+
+
+def levels_for(eps: float, low: float, high: float) -> tuple[float, float] | None:
+    """(start, stop): a share >= stop at accuracy start covers [low, high] at eps; None: 0 alone covers it."""
+    eps = check.accuracy("eps", eps)
+    if eps < MIN_EPS:
+        raise ValueError(f"eps must be at least {MIN_EPS}, got eps={eps}")
+    low, high = interval_in_range(low, high)
+    if max(abs(low), abs(high)) <= eps:
+        return None
+    slack = eps / 2
+    inside = Fraction(max(abs(low), abs(high))) <= 1 - Fraction(slack)
+    return eps / 2, math.nextafter(1.0 - (slack if inside else slack / 2), 2.0)
+
+
+_BLOCK_COUNTS = (1, 2, 3, 4, 6, 8)
+_MAX_N = 256
+
+
+@lru_cache(maxsize=65536)
+def _failure_in_blocks(n: int, R: int, eps: float, alpha: float) -> float:
+    """Failure for one target: the second-moment bound of equal blocks, multiplied; few block counts, to be quick."""
+    best = 1.0
+    for blocks in _BLOCK_COUNTS:
+        size, longer = divmod(n, blocks)
+        if size == 0 or size > MAX_BLOCK:
+            continue
+        product = (1.0 - success_prob_second_moment(size, R, eps=eps, alpha=alpha)) ** (blocks - longer)
+        if longer:
+            product *= (1.0 - success_prob_second_moment(size + 1, R, eps=eps, alpha=alpha)) ** longer
+        best = min(best, product)
+    return best * (1.0 + 2.0**-48)
+
+
+@lru_cache(maxsize=4096)
+def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
+    """Upper bound on the probability that [low, high] is not covered, by adding up over targets (3.5).
+
+    If targets at most eps apart, with ends within eps/2, each have a sum within eps/2, every point has one within eps.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables, 0 to 256, and draws of each.
+    eps : float
+        Accuracy in [1e-9, 1].
+    low, high : float
+        The interval, in [-1, 1].
+
+    Returns
+    -------
+    float
+        In [0, 1], rounded up; 1 as soon as the sum reaches 1, or where it would have more than MAX_TARGETS terms.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 3.5 (with 2.2 and 2.3).
+
+    Examples
+    --------
+    >>> union_failure_bound(12, 9, eps=0.1, low=-0.5, high=0.5) < 1e-4
+    True
+    """
+    levels = levels_for(eps, low, high)
+    if levels is None:
+        return 0.0
+    n = check.natural("n", n)
+    if n > _MAX_N:
+        raise ValueError(f"n must be at most {_MAX_N}, got n={n}")
+    near = levels[0]
+    # a little closer than eps, so that rounding the targets cannot open a gap
+    count = math.ceil(Fraction(high - low) / (Fraction(eps) * Fraction(1 - 2**-20))) + 1
+    if count > MAX_TARGETS:
+        return 1.0
+    folded = low == -high  # then target i and target count - 1 - i fail alike
+    targets = [abs(low + (high - low) * (i + 0.5) / count) for i in range((count + 1) // 2 if folded else count)]
+    total = 0.0
+    for i in sorted(range(len(targets)), key=lambda i: -targets[i]):  # the outermost fail most: an early end
+        weight = 2 if folded and 2 * i + 1 != count else 1
+        total += weight * _failure_in_blocks(n, R, near, min(1.0, targets[i]))
+        if total >= 1.0:
+            return 1.0
+    return min(1.0, total * (1.0 + count * 2.0**-50))
+
+
+def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
+    """Proved upper bound on the probability that [low, high] is covered.
+
+    A covered interval has a sum within eps of each of its points, in particular of its ends and of its middle (2.1);
+    and 2 eps times the number of sums must reach its length.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables >= 0, and draws of each >= 1.
+    eps : float
+        Accuracy in (0, 1].
+    low, high : float
+        The interval, in [-1, 1].
+
+    Returns
+    -------
+    float
+        In [0, 1], rounded up.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 3.5.
+
+    Examples
+    --------
+    >>> success_prob_upper(4, 1, eps=0.01, low=-0.5, high=0.5)
+    0.0
+    """
+    n, R = check.natural("n", n), check.positive_int("R", R)
+    eps = check.accuracy("eps", eps)
+    low, high = interval_in_range(low, high)
+    if n * math.log2(R + 1) < 64 and (R + 1) ** n * 2 * Fraction(eps) < Fraction(high) - Fraction(low):
+        return 0.0
+    targets = {low, high, (low + high) / 2}
+    return min(hit_prob_upper(n, R, eps=eps, alpha=target) for target in targets if low <= target <= high)
+
+
+def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> int:
+    """Variables that are necessary: smallest n at which `success_prob_upper` allows success with probability 1 - delta.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy in (0, 1].
+    delta : float
+        Failure probability in (0, 1).
+    R : int
+        Draws of each variable.
+    low, high : float
+        The interval, in [-1, 1].
+
+    Returns
+    -------
+    int
+        With fewer variables [low, high] is not covered with probability 1 - delta.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 3.5.
+
+    Examples
+    --------
+    >>> necessary_n(0.01, 0.05, R=1, low=-0.5, high=0.5)
+    8
+    """
+    delta = check.open_probability("delta", delta)
+    n = 0
+    # the bound is not claimed to be monotone: success itself is, so that every smaller n is excluded too
+    while success_prob_upper(n, R, eps=eps, low=low, high=high) < 1.0 - delta:
+        n += 1
+    return n

@@ -1,0 +1,301 @@
+"""What no construction can do without: lower bounds on parameters and on candidates, in one place.
+
+Counting (theory/PROOFS.md, 5.1 and 5.2): a network with m prunable elements of R draws each can become at most (R+1)^m
+different functions, while targets of the class hold many functions that are more than 2 eps apart. So **R draws divide
+the necessary number of parameters by log2(R+1) and by no more**. The bounds hold for every architecture, every law of
+the draws and every way of choosing masks and draws.
+
+The necessary numbers of candidates for one weight are those of statements 1.1, 2.1 and 3.5, under one kind of name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from theory.coverage import necessary_n as necessary_n_coverage
+from theory.network.layers import check_widths, depth
+from theory.numerics.check import accuracy, draw_count, natural, open_probability, positive_int
+from theory.single_weight import required_n_exact as necessary_n_single_weight
+from theory.subset_sum import necessary_n as necessary_n_subset_sum
+from theory.subset_sum import necessary_n_closed_form as necessary_n_subset_sum_closed_form
+
+__all__ = [
+    "bits_per_param",
+    "log2_networks",
+    "log2_packing",
+    "necessary_n_coverage",
+    "necessary_n_single_weight",
+    "necessary_n_subset_sum",
+    "necessary_n_subset_sum_closed_form",
+    "necessary_params",
+    "necessary_params_natale",
+    "necessary_params_pensia",
+    "necessary_width",
+]
+
+_SLACK = 1e-12
+"""Relative; far above the rounding of a few logarithms and products."""
+
+
+def log2_packing(widths: Sequence[int], eps: float) -> float:
+    """log2 of a number of targets that are pairwise more than 2 eps apart on the unit ball.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        d_0, ..., d_l of the targets; their layers have spectral norm at most 1.
+    eps : float
+        Accuracy in (0, 1], sup over ||x||_2 <= 1 of the Euclidean distance.
+
+    Returns
+    -------
+    float
+        Safe side (rounded down), >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of
+        d_0 min(d_1..d_l) log2(1/(4 eps)) and min(d_0..d_(l-1)) d_l log2(1/(sqrt 8 eps)): one layer varies, the
+        others pass it on.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 5.1.
+
+    Examples
+    --------
+    >>> round(log2_packing([2, 3], 0.125), 9), round(log2_packing([2, 3, 3], 0.125), 9)
+    (12.0, 9.0)
+    """
+    d, eps = check_widths(widths), accuracy("eps", eps)
+    if depth(d) == 1:
+        bits = [d[0] * d[1] * -math.log2(2.0 * eps)]
+    else:
+        bits = [d[0] * min(d[1:]) * -math.log2(4.0 * eps), min(d[:-1]) * d[-1] * -(1.5 + math.log2(eps))]
+    best = max(bits)
+    return max(0.0, best - _SLACK * (abs(best) + d[0] * d[1] + min(d[:-1]) * d[-1]))
+
+
+def bits_per_param(R: int, *, density: float = 1.0) -> float:
+    """Bits of choice that one element of R draws gives: log2(R+1), or less if only few elements are kept.
+
+    Parameters
+    ----------
+    R : int
+        Draws of each element.
+    density : float
+        At most this share of the elements is kept, in (0, 1].
+
+    Returns
+    -------
+    float
+        H2(density) + density log2 R for density <= R/(R+1), else log2(R+1); rounded up.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 5.2.
+
+    Examples
+    --------
+    >>> round(bits_per_param(1), 9), round(bits_per_param(7), 9)
+    (1.0, 3.0)
+    >>> round(bits_per_param(1, density=0.11), 4)
+    0.4999
+    """
+    R, density = draw_count("R", R), accuracy("density", density)
+    if density == 1.0 or Fraction(density) * (R + 1) >= R:
+        bits = math.log2(R + 1)
+    else:
+        bits = -density * math.log2(density) - (1.0 - density) * math.log1p(-density) / math.log(2.0)
+        bits += density * math.log2(R)
+    return bits * (1.0 + _SLACK)
+
+
+def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
+    """log2 of an upper bound on the number of networks that masks and re-sampling make of m elements.
+
+    Parameters
+    ----------
+    m : int
+        Elements (weights) that may be masked or re-sampled, >= 0.
+    R : int
+        Draws of each element.
+    density : float
+        At most this share of the elements is kept, in (0, 1].
+
+    Returns
+    -------
+    float
+        m bits_per_param(R, density); rounded up.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 5.2.
+
+    Examples
+    --------
+    >>> round(2 ** log2_networks(3, 2), 6)  # every element: masked, or one of two draws
+    27.0
+    """
+    return natural("m", m) * bits_per_param(R, density=density)
+
+
+def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
+    """Fewest elements with which every target of the class can be reached within eps with probability 1 - delta.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        d_0, ..., d_l of the targets, spectral norms at most 1.
+    eps : float
+        Accuracy in (0, 1].
+    delta : float
+        Failure probability in (0, 1), for each target on its own.
+    R : int
+        Draws of each element.
+    density : float
+        At most this share of the elements is kept, in (0, 1].
+
+    Returns
+    -------
+    int
+        Necessary (safe side): with fewer, some target of the class is missed with probability above delta, whatever
+        the architecture of the random network and the law of its draws.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 5.3; for l = 1, R = 1, delta = 1/2 it is Theorem 2 of key pensia2020 as restated.
+
+    Examples
+    --------
+    >>> necessary_params([10, 10], 2**-11, delta=0.5, R=1)  # 100 * 10 - 1
+    999
+    >>> necessary_params([10, 10], 2**-11, delta=0.5, R=7)  # a third
+    333
+    """
+    delta = open_probability("delta", delta)
+    bits = log2_packing(widths, eps) + math.log1p(-delta) / math.log(2.0)
+    ratio = bits / bits_per_param(R, density=density)
+    return max(0, math.ceil(ratio - 1e-9 - 4 * _SLACK * abs(ratio)))
+
+
+def necessary_params_pensia(d: int, eps: float) -> float:
+    """m >= d^2 log2(1/(2 eps)) - 1, the lower bound of Pensia et al. as restated in later papers.
+
+    Parameters
+    ----------
+    d : int
+        Targets x -> W x, W of shape d x d with spectral norm at most 1.
+    eps : float
+        Accuracy in (0, 1].
+
+    Returns
+    -------
+    float
+        Parameters necessary to reach each target with probability 1/2; not rounded, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Read in restatement (key pensia2020, Theorem 2). Proved here too: theory/PROOFS.md, 5.3 with R = 1, delta = 1/2.
+
+    Examples
+    --------
+    >>> necessary_params_pensia(10, 2**-11)
+    999.0
+    """
+    d, eps = positive_int("d", d), accuracy("eps", eps)
+    return max(0.0, -d * d * math.log2(2.0 * eps) - 1.0)
+
+
+def necessary_params_natale(d: int, eps: float, *, k: int, n: int) -> float:
+    """(d^2/2) log2(k/eps)/H2(k/n), the lower bound of Natale et al. for masks of fixed density k/n.
+
+    Parameters
+    ----------
+    d : int
+        Targets x -> W x, W of shape d x d.
+    eps : float
+        Accuracy in (0, 1/16).
+    k, n : int
+        Kept elements out of n, 1 <= k < n.
+
+    Returns
+    -------
+    float
+        Not rounded.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Read (key natale2024); the statement is quoted, its proof is not reproduced here. `necessary_params` with
+    ``density`` is what we prove for masks of bounded density.
+
+    Examples
+    --------
+    >>> necessary_params_natale(2, 0.03125, k=2, n=4)  # 2 log2(64)
+    12.0
+    """
+    d, k, n = positive_int("d", d), positive_int("k", k), positive_int("n", n)
+    eps = accuracy("eps", eps)
+    if eps >= 1.0 / 16.0:
+        raise ValueError(f"eps must be below 1/16 for this statement, got eps={eps}")
+    if k >= n:
+        raise ValueError(f"k must be below n, got k={k}, n={n}")
+    q = k / n
+    entropy = -q * math.log2(q) - (1.0 - q) * math.log2(1.0 - q)
+    return 0.5 * d * d * math.log2(k / eps) / entropy
+
+
+def necessary_width(d_in: int, d_out: int, eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
+    """Fewest hidden neurons of a random two-layer network for the targets x -> W x.
+
+    Parameters
+    ----------
+    d_in, d_out : int
+        Shape of W, spectral norm at most 1.
+    eps, delta, R, density
+        As in `necessary_params`.
+
+    Returns
+    -------
+    int
+        Necessary: a network of hidden width D has D (d_in + d_out) elements.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 5.3.
+
+    Examples
+    --------
+    >>> necessary_width(10, 10, 2**-11, delta=0.5, R=1)  # 999/20
+    50
+    """
+    params = necessary_params([d_in, d_out], eps, delta=delta, R=R, density=density)
+    return -(-params // (positive_int("d_in", d_in) + positive_int("d_out", d_out)))

@@ -1,0 +1,1 @@
+"""Arithmetic and argument checks that know nothing about tickets."""

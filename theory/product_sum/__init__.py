@@ -1,0 +1,27 @@
+"""The subset-sum construction with re-sampling: logarithmic width with every constant known (theory/PROOFS.md, 4.7)."""
+
+from theory.product_sum.bounds import (
+    MEETING_SHARE,
+    Design,
+    drift_constant,
+    log_network_failure_bound,
+    log_shift_failure_bound,
+    network_designs,
+    neurons_closed_form,
+    required_n,
+    required_neurons,
+    share_tail_closed_form,
+)
+
+__all__ = [
+    "MEETING_SHARE",
+    "Design",
+    "drift_constant",
+    "log_network_failure_bound",
+    "log_shift_failure_bound",
+    "network_designs",
+    "neurons_closed_form",
+    "required_n",
+    "required_neurons",
+    "share_tail_closed_form",
+]

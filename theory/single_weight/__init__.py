@@ -1,0 +1,27 @@
+"""One target value, n candidates of R draws each: the exact law, the IteRand bound and the nearest of R draws."""
+
+from theory.single_weight.bounds import (
+    hit_prob,
+    log_miss_prob_bound,
+    log_miss_prob_exact,
+    miss_prob_bound,
+    miss_prob_exact,
+    nearest_distance_cdf,
+    nearest_distance_ppf,
+    nearest_draw,
+    required_n,
+    required_n_exact,
+)
+
+__all__ = [
+    "hit_prob",
+    "log_miss_prob_bound",
+    "log_miss_prob_exact",
+    "miss_prob_bound",
+    "miss_prob_exact",
+    "nearest_distance_cdf",
+    "nearest_distance_ppf",
+    "nearest_draw",
+    "required_n",
+    "required_n_exact",
+]

@@ -1,0 +1,274 @@
+"""Certified second moments of the numbers N_k of good sums with exactly k values (theory/PROOFS.md, 2.2).
+
+``pair_table`` encloses E[1{S good} 1{S' good}] for two sums that share j identical values; ``overlap_table`` gives the
+exact law of j for two random selections; ``success_lower`` combines them into a proved lower bound on P(success).
+Only nonnegative doubles are added and multiplied, so one relative error, counted in advance, covers every entry.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.numerics.irwin_hall import UNIT, Array, Points, densities, hit_table, windows
+
+MAX_ORDER = 65
+"""Largest number of summands in the tables: n = 64 and one more for a uniform target."""
+
+
+@lru_cache(maxsize=64)
+def gauss_nodes(count: int) -> tuple[Array, Array, Array]:
+    """Gauss-Legendre nodes x on [0, 1], 1 - x, and weights of sum 1: doubles next to proved enclosures.
+
+    Parameters
+    ----------
+    count : int
+        Number of nodes, exact for polynomials of degree 2 count - 1.
+
+    Returns
+    -------
+    tuple of array, each of shape (count,)
+        Relative error of every entry at most 1.01 UNIT, checked against the enclosure.
+
+    Examples
+    --------
+    >>> x, rest, weight = gauss_nodes(2)
+    >>> print((x + rest).round(15), weight)
+    [1. 1.] [0.5 0.5]
+    """
+    from flint import arb, ctx
+
+    def nearest(ball: arb) -> float:
+        value = float(ball)
+        if not abs(arb(value) / ball - 1) <= arb(1.01 * UNIT):
+            raise RuntimeError(f"a Gauss-Legendre value is not close to its enclosure, got {value}")
+        return value
+
+    precision = ctx.prec
+    try:
+        ctx.prec = 256
+        pairs = [arb.legendre_p_root(count, k, weight=True) for k in range(count)]
+        nodes = [nearest((1 + root) / 2) for root, _ in pairs]
+        rests = [nearest((1 - root) / 2) for root, _ in pairs]
+        weights = [nearest(weight / 2) for _, weight in pairs]
+    finally:
+        ctx.prec = precision
+    return np.array(nodes), np.array(rests), np.array(weights)
+
+
+@dataclass(frozen=True)
+class _Mesh:
+    """Quadrature points t = i + u, i = -rows..rows-1, exact for f_j G_a G_b with j + max(a, b) <= order."""
+
+    t: Points
+    upper: Points
+    lower: Points
+    weights: Array
+
+
+def _mesh(alpha: float, eps: float, order: int) -> _Mesh:
+    high, low = Fraction(alpha) + Fraction(eps), Fraction(alpha) - Fraction(eps)
+    cuts = sorted({Fraction(0), Fraction(1), high - math.floor(high), low - math.floor(low)})
+    x, rest, weight = gauss_nodes(order)
+    rows = order + 4
+    index = np.arange(-rows, rows, dtype=np.float64)[:, None]
+    columns: dict[str, list[Array]] = {name: [] for name in ("u", "1-u", "w", "w+", "1-w+", "w-", "1-w-", "f+", "f-")}
+    for left, right in pairwise(cuts):
+        width = float(right - left)
+        columns["w"].append(width * weight)
+        columns["u"].append(float(left) + width * x)
+        columns["1-u"].append(float(1 - right) + width * rest)
+        for sign, end in (("+", high), ("-", low)):  # end - u falls from end - left to end - right
+            floor = math.ceil(end - left) - 1
+            columns["w" + sign].append(float(end - right - floor) + width * rest)
+            columns["1-w" + sign].append(float(1 + floor - end + left) + width * x)
+            columns["f" + sign].append(np.full(order, float(floor)))
+    flat = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return _Mesh(
+        t=Points(index + np.zeros_like(flat["u"]), flat["u"], flat["1-u"], 1),
+        upper=Points(flat["f+"] - index, flat["w+"], flat["1-w+"], -1),
+        lower=Points(flat["f-"] - index, flat["w-"], flat["1-w-"], -1),
+        weights=flat["w"],
+    )
+
+
+@lru_cache(maxsize=32)
+def _pair_table(alpha: float, eps: float, order: int) -> tuple[Array, float]:
+    mesh = _mesh(alpha, eps, order)
+    rows = mesh.t.whole.shape[0] // 2
+    window = np.stack(list(windows(order - 1, mesh.upper, mesh.lower, eps)), axis=1)
+    cells = window.reshape(2 * rows, order, -1, order).swapaxes(1, 2)  # row, piece, k, node: small matrix products
+    p = np.array(hit_table(order, alpha=alpha, eps=eps)[: order + 1])
+    p[0] = 1.0  # the empty sum is treated apart
+    table = np.zeros((order + 1, order + 1, order + 1))
+    table[0] = 1.0
+    count = 0
+    for j, density in enumerate(densities(order, mesh.t), start=1):
+        inside = slice(rows - j, rows + j)
+        measure = (mesh.weights * density[inside]).reshape(2 * j, -1, 1, order)
+        factors = cells[inside, :, : order + 1 - j]
+        products = np.matmul(factors * measure, factors.swapaxes(2, 3))
+        table[j, j:, j:] = products.sum(axis=(0, 1)) / np.outer(p[j:], p[j:])
+        count = measure.size
+    table.flags.writeable = False
+    return table, (44 * order + count + 10) * UNIT
+
+
+def pair_table(order: int, *, alpha: float, eps: float) -> tuple[Array, float]:
+    """Ratios Q_j(k-j, k'-j) / (p_k p_k') for two sums of k and k' values, j of them the same.
+
+    Parameters
+    ----------
+    order : int
+        Largest k wanted, 1 <= order <= MAX_ORDER; cached at the next multiple of eight.
+    alpha : float
+        Target in [-1, 1].
+    eps : float
+        Accuracy in [MIN_EPS, 1].
+
+    Returns
+    -------
+    table : array, shape (size, size, size), size > order
+        Entry [j, k, k'] for j <= min(k, k'), 1 for j = 0.
+    error : float
+        Relative error of every entry with j >= 1, first order in UNIT.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 2.2.
+    """
+    return _pair_table(abs(alpha), eps, min(MAX_ORDER, 8 * math.ceil(order / 8)))
+
+
+@lru_cache(maxsize=16)
+def overlap_table(n: int, R: int) -> Array:
+    """Law of the number j of identical (variable, draw) elements of two uniformly random selections.
+
+    Parameters
+    ----------
+    n : int
+        Variables, 0 <= n < MAX_ORDER.
+    R : int
+        Draws of each, >= 1.
+
+    Returns
+    -------
+    array, shape (n+1, n+1, n+1)
+        Entry [j, k, k'] is the probability of exactly j for independent selections of k and k' elements. Relative
+        error at most (3 n + 9) UNIT to first order.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 2.2.
+
+    Examples
+    --------
+    >>> overlap_table(2, 1)[:, 1, 1]
+    array([0.5, 0.5, 0. ])
+    """
+    pascal = np.array([[float(math.comb(m, k)) for k in range(n + 1)] for m in range(n + 1)])
+    size = np.arange(n + 1)
+    m, k, other = np.ix_(size, size, size)
+    rest = np.where(other >= m, other - m, 0)
+    possible = (m <= k) & (m <= other) & (rest <= n - k)
+    shared = np.where(possible, pascal[k, m] * pascal[n - k, rest] / pascal[n, other], 0.0)  # m common variables
+    same = np.cumprod(np.concatenate([[1.0], np.full(n, 1 / R)]))
+    differ = np.cumprod(np.concatenate([[1.0], np.full(n, (R - 1) / R)]))
+    gap = np.maximum(size[None, :] - size[:, None], 0)
+    agree = pascal.T * same[:, None] * differ[gap]  # [j, m]: j of m common variables use the same draw
+    out = np.tensordot(agree, shared, axes=1)
+    out.flags.writeable = False
+    return np.asarray(out)
+
+
+def normalised_moments(
+    n: int, R: int, *, eps: float, alpha: float, uniform: bool, vectors: int = 1
+) -> tuple[Array, float]:
+    """E[N_k N_k'] / (E[N_k] E[N_k']) with a proved relative error.
+
+    Parameters
+    ----------
+    n, R : int
+        Variables (1 <= n < MAX_ORDER) and draws of each.
+    eps : float
+        Accuracy in [MIN_EPS, 1].
+    alpha : float
+        Target in [-1, 1], 0 if ``uniform``.
+    uniform : bool
+        Whether the target is U[-1, 1]; then k = 0 belongs to the matrix.
+    vectors : int
+        Number of independent copies of the variables whose good sums are counted together; all copies share the
+        target (the vector model is R = 1 with this many vectors).
+
+    Returns
+    -------
+    moments : array, shape (n, n), or (n+1, n+1) if uniform
+        For k, k' = 1..n, or 0..n.
+    error : float
+        Relative error of every entry.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 2.2.
+    """
+    shift = int(uniform)
+    pairs, error = pair_table(n + shift, alpha=alpha, eps=eps)
+    inner = pairs[shift : n + 1 + shift, shift : n + 1 + shift, shift : n + 1 + shift]
+    moments = np.einsum("jkl,jkl->kl", overlap_table(n, R), inner)
+    if vectors > 1:
+        moments = moments / vectors + (vectors - 1) / vectors * inner[0]
+    if not uniform:
+        moments = moments[1:, 1:]
+    if not moments.min() > 1e-100:  # far above anything underflow can have lost
+        raise RuntimeError(f"a normalised second moment is too small to certify, got {moments.min()}")
+    return moments, 1.01 * (error + (4 * n + 20) * UNIT)
+
+
+def success_lower(moments: Array, error: float, *, combine: bool) -> float:
+    """Proved lower bound on P(some N_k > 0) from the normalised second moments.
+
+    Parameters
+    ----------
+    moments : array, shape (size, size)
+        E[N_k N_k'] / (E[N_k] E[N_k']).
+    error : float
+        Relative error of every entry.
+    combine : bool
+        Whether to combine the N_k linearly, or to take the best single one.
+
+    Returns
+    -------
+    float
+        In [0, 1]; (sum c)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 2.2.
+
+    Examples
+    --------
+    >>> round(success_lower(np.array([[2.0, 1.0], [1.0, 2.0]]), 0.0, combine=True), 9)
+    0.666666667
+    """
+    size = len(moments)
+    candidates: list[NDArray[np.float64]] = list(np.eye(size))
+    if combine:
+        scale = 1.0 / np.sqrt(np.diag(moments))
+        scaled = moments * np.outer(scale, scale)
+        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4):
+            weights = scale * np.linalg.solve(scaled + ridge * np.eye(size), scale)
+            candidates.append(weights / np.abs(weights).max())
+    slack = error + 1.01 * (2 * size + 8) * UNIT
+    best = 0.0
+    for c in candidates:
+        top = abs(float(c.sum())) - 1.01 * size * UNIT * float(np.abs(c).sum())
+        bottom = float(c @ moments @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
+        if top > 0.0:
+            best = max(best, top * top / bottom * (1.0 - 16 * UNIT))
+    return min(best, 1.0)
