@@ -1,14 +1,10 @@
 """How likely is it that one of n R uniform draws falls within eps of alpha?
 
 ``python -m sims.single_weight --R 5 --eps 0.1`` simulates it for every n beside the exact formula and the bound of the
-re-sampling lemma. This is picking a single draw; ``sims.subset_sum`` is about sums of several.
+re-sampling lemma, and says how large n must be.
 """
 
 from __future__ import annotations
-
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
 
 import math
 import sys
@@ -18,10 +14,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sims.commands.table import Bounds, Cell, Experiment, Flags, check_grid, run_table, windows
+from sims.commands import flags
+from sims.commands.experiment import experiment_command
+from sims.draws import windows
+from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, seen_from
 from sims.solver.philox import GRID_BITS, TARGETS, first_within, uniforms
-from sims.statistics.result import Result
-from sims.statistics.trials import Count, Counts
+from sims.statistics.trials import Counts
+from theory import single_weight as theory
+from theory.single_weight import SingleWeight
 
 _PIECE_DRAWS = 2**24
 _MAX_DRAWS = 2**33
@@ -30,118 +30,111 @@ _NEAREST = 2
 
 
 @dataclass(frozen=True)
-class SingleWeight(Flags):
+class Config(flags.Grid):
     """How likely is it that one of n R uniform draws on [-1, 1] falls within eps of alpha?
 
     Prints for every n the simulated probability with its interval, the exact formula, the lower bound of the
     re-sampling lemma, an upper bound and a verdict, and says how large n must be.
     """
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m sims.single_weight --R 5 --eps 0.1",
+        "python -m sims.single_weight --R 1e6 --eps 1e-5 --sampler nearest --check",
+    )
+
     sampler: Literal["draws", "nearest"] = "draws"
     """draws: all n R draws are made. nearest: one random number for the nearest of R draws, exact in law, any R."""
 
 
-class SingleWeightExperiment(Experiment):
+class SingleWeightExperiment(GridExperiment[SingleWeight]):
     """Statements 1.1 (exact), 1.2 (bound) and, with ``--sampler nearest``, 1.3."""
 
-    command: ClassVar[str] = "sims.single_weight"
-    kind_name: ClassVar[str] = "sampler"
+    name = "single_weight"
+    question = SingleWeight
+    config = Config
+    kind = "sampler"
 
-    def predicted_n(self, cell: Cell, delta: float) -> int:
-        from theory.single_weight import required_n_exact
-
-        return required_n_exact(cell.eps, delta, R=cell.R, alpha=cell.alpha)
-
-    def counter(self, cell: Cell, sizes: Sequence[int], seed: int, jobs: int) -> tuple[Count, int]:
+    def counter(self, question: SingleWeight, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
+        """What counts a question; raises ValueError if its trials would take too many draws."""
         n = max(sizes)
-        if cell.kind == "nearest":
-            return nearest_counter(sizes, cell, seed)
-        check_grid(cell.eps)
-        if n * cell.R > _MAX_DRAWS:
+        if question.sampler == "nearest":
+            return nearest_counter(question, sizes, seed)
+        check_grid(question.eps)
+        if n * question.R > _MAX_DRAWS:
             raise ValueError(
-                f"n={n} with R={cell.R} takes {n * cell.R:.3g} draws a trial, the limit is {_MAX_DRAWS:.3g}; "
+                f"n={n} with R={question.R} takes {n * question.R:.3g} draws a trial, the limit is {_MAX_DRAWS:.3g}; "
                 "use --sampler nearest"
             )
-        return draws_counter(sizes, cell, seed)
+        return draws_counter(question, sizes, seed)
 
-    def bounds(self, cell: Cell, n: int) -> Bounds:
-        from theory.single_weight import log_miss_prob_bound, log_miss_prob_exact
-
-        exact = -math.expm1(log_miss_prob_exact(n, cell.R, eps=cell.eps, alpha=cell.alpha))
-        bound = math.nextafter(-math.expm1(log_miss_prob_bound(n, cell.R, eps=cell.eps)), 0.0)
+    def bounds(self, question: SingleWeight, n: int) -> tuple[tuple[float, float], Row]:
+        R, eps = question.R, question.eps
+        exact = -math.expm1(theory.log_miss_prob_exact(n, R, eps=eps, alpha=question.alpha))
+        bound = math.nextafter(-math.expm1(theory.log_miss_prob_bound(n, R, eps=eps)), 0.0)
         # a draw stands on a grid of 2^-52, so each hits its window with a probability off by at most 2^-52
-        grid = n * cell.R * 2.0**-GRID_BITS if cell.kind == "draws" else 0.0
+        grid = n * R * 2.0**-GRID_BITS if question.sampler == "draws" else 0.0
         columns = {
             "exact": exact,
             "bound": bound,
             "lower_bound": bound,
-            "upper_bound": -math.expm1(n * cell.R * math.log1p(-cell.eps)) if cell.eps < 1.0 else 1.0,
+            "upper_bound": -math.expm1(n * R * math.log1p(-eps)) if eps < 1.0 else 1.0,
             "prediction": exact,
         }
-        return Bounds(max(0.0, exact - grid - 1e-12 * exact), min(1.0, exact + grid + 1e-12 * exact), columns)
+        return (max(0.0, exact - grid - 1e-12 * exact), min(1.0, exact + grid + 1e-12 * exact)), columns
 
-    def summary(self, cell: Cell, delta: float) -> dict[str, Any]:
-        from theory.single_weight import required_n, required_n_exact
-
-        return {
-            "necessary_n": required_n_exact(cell.eps, delta, R=cell.R, alpha=cell.alpha),
-            "required_n": required_n(cell.eps, delta, R=cell.R),
-        }
+    def needs(self, question: SingleWeight, delta: float) -> Row:
+        return {"necessary_n": question.necessary_n(delta), "required_n": question.required_n(delta)}
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        first = entry["first_n"]
-        seen = "no simulated n shows it" if first is None else f"simulation shows it from n = {first}"
         return (
             f"For success >= {1.0 - entry['delta']:g}: n = {entry['necessary_n']} is exactly what it takes (proved), "
-            f"the lemma asks for n = {entry['required_n']} (proved); {seen}."
+            f"the lemma asks for n = {entry['required_n']} (proved); {seen_from(entry)}."
         )
 
-    def draw(self, result: Result, path: str) -> None:
-        from figures.single_weight import save
+    def cost(self, work: Pass[SingleWeight]) -> float:
+        n, one = max(work.sizes), work.question
+        return 4e-8 * n if one.sampler == "nearest" else 3e-8 + 6e-9 * min(n * one.R, 1.0 / one.eps)
 
-        save(result, path)
+    def memory(self, work: Pass[SingleWeight]) -> int:
+        return 24 * max(2**15, max(work.sizes) * work.question.R)
 
 
-def draws_counter(sizes: Sequence[int], cell: Cell, seed: int) -> tuple[Count, int]:
+def draws_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> Counter:
     """Honest sampling: a trial makes its draws until one hits; n variables own the first n R of them."""
-    limit = max(sizes) * cell.R
+    limit = max(sizes) * question.R
 
     def count(first: int, trials: int) -> Counts:
-        centres, widths = windows(cell.alpha, cell.eps, seed, first, trials)
+        centres, widths = windows(question.alpha, question.eps, seed, first, trials)
         hit = first_within(seed, first, (centres - widths) // 2, (centres + widths) // 2, limit)
-        return np.array([(hit < n * cell.R).sum() for n in sizes], np.int64)
+        return np.array([(hit < n * question.R).sum() for n in sizes], np.int64)
 
-    return count, max(1, min(_PIECE_DRAWS // min(limit, math.ceil(2.0 / cell.eps)), 2**16))
+    return Counter(count, min(_PIECE_DRAWS // min(limit, math.ceil(2.0 / question.eps)), 2**16))
 
 
-def nearest_counter(sizes: Sequence[int], cell: Cell, seed: int) -> tuple[Count, int]:
+def nearest_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> Counter:
     """One uniform number per variable decides how near the nearest of its R draws comes (statement 1.3)."""
-    from theory.single_weight import nearest_distance_ppf
-
     largest = max(sizes)
 
     def count(first: int, trials: int) -> Counts:
         u = 0.5 * (1.0 + uniforms(seed, first, trials, largest, stream=_NEAREST)) + 2.0 ** -(GRID_BITS + 2)
-        if cell.alpha == "uniform":
+        if question.alpha == "uniform":
             alphas = uniforms(seed, first, trials, 1, stream=TARGETS)[:, 0]
-            rows = [nearest_distance_ppf(u[t], cell.R, alpha=float(alphas[t])) for t in range(trials)]
+            rows = [theory.nearest_distance_ppf(u[t], question.R, alpha=float(alphas[t])) for t in range(trials)]
             distances = np.stack(rows)
         else:
-            distances = nearest_distance_ppf(u, cell.R, alpha=float(cell.alpha))
-        within = distances <= cell.eps
+            distances = theory.nearest_distance_ppf(u, question.R, alpha=float(question.alpha))
+        within = distances <= question.eps
         return np.array([within[:, :n].any(axis=1).sum() for n in sizes], np.int64)
 
-    return count, max(1, min(2**18 // largest, 2**14))
+    return Counter(count, min(2**18 // largest, 2**14))
+
+
+EXPERIMENT = SingleWeightExperiment()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-
-    def work(args: Sequence[str] | None) -> int:
-        flags = cli.parse(SingleWeight, args, prog="python -m sims.single_weight")
-        return run_table(SingleWeightExperiment(), flags, flags.sampler)
-
-    return cli.run(work, argv)
+    return experiment_command(EXPERIMENT, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,15 @@
-"""The command ``python -m sims.store``: look into stores, merge them, export them."""
+"""Sweeps' stores: look into them, merge them, export them.
+
+    python -m sims.store info FILE                     what it holds, and how to go on
+    python -m sims.store merge OUT IN [IN ...]         shards into one; may be repeated, may overlap
+    python -m sims.store export FILE [--json] [--csv F] [--plot F] [--partial]
+
+``export`` gives what the sweep's own command would have printed: the same rows, columns and verdicts.
+
+Several processes of one machine may write into one store (SQLite in WAL mode). **Never put a store on a network file
+system (NFS, Lustre, GPFS, SMB) that several machines write to**: WAL needs shared memory. There, give every job a
+store of its own on local disk (``--shard``), copy it back, and merge.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +17,15 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from sims.commands import cli
-from sims.commands.output import check_files, deliver
+from sims.commands import cli, flags
+from sims.commands.experiment import deliver_result, settings_of
+from sims.commands.output import check_files
+from sims.sweep.cost import duration
+from sims.sweep.plan import Missing, Replay, pieces, plan_of
 from sims.sweep.store import Store, StoreError, merge
 
 
@@ -19,7 +33,9 @@ from sims.sweep.store import Store, StoreError, merge
 class Info:
     """What a store holds."""
 
-    file: Annotated[str, tyro.conf.Positional, cli.values("FILE")]
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.store info results.sqlite",)
+
+    file: Annotated[flags.File, tyro.conf.Positional]
     """The store."""
     json: bool = False
     """Print JSON and nothing else."""
@@ -29,49 +45,30 @@ class Info:
 class Merge:
     """Merge stores of one sweep. The inputs are not changed; merging again, or overlapping stores, adds nothing."""
 
-    out: Annotated[str, tyro.conf.Positional, cli.values("OUT")]
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.store merge results.sqlite shards/part-*.sqlite",)
+
+    out: Annotated[flags.File, tyro.conf.Positional]
     """The store that is to hold everything; made if there is none."""
-    parts: Annotated[tuple[str, ...], tyro.conf.Positional, cli.values("IN [IN ...]")]
+    parts: Annotated[flags.Files, tyro.conf.Positional]
     """The stores to be read."""
     json: bool = False
     """Print JSON and nothing else."""
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(flags.Output):
     """What the sweep's command would have printed: the same rows, columns and verdicts."""
 
-    file: Annotated[str, tyro.conf.Positional, cli.values("FILE")]
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.store export results.sqlite --csv results.csv",)
+
+    file: Annotated[flags.File, tyro.conf.Positional] = ""
     """The store."""
-    json: bool = False
-    """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
-    """Also write the rows as CSV."""
-    plot: Annotated[str | None, cli.values("FILE")] = None
-    """Also draw the result (.png, .pdf or .svg)."""
     partial: bool = False
     """Export the finished cells of an unfinished sweep."""
-    check: bool = False
-    """Exit with 1 if a proved bound is refuted."""
-    quiet: bool = False
-    """No table."""
-
-
-def _plan(store: Store) -> Any:
-    from sims.sweep.kinds import SWEEPABLE
-    from sims.sweep.plan import Plan
-
-    experiment = store.header["settings"]["experiment"]
-    if experiment not in SWEEPABLE:
-        raise StoreError(f"{store.path} is a sweep of {experiment}, which this version does not know")
-    options = {**store.header["options"], "trials": store.header["trials"]}
-    return SWEEPABLE[experiment], Plan(experiment, options, [text for text, _ in store.cells])
 
 
 def describe(store: Store) -> dict[str, Any]:
     """What a store holds, as data."""
-    from sims.sweep.plan import Replay, pieces
-
     options, trials = store.header["options"], store.header["trials"]
     first, until = options["first_trial"], options.get("until")
     finished = [Replay(store.chunks(number)).demand(first, trials, until) is None for number in range(len(store.cells))]
@@ -92,16 +89,14 @@ def describe(store: Store) -> dict[str, Any]:
     }
 
 
-def _info(flags: Info) -> int:
-    from sims.sweep.cost import duration
-
-    with Store(flags.file) as store:
+def _info(given: Info) -> int:
+    with Store(given.file) as store:
         found = describe(store)
-    if flags.json:
+    if given.json:
         print(json.dumps(found, indent=1))
         return 0
     settings = found["settings"]
-    print(f"{flags.file}: a sweep of {settings['experiment']}, seed {settings['seed']}, {found['trials']} trials a row")
+    print(f"{given.file}: a sweep of {settings['experiment']}, seed {settings['seed']}, {found['trials']} trials a row")
     for key, value in sorted(settings.items()):
         if key not in ("experiment", "seed") and value is not None:
             print(f"  {key} {' '.join(map(str, value)) if isinstance(value, list) else value}")
@@ -112,43 +107,42 @@ def _info(flags: Info) -> int:
     return 0
 
 
-def _merge(flags: Merge) -> int:
-    if not flags.parts:
-        raise cli.UsageError("merge takes OUT IN [IN ...]")
-    new, total = merge(flags.out, flags.parts)
-    if flags.json:
+def _merge(given: Merge) -> int:
+    if not given.parts:
+        raise flags.UsageError("merge takes OUT IN [IN ...]")
+    new, total = merge(given.out, given.parts)
+    if given.json:
         print(
-            json.dumps({"schema": "strong-tickets/sims.store.merge/1", "out": flags.out, "new": new, "chunks": total})
+            json.dumps({"schema": "strong-tickets/sims.store.merge/1", "out": given.out, "new": new, "chunks": total})
         )
         return 0
-    print(f"{flags.out}: {new} new chunks, {total} in all")
+    print(f"{given.out}: {new} new chunks, {total} in all")
     return 0
 
 
-def _export(flags: Export) -> int:
-    from sims.sweep.plan import Missing, Replay
-
-    with Store(flags.file) as store:
-        sweepable, plan = _plan(store)
-        check_files(flags, curves=len(plan.cells), settings_of="cells")
+def _export(given: Export) -> int:
+    with Store(given.file) as store:
+        plan = plan_of(store)
+        check_files(given, curves=plan.experiment.curves(plan.request), settings_of=settings_of(plan.experiment))
         replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
         seconds = store.done()[2]
-    first, trials, until = plan.options["first_trial"], plan.options["trials"], plan.options.get("until")
-    whole = [replay.demand(first, trials, until) is None for replay in replays]
-    if flags.partial:
-        plan, keep = sweepable.restrict(plan, whole)
+    options = plan.options
+    whole = [replay.demand(options.first_trial, options.trials, options.until) is None for replay in replays]
+    replays = [Replay(replay.chunks) for replay in replays]
+    if given.partial:
+        plan, keep = plan.restrict(whole)
         replays = [replays[number] for number in keep]
-    if not plan.cells:
-        raise StoreError(f"{flags.file}: no cell is finished yet")
+    if not plan.passes:
+        raise StoreError(f"{given.file}: no cell is finished yet")
     try:
-        finished = sweepable.finish(plan, replays, seconds)
+        result = plan.result(replays, seconds)
     except Missing:
         missing = sum(not ok for ok in whole)
         raise StoreError(
-            f"{flags.file}: {missing} of {len(whole)} cells are unfinished; --resume the sweep, merge what is missing, "
+            f"{given.file}: {missing} of {len(whole)} cells are unfinished; --resume the sweep, merge what is missing, "
             "or export with --partial"
         ) from None
-    return deliver(finished.result, flags, draw=finished.draw, show=finished.show)
+    return deliver_result(plan.experiment, result, given)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -158,20 +152,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work(_: Sequence[str] | None) -> int:
         verb = args[0] if args else None
         if verb in ("-h", "--help"):
-            import sims.store
-
-            print(f"usage: python -m sims.store {{info,merge,export}} ...\n\n{sims.store.__doc__}")
+            print(f"usage: python -m sims.store {{info,merge,export}} ...\n\n{__doc__}")
             return 0
         prog = f"python -m sims.store {verb}"
         if verb == "info":
-            return _info(cli.parse(Info, args[1:], prog=prog))
+            return _info(flags.parse(Info, args[1:], prog=prog))
         if verb == "merge":
-            return _merge(cli.parse(Merge, args[1:], prog=prog))
+            return _merge(flags.parse(Merge, args[1:], prog=prog))
         if verb == "export":
-            return _export(cli.parse(Export, args[1:], prog=prog))
-        raise cli.UsageError(f"the first word says what to do: info, merge or export; got {verb or 'nothing'}")
+            return _export(flags.parse(Export, args[1:], prog=prog))
+        raise flags.UsageError(f"the first word says what to do: info, merge or export; got {verb or 'nothing'}")
 
     return cli.run(work, argv)
 
 
-__all__ = ["describe", "main"]
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,15 +14,16 @@ import re
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sims.commands.flags import UsageError
+from sims.experiment import fresh_seed
+from sims.progress import Advance, progress
+
+__all__ = ["Advance", "UsageError", "fresh_seed", "progress"]
 
 Config = TypeVar("Config")
-
-
-class UsageError(ValueError):
-    """A mistake in the command line; its text is the one line that the user sees."""
 
 
 def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
@@ -171,11 +172,6 @@ def between(flag: str, value: int, low: int, high: int) -> int:
     return value
 
 
-def fresh_seed() -> int:
-    """A seed from the operating system, in [0, 2^53) so that JSON readers keep it exact."""
-    return int.from_bytes(os.urandom(7), "little") >> 3
-
-
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
     if _in_main_thread():
@@ -217,40 +213,3 @@ def _leave(number: int, frame: object) -> None:
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-class Advance(Protocol):
-    """Reports finished work to a progress bar."""
-
-    def __call__(self, amount: float, label: str | None = None) -> None: ...
-
-
-@contextlib.contextmanager
-def progress(total: float, *, quiet: bool = False, after: float = 1.0) -> Iterator[Advance]:
-    """A progress bar on standard error once ``after`` seconds have passed; nothing where that is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda amount, label=None: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("", total=total)
-    started = time.monotonic()
-    shown = False
-
-    def advance(amount: float, label: str | None = None) -> None:
-        nonlocal shown
-        bar.advance(task, amount)
-        if label is not None:
-            bar.update(task, description=label)
-        if not shown and time.monotonic() - started > after:
-            bar.start()
-            shown = True
-
-    try:
-        yield advance
-    finally:
-        if shown:
-            bar.stop()

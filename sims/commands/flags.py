@@ -14,6 +14,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
@@ -99,13 +100,13 @@ def _texts(value: Any) -> list[str]:
     return [f"{one:g}" if isinstance(one, float) else str(one) for one in values]
 
 
-def written(metavar: str, read: Callable[[list[str]], Any], *, many: bool = False) -> Any:
+def written(metavar: str, read: Callable[[list[str]], Any], *, many: bool = False, nargs: int = 1) -> Any:
     """The annotation of a field whose tokens ``read`` turns into its value; ``None`` as a default is not shown.
 
     ``read`` raises ValueError with what is wrong, to be read after the flag's name: "takes an integer, got 'x'".
     """
     spec: Any = PrimitiveConstructorSpec(
-        nargs="*" if many else 1,
+        nargs="*" if many else nargs,
         metavar=metavar,
         instance_from_str=read,
         is_instance=lambda value: True,
@@ -120,6 +121,29 @@ def _default(default: str) -> str:
 
 def _optional(word: str, read: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
     return lambda tokens: None if list(tokens) == [word] else read(tokens)
+
+
+def _pair(tokens: Sequence[str]) -> tuple[float, float]:
+    low, high = map(real, tokens)
+    return low, high
+
+
+def _gain(token: str) -> float | Literal["best"]:
+    return "best" if token == "best" else real(token)
+
+
+def share(text: str) -> tuple[int, int]:
+    """``I/K`` as (I mod K, K).
+
+    Examples
+    --------
+    >>> share("0/4"), share("4/4"), share("3/4")
+    ((0, 4), (0, 4), (3, 4))
+    """
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not found or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
+        raise ValueError(f"takes I/K with I from 0 to K-1 or from 1 to K, got {text}")
+    return int(found[1]) % int(found[2]), int(found[2])
 
 
 def _alpha(token: str) -> float | Literal["uniform"]:
@@ -147,11 +171,68 @@ AutoIntegers = Annotated[
     tuple[int, ...] | None,
     *written("auto|INT|RANGE [...]", _optional("auto", integers), many=True),
 ]
+Gain = Annotated[float | Literal["best"], *written("best|FLOAT", lambda tokens: _gain(tokens[0]))]
+Shard = Annotated[tuple[int, int] | None, *written("I/K", lambda tokens: share(tokens[0]))]
+Cluster = Annotated[str | None, *written("local|tcp://HOST:PORT", lambda tokens: tokens[0])]
+Interval = Annotated[tuple[float, float], *written("LOW HIGH", _pair, nargs=2)]
 File = Annotated[str, *_TEXT["FILE"]]
+Files = Annotated[tuple[str, ...], *written("FILE [FILE ...]", tuple, many=True)]
 OptionalFile = Annotated[str | None, *_TEXT["FILE"]]
 Folder = Annotated[str, *_TEXT["DIR"]]
 OptionalFolder = Annotated[str | None, *_TEXT["DIR"]]
 OptionalName = Annotated[str | None, *_TEXT["NAME"]]
+
+
+# -- flags that many commands share ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a result goes."""
+
+    json: bool = False
+    """Print the result as JSON and nothing else."""
+    csv: OptionalFile = None
+    """Also write the rows as CSV."""
+    plot: OptionalFile = None
+    """Also draw the result (.png, .pdf or .svg)."""
+    check: bool = False
+    """Exit with 1 if a proved bound is refuted."""
+    quiet: bool = False
+    """No table and no progress bar."""
+
+
+@dataclass(frozen=True)
+class Run(Output):
+    """How a question is simulated; `sims.experiment.Options` checks the values."""
+
+    n: AutoIntegers = None
+    """Numbers of variables: 8, 1:30, 4:40:4. Default: auto, from 1 to two past the first whose predicted success is at
+    least 1 - delta; where those are more than 60, 31 of them."""
+    delta: Real = 0.01
+    """Failure probability in (0, 1) that the summary asks for."""
+    trials: Integer = 10**5
+    """Trials per row, up to 1e12."""
+    until: OptionalReal = None
+    """Stop a row as soon as its 95 % confidence sequence is narrower than this."""
+    seed: OptionalInteger = None
+    """Seed in [0, 2^64). Default: a fresh one, which is printed."""
+    first_trial: Integer = 0
+    """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
+    jobs: OptionalInteger = None
+    """Threads. Default: all available cores. The counts do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Grid(Run):
+    """The grid of questions about one target."""
+
+    R: Integers = (1,)
+    """Draws that each variable may take; several make a grid. Ranges: 1:5, 1:9:2."""
+    eps: Reals = (0.01,)
+    """Accuracy in (0, 1]; several make a grid."""
+    alpha: Alphas = (0.5,)
+    """Target in [-1, 1], or `uniform`: a new one for every trial."""
 
 
 # -- reading a command line --------------------------------------------------------------------------------------------
@@ -235,16 +316,17 @@ def _print_examples(examples: Sequence[str]) -> None:
 
 
 def _first_sentence(boxed: str) -> str:
-    """The message inside the box that tyro draws: its lines up to the first rule."""
-    inside: list[str] = []
+    """The message in what tyro prints: the first paragraph behind the title, which stands in the box's upper edge, or
+    above a rule where no box can be drawn."""
+    paragraphs: list[list[str]] = [[]]
     for line in boxed.splitlines():
         text = line.strip().strip("│").strip()
-        if not text or text.startswith(("╭", "╰", "─")):
-            if inside:
-                break
-            continue
-        inside.append(text)
-    return " ".join(inside) or "the command line could not be read"
+        if text.startswith(("╭", "╰", "───", "---")):
+            paragraphs.append([])
+        elif text:
+            paragraphs[-1].append(text)
+    said = [" ".join(lines) for lines in paragraphs[1:] if lines]
+    return said[0] if said else "the command line could not be read"
 
 
 # -- checking values ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, Protocol
 
-from sims.commands import cli
-from sims.statistics.result import Result, atomic_path, check_output, print_json, write_text
+from sims.commands.flags import UsageError
+from sims.statistics.result import Result, check_output, print_json, write_text
 from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED
 
 MAX_CURVES = 7
@@ -53,39 +53,45 @@ def check_files(flags: OutputFlags, *, curves: int, settings_of: str) -> None:
     if flags.plot is None:
         return
     if not flags.plot.lower().endswith((".png", ".pdf", ".svg")):
-        raise cli.UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
+        raise UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
     if flags.csv is not None and Path(flags.csv).resolve() == Path(flags.plot).resolve():
-        raise cli.UsageError(f"--csv and --plot name the same file, {flags.csv}")
+        raise UsageError(f"--csv and --plot name the same file, {flags.csv}")
     if curves > MAX_CURVES:
-        raise cli.UsageError(f"--plot holds up to {MAX_CURVES} settings of {settings_of}, got {curves}")
+        raise UsageError(f"--plot holds up to {MAX_CURVES} settings of {settings_of}, got {curves}")
 
 
-def deliver(result: Result, flags: OutputFlags, *, draw: Callable[[str], None], show: Callable[[], None]) -> int:
-    """Write the files and print what was asked for; returns the exit code.
+def deliver(result: Result, flags: OutputFlags, *, show: Callable[[], None]) -> int:
+    """Print what was asked for, then write the files, then draw: a failed drawing loses nothing.
 
     Parameters
     ----------
     result : Result
         Its rows have a ``verdict``.
     flags : OutputFlags
-    draw : callable
-        Draws the result into the file of that name.
     show : callable
         Prints the result for people.
+
+    Returns
+    -------
+    int
+        The exit code.
     """
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.plot is not None:
-        with atomic_path(flags.plot) as temporary:
-            draw(str(temporary))
     if flags.json:
         print_json(result)
     elif not flags.quiet:
         show()
-        for what, path in (("table", flags.csv), ("picture", flags.plot)):
-            if path is not None:
-                print(f"{what}: {path}")
+    told = print if not (flags.json or flags.quiet) else _nothing
+    if flags.csv is not None:
+        write_text(flags.csv, result.to_csv())
+        told(f"table: {flags.csv}")
+    if flags.plot is not None:
+        result.plot(flags.plot)
+        told(f"picture: {flags.plot}")
     return 1 if flags.check and any(row["verdict"] == REFUTED for row in result.rows) else 0
+
+
+def _nothing(text: str) -> None:
+    """Silence."""
 
 
 def console() -> Any:

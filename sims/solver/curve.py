@@ -45,6 +45,11 @@ class GridCurve:
         self._words = words
         self._scratch: Integers | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the scratch."""
+        return 8 * self._words
+
     def half_sums(self, n: int) -> int:
         """Half sums that deciding n variables takes, about."""
         return dispatch.half_sums(n, self._options) * (self.draws if self.binary else 1)

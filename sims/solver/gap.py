@@ -196,6 +196,13 @@ class GapSolver:
         check_scratch(self.n, self.draws, 8 * self._words, self.threads)
 
 
+def gap_bytes(n: int, R: int, bits: int | None) -> int:
+    """Bytes of one thread's search, about; ``bits`` is None for the exact method."""
+    if bits is None:
+        return 8 * _gap.buffer_size(min((R + 1) ** n, FIRST_CAPACITY), R) // 2
+    return int(16 * ((n * (2 if R > 1 else 1) * 2 ** (bits + 1)) // 64 + 4))
+
+
 def largest_gap(x: npt.ArrayLike, low: float, high: float) -> tuple[float, float]:
     """The largest gap of one value set: twice the largest distance of a point of [low, high] from the nearest sum.
 

@@ -11,18 +11,20 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """What a command found.
+    """What a simulation or a command found.
 
     Attributes
     ----------
@@ -30,12 +32,19 @@ class Result:
         For example ``sims.subset_sum``.
     params : mapping
         The parameters as they were used.
-    rows : sequence of mappings
+    rows : list of dict
         Tidy: one cell a row, the same keys in the same order in each.
     provenance : mapping
         From ``provenance``.
-    summary : sequence of mappings
+    summary : list of dict
         One entry per group of rows; empty where a command has none.
+    details : object
+        What the figure needs beside the rows; not part of the JSON.
+
+    Examples
+    --------
+    >>> Result("sims.test", {}, [{"n": 1, "success": 0.5, "verdict": "consistent"}], {"seed": 3})
+    <Result of sims.test: 1 row, 1 consistent; seed 3>
     """
 
     command: str
@@ -43,15 +52,22 @@ class Result:
     rows: Sequence[Row]
     provenance: Row
     summary: Sequence[Row] = field(default_factory=tuple)
+    details: Any = field(default=None, compare=False)
 
     @property
     def schema(self) -> str:
         """Name and version of the layout."""
         return f"strong-tickets/{self.command}/1"
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Result:
+        """The result that ``json.loads(result.to_json())`` holds."""
+        return cls(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
+
     def to_json(self) -> str:
         """The whole result as JSON text; infinities and NaN become null."""
-        content = {"schema": self.schema, **asdict(self)}
+        parts = ("command", "params", "rows", "provenance", "summary")
+        content = {"schema": self.schema, **{name: getattr(self, name) for name in parts}}
         return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
@@ -61,6 +77,51 @@ class Result:
         writer.writeheader()
         writer.writerows(_plain(row) for row in self.rows)
         return out.getvalue()
+
+    def to_dataframe(self) -> Any:
+        """The rows as a pandas DataFrame; raises ImportError, saying so, where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_dataframe needs pandas: pip install pandas") from None
+        return pandas.DataFrame([dict(row) for row in self.rows])
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The figure of this kind of result, as a matplotlib Figure, or drawn into a .png, .pdf or .svg file.
+
+        Raises
+        ------
+        ValueError
+            This kind of result has no figure.
+        """
+        from sims.registry import figure_of
+
+        figure = figure_of(self.command.rpartition(".")[2])
+        if path is None:
+            return figure.plot(self)
+        with atomic_path(path) as temporary:
+            figure.save(self, str(temporary))
+        return None
+
+    def __repr__(self) -> str:
+        verdicts = Counter(row["verdict"] for row in self.rows if "verdict" in row)
+        counted = "".join(f", {count} {verdict}" for verdict, count in verdicts.items())
+        seed = "" if self.provenance.get("seed") is None else f"; seed {self.provenance['seed']}"
+        rows = f"{len(self.rows)} row{'' if len(self.rows) == 1 else 's'}"
+        return f"<Result of {self.command}: {rows}{counted}{seed}>"
+
+    def _repr_html_(self) -> str:
+        """The rows as a table, for notebooks."""
+        names = list(self.rows[0]) if self.rows else []
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_short(row[name]))}</td>" for name in names) + "</tr>" for row in self.rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _plain(value: Any) -> Any:

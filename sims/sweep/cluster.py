@@ -38,8 +38,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from sims.commands import cli
-from sims.sweep.kinds import SWEEPABLE
+from sims.commands.flags import UsageError
+from sims.registry import experiment
 from sims.sweep.store import Chunk
 
 _ASK_AGAIN = 5.0
@@ -91,10 +91,11 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Chunk:
     key = (task.experiment, task.cell, task.seed)
     if getattr(_own, "key", None) != key:
         _own.key = _own.counter = None
-        _own.counter = SWEEPABLE[task.experiment].counter(json.loads(task.cell), task.seed)
+        kind = experiment(task.experiment)
+        _own.counter = kind.counter_of(kind.decode(json.loads(task.cell)), task.seed)
         _own.key = key
     started = time.monotonic()
-    counts, extra = _own.counter(task.first, task.trials, tick)
+    counts, extra = _own.counter.chunk(task.first, task.trials, tick)
     return Chunk(task.number, task.first, task.trials, tuple(counts.tolist()), extra, time.monotonic() - started)
 
 
@@ -135,9 +136,9 @@ def check_where(where: str | None) -> None:
     if where is None:
         return
     if where != "local" and not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", where):
-        raise cli.UsageError(f"--cluster takes local or tcp://HOST:PORT, got {where}")
+        raise UsageError(f"--cluster takes local or tcp://HOST:PORT, got {where}")
     if not has_dask():
-        raise cli.UsageError("--cluster needs Dask: pip install 'strong-tickets[cluster]'")
+        raise UsageError("--cluster needs Dask: pip install 'strong-tickets[cluster]'")
 
 
 def has_dask() -> bool:
@@ -250,5 +251,5 @@ def _client(where: str, jobs: int) -> Iterator[Any]:
         try:
             client = connect(address, timeout=_CONNECT, set_as_default=False)
         except (OSError, TimeoutError) as problem:
-            raise cli.UsageError(f"--cluster {where}: no scheduler answers ({type(problem).__name__})") from None
+            raise UsageError(f"--cluster {where}: no scheduler answers ({type(problem).__name__})") from None
         yield stack.enter_context(client)

@@ -27,27 +27,27 @@ With Dask (``--cluster``), see ``sims.sweep.cluster``.
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
 import dataclasses
 import itertools
 import json
-import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
-from sims.commands.output import check_files, deliver
+from sims.commands import cli, flags
+from sims.commands.experiment import deliver_result, settings_of
+from sims.commands.output import check_files
+from sims.experiment import Experiment
+from sims.progress import Advance, progress
+from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
+from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
-from sims.sweep.cost import chunk_trials, dry_run, duration, nominal, predict, print_dry_run, worker_bytes
-from sims.sweep.kinds import SWEEPABLE
-from sims.sweep.plan import Plan, Replay, Sweepable, pieces
+from sims.sweep.cost import chunk_trials, dry_run, duration, predict, print_dry_run
+from sims.sweep.plan import Plan, Replay, pieces
 from sims.sweep.store import Chunk, Store, StoreError, difference, holds_something
 
 MAX_CHUNKS = 10**6
@@ -57,16 +57,22 @@ MAX_CHUNKS = 10**6
 class SweepFlags:
     """What a sweep adds to the flags of its command."""
 
-    store: Annotated[str | None, cli.values("FILE")] = None
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m sims.sweep subset_sum --R 1 2 5 --eps 1e-2 1e-3 --trials 1e9 --seed 1 --store results.sqlite",
+        "python -m sims.sweep subset_sum --eps 1e-6 --trials 1e8 --dry-run",
+        "python -m sims.store export results.sqlite --csv results.csv",
+    )
+
+    store: flags.OptionalFile = None
     """SQLite file that keeps every finished chunk, on a local disk."""
     resume: bool = False
     """Go on with the store, if it exists. Its seed is used if none is given."""
-    shard: Annotated[str | None, cli.values("I/K")] = None
+    shard: flags.Shard = None
     """Count only the I-th of K shares, I from 0 to K-1 or from 1 to K (share K is share 0). With --until, shares are
     whole cells."""
-    cluster: Annotated[str | None, cli.values("local|tcp://HOST:PORT")] = None
+    cluster: flags.Cluster = None
     """Count in Dask workers: --jobs processes of this machine, or those of a scheduler. Default: --jobs threads."""
-    chunk: Annotated[str | None, cli.values("INT")] = None
+    chunk: flags.OptionalInteger = None
     """Trials per chunk. Default: about a second's worth."""
     dry_run: bool = False
     """Only say what would be done, and what it would take in time and memory on this machine."""
@@ -74,24 +80,9 @@ class SweepFlags:
 
 def combined(config: type[Any]) -> type[Any]:
     """A command's flags together with those of a sweep."""
-    made = type(config.__name__ + "Sweep", (config, SweepFlags), {"__doc__": config.__doc__, "__annotations__": {}})
+    named = {"__doc__": config.__doc__, "__annotations__": {}, "examples": SweepFlags.examples}
+    made = type(config.__name__ + "Sweep", (config, SweepFlags), named)
     return dataclass(frozen=True)(made)
-
-
-def share(text: str | None) -> tuple[int, int]:
-    """``I/K`` as (I mod K, K); (0, 1) for None.
-
-    Examples
-    --------
-    >>> share("0/4"), share("4/4"), share("3/4"), share(None)
-    ((0, 4), (0, 4), (3, 4), (0, 1))
-    """
-    if text is None:
-        return 0, 1
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-    if not found or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
-        raise cli.UsageError(f"--shard takes I/K with I from 0 to K-1 or from 1 to K, got {text}")
-    return int(found[1]) % int(found[2]), int(found[2])
 
 
 @dataclass
@@ -125,14 +116,14 @@ class Sweep:
 
         self.plan, self.store = plan, store
         self.part, self.parts = mine
-        self.first, self.trials = plan.options["first_trial"], plan.options["trials"]
-        self.until, self.seed = plan.options.get("until"), plan.options["seed"]
+        self.first, self.trials = plan.options.first_trial, plan.options.trials
+        self.until, self.seed = plan.options.until, plan.options.seed
         self._version = version("strong-tickets")
         self._cells = []
         numbers = itertools.count()
-        for i, (text, chunk) in enumerate(store.cells):
+        for i, (_, chunk) in enumerate(store.cells):
             kept = {at: dataclasses.replace(one, extra=b"") for at, one in store.chunks(i).items()}
-            cell = _Cell(i, chunk, nominal(plan.experiment, json.loads(text)), kept)
+            cell = _Cell(i, chunk, plan.experiment.cost(plan.passes[i]), kept)
             self._cells.append(cell)
             if self.until is None:
                 start = next(numbers)
@@ -156,7 +147,7 @@ class Sweep:
         found = cell.stored.get(at)
         return found is not None and found.trials >= size
 
-    def _open(self, cell: _Cell, advance: cli.Advance) -> None:
+    def _open(self, cell: _Cell, advance: Advance) -> None:
         """Find out what a cell needs next, if anything."""
         if self.until is not None:
             demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
@@ -168,7 +159,7 @@ class Sweep:
         cell.exhausted = False
         self._active.append(cell)
 
-    def _next(self, advance: cli.Advance) -> Task | None:
+    def _next(self, advance: Advance) -> Task | None:
         """The next chunk that nobody has counted; None if there is none just now."""
         while self._active or self._fresh:
             if not self._active:
@@ -179,13 +170,13 @@ class Sweep:
                 if not self._has(cell, at, size):
                     cell.out += 1
                     text = self.plan.cells[cell.number]
-                    return Task(self.plan.experiment, cell.number, text, self.seed, at, size, self._version)
+                    return Task(self.plan.experiment.name, cell.number, text, self.seed, at, size, self._version)
             self._active.popleft()
             cell.exhausted = True
             self._ask_again(cell, advance)
         return None
 
-    def run(self, workers: Pool, advance: cli.Advance) -> None:
+    def run(self, workers: Pool, advance: Advance) -> None:
         """Count all that is missing.
 
         Raises
@@ -223,7 +214,7 @@ class Sweep:
             for chunk in found:
                 self._take(chunk, advance)
 
-    def _take(self, chunk: Chunk, advance: cli.Advance) -> None:
+    def _take(self, chunk: Chunk, advance: Advance) -> None:
         cell = self._cells[chunk.cell]
         cell.stored[chunk.first] = dataclasses.replace(chunk, extra=b"")
         cell.out -= 1
@@ -233,107 +224,107 @@ class Sweep:
         advance(work, label=f"cell {chunk.cell + 1} of {len(self._cells)}")
         self._ask_again(cell, advance)
 
-    def _ask_again(self, cell: _Cell, advance: cli.Advance) -> None:
+    def _ask_again(self, cell: _Cell, advance: Advance) -> None:
         """With ``--until``: once all that a cell asked for is there, whichever comes last, it may ask for more."""
         if cell.exhausted and not cell.out and self.until is not None:
             self._open(cell, advance)
 
 
-def open_store(flags: Any, plan: Plan, cells: Sequence[tuple[str, int]]) -> Store:
+def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     """The store of a sweep: made, or found to be of this very sweep."""
     from sims.statistics.result import provenance
 
-    if not flags.resume and holds_something(flags.store):
-        raise StoreError(f"--store {flags.store} exists; --resume goes on with it")
-    made = provenance(seed=plan.options["seed"], threads=plan.options["jobs"], seconds=0.0)
-    header = {"settings": plan.settings, "options": plan.options, "trials": plan.options["trials"], "made": made}
-    store = Store(flags.store, create=(header, cells))
+    if not given.resume and holds_something(given.store):
+        raise StoreError(f"--store {given.store} exists; --resume goes on with it")
+    made = provenance(seed=plan.options.seed, threads=plan.options.jobs, seconds=0.0)
+    header = {**plan.header, "made": made}
+    cells = list(zip(plan.cells, sizes, strict=True))
+    store = Store(given.store, create=(header, cells))
     try:
-        if flags.chunk is None:  # of the store, whatever would be chosen today
+        if given.chunk is None:  # of the store, whatever would be chosen today
             cells = [(text, size) for (text, _), (_, size) in zip(cells, store.cells, strict=False)]
         unlike = difference(store, header, cells)
         if unlike is not None:
-            raise StoreError(f"--store {flags.store} is of another sweep: {unlike}")
-        if plan.options["trials"] < store.header["trials"]:
+            raise StoreError(f"--store {given.store} is of another sweep: {unlike}")
+        if plan.options.trials < store.header["trials"]:
             raise StoreError(
-                f"--store {flags.store} is after {store.header['trials']} trials a row: --trials may only grow, "
-                f"got {plan.options['trials']}"
+                f"--store {given.store} is after {store.header['trials']} trials a row: --trials may only grow, "
+                f"got {plan.options.trials}"
             )
-        store.grow(plan.options["trials"])
+        store.grow(plan.options.trials)
     except BaseException:
         store.close()
         raise
     return store
 
 
-def finish(sweepable: Sweepable, plan: Plan, store: Store) -> Any:
+def finish(plan: Plan, store: Store) -> Result:
     """What the command would have found; raises Missing."""
-    replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
-    return sweepable.finish(plan, replays, store.done()[2])
+    return plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
 
 
-def _work(sweepable: Sweepable, argv: Sequence[str]) -> int:
-    flags = cli.parse(combined(sweepable.config()), argv, prog=f"python -m sims.sweep {sweepable.name}")
-    mine = share(flags.shard)
-    check_where(flags.cluster)
-    if flags.store is None and not flags.dry_run:
-        raise cli.UsageError("--store FILE is needed: it keeps what is finished")
-    if flags.seed is None and flags.resume and holds_something(flags.store or ""):
-        with Store(flags.store) as old:
-            flags = dataclasses.replace(flags, seed=str(old.header["options"]["seed"]))
-    if flags.seed is None and flags.shard is not None and not flags.dry_run:
-        raise cli.UsageError("--shard needs --seed: all shares must have the same")
-    plan = sweepable.plan(flags)
-    jobs = plan.options["jobs"]
-    sizes = [chunk_trials(plan.experiment, json.loads(text)) for text in plan.cells]
-    if flags.chunk is not None:
-        sizes = [cli.between("--chunk", cli.integer("--chunk", flags.chunk), 1, 10**12)] * len(sizes)
-    first, trials = plan.options["first_trial"], plan.options["trials"]
+def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
+    given: Any = flags.parse(combined(experiment.config), argv, prog=f"python -m sims.sweep {experiment.name}")
+    mine = given.shard or (0, 1)
+    check_where(given.cluster)
+    if given.store is None and not given.dry_run:
+        raise flags.UsageError("--store FILE is needed: it keeps what is finished")
+    if given.seed is None and given.resume and holds_something(given.store or ""):
+        with Store(given.store) as old:
+            given = dataclasses.replace(given, seed=old.header["options"]["seed"])
+    if given.seed is None and given.shard is not None and not given.dry_run:
+        raise flags.UsageError("--shard needs --seed: all shares must have the same")
+    request = experiment.request(given)
+    plan = Plan(experiment, request, tuple(experiment.passes(request)))
+    jobs, first, trials = plan.options.jobs, plan.options.first_trial, plan.options.trials
+    sizes = [chunk_trials(experiment.cost(work)) for work in plan.passes]
+    if given.chunk is not None:
+        sizes = [flags.between("--chunk", given.chunk, 1, 10**12)] * len(sizes)
     total = _chunks(plan, sizes)
     if total > MAX_CHUNKS:
-        raise cli.UsageError(f"{total} chunks are too many, the limit is {MAX_CHUNKS}: raise --chunk")
-    _check_memory(plan, jobs, flags.cluster)
+        raise flags.UsageError(f"{total} chunks are too many, the limit is {MAX_CHUNKS}: raise --chunk")
+    _check_memory(plan, jobs, given.cluster)
     where = {None: f"{jobs} thread{'s' if jobs > 1 else ''}", "local": f"{jobs} processes"}.get(
-        flags.cluster, f"{jobs} workers like this machine's"
+        given.cluster, f"{jobs} workers like this machine's"
     )
-    if flags.dry_run:
+    if given.dry_run:
         counts = [len(pieces(first, trials, size)) for size in sizes]
         found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
-        _print(found, flags.json, print_dry_run)
+        _print(found, given.json, print_dry_run)
         return 0
-    check_files(flags, curves=len(plan.cells), settings_of="cells")
-    silent = flags.quiet or flags.json
-    with open_store(flags, plan, list(zip(plan.cells, sizes, strict=True))) as store:
+    check_files(given, curves=experiment.curves(request), settings_of=settings_of(experiment))
+    silent = given.quiet or given.json
+    with open_store(given, plan, sizes) as store:
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
         if not silent:
-            print(f"seed {plan.options['seed']}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
+            print(f"seed {plan.options.seed}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
                   f"{store.done()[0]} of them done", flush=True)  # fmt: skip
         try:
-            with pool(flags.cluster, jobs) as workers, cli.progress(sweep.left, quiet=silent) as advance:
+            with pool(given.cluster, jobs) as workers, progress(sweep.left, quiet=silent) as advance:
                 sweep.run(workers, advance)
         except KeyboardInterrupt:
-            print(f"interrupted; {store.done()[0]} of {total} chunks are in {flags.store}: the same command with "
+            print(f"interrupted; {store.done()[0]} of {total} chunks are in {given.store}: the same command with "
                   "--resume goes on", file=sys.stderr)  # fmt: skip
             return 130
         except RuntimeError as problem:
-            raise StoreError(f"{problem}; --resume goes on with {flags.store}") from None
+            raise StoreError(f"{problem}; --resume goes on with {given.store}") from None
         if mine[1] > 1:
-            return _share_done(store, sweep, flags, mine, total)
-        finished = finish(sweepable, plan, store)
-    return deliver(finished.result, flags, draw=finished.draw, show=finished.show)
+            return _share_done(store, sweep, given, mine, total)
+        result = finish(plan, store)
+    return deliver_result(experiment, result, given)
 
 
 def _chunks(plan: Plan, sizes: Sequence[int]) -> int:
     """Chunks in all; with --until, where rows may stop and looks cut further, about."""
-    first, trials = plan.options["first_trial"], plan.options["trials"]
+    first, trials = plan.options.first_trial, plan.options.trials
     return sum(-(-(first % size + trials) // size) for size in sizes)
 
 
-def _share_done(store: Store, sweep: Sweep, flags: Any, mine: tuple[int, int], total: int) -> int:
+def _share_done(store: Store, sweep: Sweep, given: Any, mine: tuple[int, int], total: int) -> int:
     done, _, seconds = store.done()
     found = {
-        "schema": "strong-tickets/sims.sweep.shard/1", "store": flags.store, "seed": sweep.seed,
+        "schema": "strong-tickets/sims.sweep.shard/1", "store": given.store, "seed": sweep.seed,
         "shard": mine[0], "shards": mine[1], "chunks": done, "counted_now": sweep.counted, "worker_seconds": seconds,
     }  # fmt: skip
 
@@ -341,8 +332,8 @@ def _share_done(store: Store, sweep: Sweep, flags: Any, mine: tuple[int, int], t
         print(f"share {mine[0]} of {mine[1]} is done: {done} of {total} chunks, {duration(seconds)} of work; "
               "merge the shares with python -m sims.store merge")  # fmt: skip
 
-    if not flags.quiet or flags.json:
-        _print(found, flags.json, show)
+    if not given.quiet or given.json:
+        _print(found, given.json, show)
     return 0
 
 
@@ -355,10 +346,10 @@ def _print(found: Any, as_json: bool, show: Any) -> None:
 
 def _check_memory(plan: Plan, jobs: int, where: str | None) -> None:
     """Refuse processes that do not fit, before they start; the solvers have refused what threads cannot hold."""
-    each = max(worker_bytes(plan.experiment, json.loads(text)) for text in plan.cells)
+    each = max(plan.experiment.memory(work) for work in plan.passes)
     needed = jobs * (each + 250 * 2**20) if where == "local" else jobs * each
     if where in (None, "local") and needed > available_bytes():
-        raise cli.UsageError(
+        raise flags.UsageError(
             f"--jobs {jobs} needs {readable(needed)} of memory, {readable(available_bytes())} are available"
         )
 
@@ -368,19 +359,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
 
     def work(_: Sequence[str] | None) -> int:
-        names = "|".join(SWEEPABLE)
+        names = "|".join(NAMES)
         if args and args[0] in ("-h", "--help"):
             print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{__doc__}")
             return 0
         if args and args[0] == "--version":
-            cli.parse(SweepFlags, args, prog="python -m sims.sweep")
-        if not args or args[0] not in SWEEPABLE:
+            flags.parse(SweepFlags, args, prog="python -m sims.sweep")
+        if not args or args[0].replace("-", "_") not in NAMES:
             got = args[0] if args else "nothing"
-            raise cli.UsageError(f"the first word says what to sweep: {names}; got {got} (see --help)")
-        return _work(SWEEPABLE[args[0]], args[1:])
+            raise flags.UsageError(f"the first word says what to sweep: {names}; got {got} (see --help)")
+        return _work(experiment(args[0].replace("-", "_")), args[1:])
 
     return cli.run(work, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

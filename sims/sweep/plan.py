@@ -1,32 +1,32 @@
 """Plans of sweeps: cells, chunks, and the replay of stored chunks.
 
-A cell is what one pass over the trials counts (one R, eps and alpha with all n; for coverage one n with all eps); its
-description is JSON text, so that any process can count a chunk of it from (description, seed, first trial, trials)
-alone. Counting goes through the command's own counters, and a finished sweep is put together by the command's own code
-from a counter that reads chunks instead of simulating: rows, verdicts and summaries cannot differ from the command's.
+A cell is a pass of an experiment as JSON text, so that any process can count a chunk of it from (text, seed, first
+trial, trials) alone. A finished sweep is put together by the experiment's own code from a counter that reads chunks
+instead of simulating: rows, verdicts and summaries cannot differ from the command's.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sims.experiment import Counter, Experiment, Options, Request, count_pass
+from sims.registry import NAMES, experiment
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts, count_until
-from sims.sweep.store import Chunk, StoreError
+from sims.sweep.store import Chunk, Store, StoreError
 
 WHOLE = 2**63
 """A piece that no run exceeds: a replay is asked once for all its trials."""
 
-Tick = Callable[[float], None]
-ChunkCounter = Callable[[int, int, Tick], tuple[Counts, bytes]]
-"""count(first, trials, tick): the counts of a chunk and what else its rows need; belongs to one thread."""
+_FREE = ("jobs", "trials", "device")
+"""Parameters on which neither counts nor rows depend."""
 
 
 class Missing(Exception):
@@ -39,33 +39,69 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep: its validated options, and its cells as JSON text."""
+    """A sweep: what is asked of which experiment, and its passes."""
 
-    experiment: str
-    options: Mapping[str, Any]
-    cells: Sequence[str]
+    experiment: Experiment[Any, Any]
+    request: Request[Any]
+    passes: tuple[Any, ...]
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """All that the counts and the rows depend on."""
-        free = ("jobs", "trials", "device")
-        return {"experiment": self.experiment, **{k: v for k, v in self.options.items() if k not in free}}
+    def options(self) -> Options:
+        """How it is simulated."""
+        return self.request.options
+
+    @cached_property
+    def cells(self) -> list[str]:
+        """The passes as JSON text."""
+        return [json.dumps(self.experiment.encode(work)) for work in self.passes]
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """What a store is headed with: all that counts and rows depend on, and all parameters."""
+        stored = self.experiment.stored(self.request)
+        settings = {key: value for key, value in stored.items() if key not in _FREE}
+        return {
+            "settings": {"experiment": self.experiment.name, **settings},
+            "options": stored,
+            "trials": self.options.trials,
+        }
+
+    def restrict(self, finished: Sequence[bool]) -> tuple[Plan, list[int]]:
+        """The plan of what is finished, given which passes are, and the numbers of its passes."""
+        stored = self.experiment.stored(self.request)
+        keep = [number for number, is_finished in enumerate(finished) if is_finished]
+        whole = self.experiment.whole
+        if whole is not None:
+            of = [json.loads(text)[whole] for text in self.cells]
+            bad = {value for value, is_finished in zip(of, finished, strict=True) if not is_finished}
+            stored[whole] = [value for value in stored[whole] if value not in bad]
+            keep = [number for number in keep if of[number] not in bad]
+        request = self.experiment.restored(stored) if keep else self.request
+        return Plan(self.experiment, request, tuple(self.passes[number] for number in keep)), keep
+
+    def result(self, replays: Sequence[Replay], seconds: float) -> Result:
+        """The experiment's result from stored chunks; raises Missing."""
+        found = [count_pass(replay, self.options) for replay in replays]
+        return self.experiment.result(self.request, self.passes, found, seconds=seconds)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A sweep put together: the result, and how its command draws and shows it."""
+def plan_of(store: Store) -> Plan:
+    """The plan that a store was made for, with the trials that it now stands for."""
+    name = store.header["settings"]["experiment"]
+    if name not in NAMES:
+        raise StoreError(f"{store.path} is a sweep of {name}, which this version does not know")
+    found = experiment(name)
+    request = found.restored({**store.header["options"], "trials": store.header["trials"]})
+    return Plan(found, request, tuple(found.decode(json.loads(text)) for text, _ in store.cells))
 
-    result: Result
-    draw: Callable[[str], None]
-    show: Callable[[], None]
 
-
-class Replay:
-    """A counting function that reads stored chunks; raises ``Missing`` where some are not there."""
+class Replay(Counter):
+    """Counts a pass by reading stored chunks; raises ``Missing`` where some are not there."""
 
     def __init__(self, chunks: Mapping[int, Chunk]) -> None:
+        super().__init__(self._read, WHOLE)
         self.chunks = chunks
+        self.seconds = 0.0
 
     def used(self, first: int, trials: int) -> list[Chunk]:
         """The chunks that tile the trials."""
@@ -80,9 +116,11 @@ class Replay:
             at += chunk.trials
         return found
 
-    def __call__(self, first: int, trials: int) -> Counts:
-        """Successes, one count per row of the cell."""
-        total: Counts = np.sum([chunk.counts for chunk in self.used(first, trials)], axis=0, dtype=np.int64)
+    def _read(self, first: int, trials: int) -> Counts:
+        used = self.used(first, trials)
+        self.records |= {chunk.first: chunk.extra for chunk in used}
+        self.seconds += sum(chunk.seconds for chunk in used)
+        total: Counts = np.sum([chunk.counts for chunk in used], axis=0, dtype=np.int64)
         return total
 
     def demand(self, first: int, trials: int, until: float | None) -> tuple[int, int] | None:
@@ -95,41 +133,6 @@ class Replay:
         except Missing as missing:
             return missing.first, missing.trials
         return None
-
-
-class Sweepable(ABC):
-    """A command that can be swept."""
-
-    name: str
-    partial_by: str | None = None
-    """The option whose values stand or fall as a whole in a partial export; None: every cell stands alone."""
-
-    def restrict(self, plan: Plan, whole: Sequence[bool]) -> tuple[Plan, list[int]]:
-        """The plan of what is finished, given which cells are, and the numbers of its cells."""
-        options = dict(plan.options)
-        keep = [number for number, is_whole in enumerate(whole) if is_whole]
-        if self.partial_by is not None:
-            of = [json.loads(text)[self.partial_by] for text in plan.cells]
-            bad = {value for value, is_whole in zip(of, whole, strict=True) if not is_whole}
-            options[self.partial_by] = [value for value in options[self.partial_by] if value not in bad]
-            keep = [number for number in keep if of[number] not in bad]
-        return Plan(plan.experiment, options, [plan.cells[number] for number in keep]), keep
-
-    @abstractmethod
-    def config(self) -> type[Any]:
-        """The command's flags."""
-
-    @abstractmethod
-    def plan(self, flags: Any) -> Plan:
-        """Validate the flags; raises UsageError or ValueError with one line, also where the memory would not do."""
-
-    @abstractmethod
-    def counter(self, cell: Mapping[str, Any], seed: int, jobs: int = 1) -> ChunkCounter:
-        """How a thread counts chunks of a cell; ``jobs`` threads will do so."""
-
-    @abstractmethod
-    def finish(self, plan: Plan, replays: Sequence[Replay], seconds: float) -> Finished:
-        """The command's result from stored chunks; raises Missing."""
 
 
 def pieces(first: int, trials: int, chunk: int) -> list[tuple[int, int]]:

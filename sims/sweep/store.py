@@ -3,16 +3,6 @@
 A store belongs to one sweep: its settings, seed and cells are written when it is made, and a sweep with others is
 refused (``--trials`` alone may grow). One row per finished chunk of trials; a row is on the disk before it counts as
 done. Writing a chunk twice changes nothing, so resumed runs, retries and overlapping shards are harmless.
-
-    python -m sims.store info FILE                     what it holds, and how to go on
-    python -m sims.store merge OUT IN [IN ...]         shards into one; may be repeated, may overlap
-    python -m sims.store export FILE [--json] [--csv F] [--plot F] [--partial]
-
-``export`` gives what the sweep's own command would have printed: the same rows, columns and verdicts.
-
-Several processes of one machine may write into one store (SQLite in WAL mode). **Never put a store on a network file
-system (NFS, Lustre, GPFS, SMB) that several machines write to**: WAL needs shared memory. There, give every job a
-store of its own on local disk (``--shard``), copy it back, and merge.
 """
 
 from __future__ import annotations
@@ -20,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -346,14 +335,3 @@ def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
             except StoreError as problem:
                 raise StoreError(f"merging {source.path}: {problem}") from None
         return new, target.done()[0]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command ``python -m sims.store``; see ``sims.store``."""
-    from sims.store import main as command
-
-    return command(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

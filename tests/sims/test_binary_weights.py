@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sims.binary_weights as command
-from sims.commands.table import Cell
 from sims.solver import binary_sums
 from tests import naive, naive_binary
 from tests.stats import assert_probability, power_against
-from theory.binary_weights import equivalent_subset, error_quantile_exact, success_prob_exact
+from theory.binary_weights import BinaryWeights, equivalent_subset, error_quantile_exact, success_prob_exact
 
 
 def run(capsys: pytest.CaptureFixture, *argv: str, code: int = 0) -> dict:
@@ -56,8 +55,10 @@ def test_every_trial_equals_the_slow_twin(
         )
 
     sizes = sorted({1, n})
-    count, piece = command.binary_counter(sizes, Cell(R, eps, alpha, kind), 5, gain=gain, inner=inner)
-    assert piece >= 1
+    count = command.EXPERIMENT.counter(
+        BinaryWeights(R=R, eps=eps, alpha=alpha, kind=kind, gain=gain, inner=inner), sizes, 5
+    )
+    assert count.piece >= 1
     expected = [[succeeds(size, first + t) for size in sizes] for t in range(4)]
     assert [count(first + t, 1).tolist() for t in range(4)] == expected
     assert count(first, 4).tolist() == [sum(column) for column in zip(*expected, strict=True)]
@@ -70,7 +71,7 @@ def test_every_trial_equals_the_slow_twin(
 def test_counts_follow_the_exact_law(kind: str, R: int, alpha: float | str, gain: float | str) -> None:
     eps, n, trials = 0.1, 7, 20_000
     step = 2 * eps if gain == "best" else gain
-    count, _ = command.binary_counter([n], Cell(R, eps, alpha, kind), 3, gain=step, inner=2)
+    count = command.EXPERIMENT.counter(BinaryWeights(R=R, eps=eps, alpha=alpha, kind=kind, gain=step, inner=2), [n], 3)
     values, draws = equivalent_subset(n, R, kind=kind, inner=2)
     law = success_prob_exact(values, draws, eps=eps, alpha=alpha, gain=gain)
     successes = int(count(0, trials)[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sims.coverage as command
-from sims.coverage import CoverageCounter, Setting
+from sims.coverage import CoverageCounter, ValueSets
 from tests import naive
 from tests.stats import assert_at_least, assert_at_most, assert_probability
 
@@ -47,14 +47,14 @@ def twin(n: int, R: int, low: float, high: float, seed: int, trial: int, bits: i
 @pytest.mark.parametrize(("n", "R"), [(1, 1), (5, 1), (7, 1), (3, 2), (3, 3)])
 def test_every_trial_equals_the_slow_twin(n: int, R: int, bits: int | None) -> None:
     first, eps = 2**33 + 5, (0.02, 0.1, 0.3, 1.0)
-    setting = Setting(n, R, -0.45, 0.6, bits)
-    counter = CoverageCounter(setting, eps, seed=9, first=first, trials=6)
+    counter = CoverageCounter(ValueSets(n, R, -0.45, 0.6, bits, eps, first + 6), seed=9)
     gaps = [twin(n, R, -0.45, 0.6, 9, first + t, bits or 52) for t in range(6)]
     expected = [[gap <= 2 * Fraction(value) for value in eps] for gap in gaps]
     assert [counter(first + t, 1).tolist() for t in range(6)] == expected
+    counter.records = {}
     assert counter(first, 6).tolist() == np.sum(expected, axis=0).tolist()
-    assert counter.gaps == pytest.approx([float(gap) for gap in gaps], rel=1e-15, abs=0)
-    assert counter.quantiles()["gap_q50"] == pytest.approx(float(sorted(gaps)[2]), rel=1e-15, abs=0)
+    assert np.frombuffer(b"".join(counter.recorded())) == pytest.approx([float(gap) for gap in gaps], rel=1e-15, abs=0)
+    assert command._quantiles(counter.recorded())["gap_q50"] == pytest.approx(float(sorted(gaps)[2]), rel=1e-15, abs=0)
 
 
 def test_rows_and_summary(capsys: pytest.CaptureFixture) -> None:
@@ -110,12 +110,12 @@ def test_monotone_in_n_and_eps(capsys: pytest.CaptureFixture) -> None:
 def test_grid_values_are_sandwiched_by_the_exact_ones() -> None:
     """The bitmap's values are the exact ones rounded down by less than a step: gaps move by less than 2 n steps."""
     n, bits = 9, 8
-    exact = CoverageCounter(Setting(n, 1, -0.5, 0.5, None), (0.1,), seed=2, trials=300)
-    grid = CoverageCounter(Setting(n, 1, -0.5, 0.5, bits), (0.1,), seed=2, trials=300)
-    exact(0, 300)
-    grid(0, 300)
-    assert (abs(exact.gaps - grid.gaps) < 2 * n * 2.0**-bits).all()
-    assert (exact.gaps != grid.gaps).all()
+    exact = CoverageCounter(ValueSets(n, 1, -0.5, 0.5, None, (0.1,), 300), seed=2)
+    grid = CoverageCounter(ValueSets(n, 1, -0.5, 0.5, bits, (0.1,), 300), seed=2)
+    fine, coarse = (np.frombuffer(counter.chunk(0, 300, lambda _: None)[1]) for counter in (exact, grid))
+    assert len(fine) == 300
+    assert (abs(fine - coarse) < 2 * n * 2.0**-bits).all()
+    assert (fine != coarse).all()
 
 
 def test_bounds_allow_for_the_rounding_of_grid_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,14 +124,14 @@ def test_bounds_allow_for_the_rounding_of_grid_values(monkeypatch: pytest.Monkey
     seen: dict[str, float] = {}
     for name in ("success_prob_lower", "success_prob_upper", "success_prediction"):
         monkeypatch.setattr(theory.coverage, name, lambda n, R, *, eps, low, high, name=name: seen.update({name: eps}))
-    command._bounds(Setting(5, 1, -0.5, 0.5, 6), 0.125)
+    command._bounds(ValueSets(5, 1, -0.5, 0.5, 6, (0.125,), 0), 0.125)
     shift = 5 / 64
     assert seen == {
         "success_prob_lower": 0.125 - shift,
         "success_prob_upper": 0.125 + shift,
         "success_prediction": 0.125,
     }
-    command._bounds(Setting(5, 1, -0.5, 0.5, None), 0.125)
+    command._bounds(ValueSets(5, 1, -0.5, 0.5, None, (0.125,), 0), 0.125)
     assert set(seen.values()) == {0.125}
 
 
@@ -202,20 +202,20 @@ def test_table_for_people(capsys: pytest.CaptureFixture, tmp_path: Path) -> None
 
 BAD = [
     (["--eps", "0"], "eps must be in (0, 1], got eps=0"),
-    (["--interval", "0.5", "-0.5"], "--interval takes LOW HIGH with -1 <= LOW <= HIGH <= 1, got 0.5 -0.5"),
-    (["--interval", "-2", "0"], "--interval takes LOW HIGH"),
-    (["--interval", "nan", "0"], "--interval takes LOW HIGH"),
+    (["--interval", "0.5", "-0.5"], "low must be at most high, got low=0.5, high=-0.5"),
+    (["--interval", "-2", "0"], "low must be in [-1, 1]"),
+    (["--interval", "nan", "0"], "low must be in [-1, 1]"),
     (["--interval", "a", "0"], "--interval takes a number, got 'a'"),
     (["--interval", "0"], "--interval"),
-    (["--n", "0"], "--n must be an integer in [1,"),
+    (["--n", "0"], "n must be an integer in [1,"),
     (["--n", "40", "--method", "exact"], "n=40 with R=1 has 2^40 sums"),
-    (["--n", "5", "--method", "exact", "--bits", "3"], "--bits belongs to the bitmap"),
-    (["--n", "5", "--bits", "27"], "--bits must be an integer in [1, 26], got 27"),
-    (["--eps", "1e-8", "--n", "40"], "--eps 1e-08 needs a bitmap finer than 2^-26"),
+    (["--n", "5", "--method", "exact", "--bits", "3"], "bits belongs to the bitmap"),
+    (["--n", "5", "--bits", "27"], "bits must be an integer in [1, 26], got 27"),
+    (["--eps", "1e-8", "--n", "40"], "eps 1e-08 needs a bitmap finer than 2^-26"),
     (["--n", "1000000", "--bits", "26"], "n=1000000 with R=1 needs"),
     (["--method", "magic"], "--method"),
     (["--alpha", "0.5"], "--alpha"),
-    (["--trials", "0"], "--trials must be"),
+    (["--trials", "0"], "trials must be"),
     (["--plot", "a.gif"], "--plot takes a .png"),
     (["--csv", "missing/rows.csv"], "the folder 'missing' does not exist"),
 ]

@@ -10,10 +10,10 @@ from scipy.stats import fisher_exact
 
 from sims import recycling as command
 from sims import subset_sum as choice_command
-from sims.commands.table import Cell
 from sims.statistics.intervals import clopper_pearson, confidence_sequence
 from tests.sims.test_multiset import numpy_sums
 from tests.stats import assert_at_least, assert_at_most
+from theory.recycling import Recycling
 
 COLUMNS = (
     "n eps alpha trials successes success ci_low ci_high lower_bound upper_bound prediction "
@@ -190,13 +190,13 @@ def test_table_for_people(capsys: pytest.CaptureFixture, tmp_path: Path) -> None
     [
         (["--eps", "0"], "eps must be in (0, 1], got eps=0"),
         (["--eps", "1e-13"], "eps must be at least 2^-40"),
-        (["--n", "0"], "--n must be an integer in [1,"),
+        (["--n", "0"], "n must be an integer in [1,"),
         (["--n", "40"], "n=40 needs"),
-        (["--R", "0"], "--R must be an integer in [1,"),
+        (["--R", "0"], "R must be an integer in [1,"),
         (["--R", "1:7", "--plot", "a.png"], "--plot holds up to 6 values of R, got 7"),
         (["--eps", *(f"0.{k}" for k in range(1, 9)), "--plot", "a.png"], "--plot holds up to 7 settings of eps and"),
         (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file, got a.gif"),
-        (["--trials", "0"], "--trials must be an integer in [1,"),
+        (["--trials", "0"], "trials must be an integer in [1,"),
         (["--model", "vector"], "--model"),
     ],
 )
@@ -213,7 +213,6 @@ def test_one_clear_line_and_exit_2(
 
 
 def test_the_piece_is_bounded_by_sums_and_by_values() -> None:
-    cell = Cell(1, 0.01, 0.5, "choice")
-    small, large = (command.recycling_counter((n,), cell, 1)[1] for n in (2, 14))
+    small, large = (command.EXPERIMENT.counter(Recycling(), (n,), 1).piece for n in (2, 14))
     assert small == 2**15 // 2
     assert 1 <= large < 20

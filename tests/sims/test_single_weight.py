@@ -5,8 +5,8 @@ import json
 import pytest
 
 import sims.single_weight as command
-from sims.commands.table import Cell
 from tests import naive
+from theory.single_weight import SingleWeight
 
 
 def run(capsys: pytest.CaptureFixture, *argv: str, code: int = 0) -> dict:
@@ -17,7 +17,7 @@ def run(capsys: pytest.CaptureFixture, *argv: str, code: int = 0) -> dict:
 @pytest.mark.parametrize("alpha", [0.5, -1.0, 0.97, "uniform"])
 def test_every_trial_equals_the_slow_twin(alpha: float | str) -> None:
     n, R, eps = 3, 4, 0.05
-    count, _ = command.draws_counter([1, n], Cell(R, eps, alpha, "draws"), seed=6)
+    count = command.draws_counter(SingleWeight(R=R, eps=eps, alpha=alpha), [1, n], seed=6)
     for trial in range(200):
         target = naive.draw(6, 1, trial, 0) / 2**52 if alpha == "uniform" else float(alpha)
         hits = [abs(naive.draw(6, 0, trial, i) / 2**52 - target) <= eps for i in range(n * R)]

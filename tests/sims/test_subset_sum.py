@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import sims.commands.output
 import sims.subset_sum as command
-from sims.commands.table import Cell
 from sims.statistics.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence
 from tests import naive
 from tests.stats import assert_at_least, assert_at_most, power_against
+from theory.subset_sum import SubsetSum
 
 COLUMNS = "n R eps alpha model trials successes success ci_low ci_high lower_bound upper_bound prediction verdict"
 
@@ -51,8 +51,8 @@ def test_every_trial_equals_the_slow_twin(
     n: int, R: int, eps: float, alpha: float | str, model: str, first: int
 ) -> None:
     sizes = sorted({1, (n + 1) // 2, n})
-    count, piece = command.subset_sum_counter(sizes, Cell(R, eps, alpha, model), seed=5)
-    assert piece >= 1
+    count = command.EXPERIMENT.counter(SubsetSum(R=R, eps=eps, alpha=alpha, model=model), sizes, seed=5)
+    assert count.piece >= 1
     expected = [[twin(size, R, eps, alpha, model, 5, first + t) for size in sizes] for t in range(8)]
     assert [count(first + t, 1).tolist() for t in range(8)] == expected
     assert count(first, 8).tolist() == [sum(column) for column in zip(*expected, strict=True)]

@@ -16,15 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims import coverage, single_weight, subset_sum
+from sims import binary_weights, coverage, single_weight, subset_sum
 from sims import store as store_cli
 from sims.commands import cli
+from sims.experiment import Options, Pass, Request
+from sims.registry import NAMES
 from sims.sweep import command as sweep
 from sims.sweep.cluster import Stopped, Task, run_task
-from sims.sweep.cost import chunk_trials, nominal, predict
-from sims.sweep.kinds import SWEEPABLE
+from sims.sweep.cost import Cost, chunk_trials, predict
 from sims.sweep.plan import Missing, Plan, Replay, pieces
 from sims.sweep.store import Chunk, Store, StoreError
+from theory.subset_sum import SubsetSum
 
 ROOT = Path(cli.__file__).parent.parent
 GRID = ["--R", "1", "2", "--eps", "0.05", "0.2", "--n", "1:7", "--trials", "5000", "--seed", "11"]
@@ -87,7 +89,7 @@ def test_ctrl_c_leaves_a_resumable_store(tmp_path: Path, capsys: pytest.CaptureF
     assert f"interrupted; {kept} of 666667 chunks are in" in err
     assert "the same command with --resume goes on" in err
     with Store(str(tmp_path / "s")) as store:
-        count, _ = subset_sum.subset_sum_counter(range(1, 17), subset_sum.Cell(1, 1e-4, 0.5, "choice"), 4)
+        count = subset_sum.EXPERIMENT.counter(SubsetSum(eps=1e-4), range(1, 17), 4)
         for chunk in list(store.chunks(0).values())[:3]:
             assert chunk.counts == tuple(count(chunk.first, chunk.trials))
 
@@ -97,6 +99,7 @@ CASES = [
     ("subset_sum", subset_sum, [*GRID, "--alpha", "0.3", "uniform", "--model", "vector", "--first-trial", "777"]),
     ("subset_sum", subset_sum, [*GRID, "--until", "0.05"]),
     ("single_weight", single_weight, [*GRID, "--sampler", "nearest"]),
+    ("binary_weights", binary_weights, [*GRID, "--kind", "two-stage", "--inner", "2", "--gain", "0.15"]),
     ("coverage", coverage, ["--eps", "0.2", "0.1", "--trials", "900", "--R", "1", "2", "--seed", "2"]),
     ("coverage", coverage, ["--eps", "0.2", "--n", "3:8", "--trials", "1500", "--seed", "2", "--until", "0.06"]),
     ("coverage", coverage, ["--eps", "0.1", "--n", "3:6", "--trials", "500", "--seed", "2", "--method", "bitmap"]),
@@ -294,10 +297,13 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -
 
 
 def test_a_prediction_grows_with_the_trials() -> None:
-    cell = json.dumps({"R": 1, "eps": 0.01, "alpha": 0.5, "kind": "choice", "n": [1, 8]})
-    options = {"trials": 10**3, "first_trial": 0, "seed": 1}
-    few = predict(Plan("subset_sum", options, [cell]), jobs=1, chunks=[10**5])
-    many = predict(Plan("subset_sum", {**options, "trials": 10**9}, [cell]), jobs=1, chunks=[10**5])
+    question = SubsetSum()
+
+    def cost(trials: int) -> list[Cost]:
+        request = Request((question,), Options(trials=trials, seed=1))
+        return predict(Plan(subset_sum.EXPERIMENT, request, (Pass(question, (1, 8)),)), jobs=1, chunks=[10**5])
+
+    few, many = cost(10**3), cost(10**9)
     assert 10**4 < many[0].seconds / few[0].seconds < 10**8
     assert many[0].bytes == few[0].bytes
 
@@ -322,10 +328,10 @@ def test_replay_wants_every_trial() -> None:
 
 def test_chunks_take_about_a_second_by_formula() -> None:
     for eps in (0.1, 1e-3, 1e-8):
-        cell = {"R": 2, "eps": eps, "alpha": 0.5, "kind": "choice", "n": [30]}
-        size = chunk_trials("subset_sum", cell)
+        seconds = subset_sum.EXPERIMENT.cost(Pass(SubsetSum(R=2, eps=eps), (30,)))
+        size = chunk_trials(seconds)
         assert size & (size - 1) == 0
-        assert 0.5 < size * nominal("subset_sum", cell) <= 1.0 or size in (1, 2**26)
+        assert 0.5 < size * seconds <= 1.0 or size in (1, 2**26)
 
 
 def test_a_task_of_another_version_is_refused_and_a_stopped_one_ends() -> None:
@@ -339,4 +345,4 @@ def test_a_task_of_another_version_is_refused_and_a_stopped_one_ends() -> None:
     stop.set()
     with pytest.raises(Stopped):
         run_task(Task("subset_sum", 0, cell, 1, 0, 10, version("strong-tickets")), stop)
-    assert set(SWEEPABLE) == {"subset_sum", "single_weight", "coverage", "recycling", "main_theorem"}
+    assert {"subset_sum", "single_weight", "coverage", "recycling", "binary_weights", "main_theorem"} <= set(NAMES)

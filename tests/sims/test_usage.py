@@ -20,13 +20,13 @@ BAD = [
     (["--eps", "inf"], "eps must be in (0, 1], got eps=inf"),
     (["--eps", "small"], "--eps takes a number, got 'small'"),
     (["--eps", "0.1", "0.1"], "--eps names a value more than once"),
-    (["--R", "0"], "--R must be an integer in [1,"),
-    (["--R", "-3"], "--R must be an integer in [1,"),
+    (["--R", "0"], "R must be an integer in [1,"),
+    (["--R", "-3"], "R must be an integer in [1,"),
     (["--R", "2.5"], "--R takes an integer, got '2.5'"),
     (["--R", "nan"], "--R takes an integer, got 'nan'"),
     (["--eps", "1e-13"], "eps must be at least 2^-40"),
     (["--n"], "--n needs at least one value"),
-    (["--n", "0"], "--n must be an integer in [1,"),
+    (["--n", "0"], "n must be an integer in [1,"),
     (["--n", "8:1"], "--n got the reversed range '8:1'"),
     (["--n", "1:9:0"], "--n takes a positive step"),
     (["--n", "1:2:3:4"], "--n takes numbers or ranges"),
@@ -37,14 +37,14 @@ BAD = [
     (["--alpha", "nan"], "alpha must be in [-1, 1], got alpha=nan"),
     (["--alpha", "unifrom"], "--alpha takes a number, got 'unifrom'"),
     (["--delta", "0"], "delta must be in (0, 1), got delta=0"),
-    (["--trials", "0"], "--trials must be an integer in [1, 1000000000000], got 0"),
-    (["--trials", "1e13"], "--trials must be an integer in [1, 1000000000000], got 10000000000000"),
+    (["--trials", "0"], "trials must be an integer in [1, 1000000000000], got 0"),
+    (["--trials", "1e13"], "trials must be an integer in [1, 1000000000000], got 10000000000000"),
     (["--trials", "1.5"], "--trials takes an integer, got '1.5'"),
-    (["--until", "2"], "--until must be in (0, 1), got 2"),
-    (["--seed", "-1"], "--seed must be an integer in [0,"),
-    (["--seed", str(2**64)], "--seed must be an integer in [0,"),
-    (["--jobs", "0"], "--jobs must be an integer in [1,"),
-    (["--first-trial", "-1"], "--first-trial must be an integer in [0,"),
+    (["--until", "2"], "until must be in (0, 1), got 2"),
+    (["--seed", "-1"], "seed must be an integer in [0,"),
+    (["--seed", str(2**64)], "seed must be an integer in [0,"),
+    (["--jobs", "0"], "jobs must be an integer in [1,"),
+    (["--first-trial", "-1"], "first_trial must be an integer in [0,"),
     (["--colour", "red"], "--colour"),
     (["--eps"], "--eps"),
     (["--R", "1", "--eps", "0.1", "--R", "2"], "--R is given more than once"),
@@ -119,7 +119,7 @@ def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: 
     def exhausted(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sims.commands.table.count_trials", exhausted)
+    monkeypatch.setattr("sims.experiment.count_trials", exhausted)
     assert subset_sum.main(["--n", "1"]) == 2
     assert capsys.readouterr().err == "error: out of memory; use fewer threads (--jobs) or a smaller problem\n"
 

@@ -45,3 +45,4 @@ __all__ = [
     "success_prob_all_exact",
     "success_prob_exact",
 ]
+from theory.stub import BinaryWeights

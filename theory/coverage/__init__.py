@@ -43,3 +43,4 @@ __all__ = [
     "success_prob_upper",
     "union_failure_bound",
 ]
+from theory.stub import Coverage

@@ -39,3 +39,4 @@ __all__ = [
     "success_prob_pairs",
     "success_prob_upper",
 ]
+from theory.stub import Recycling

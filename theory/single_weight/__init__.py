@@ -25,3 +25,4 @@ __all__ = [
     "required_n",
     "required_n_exact",
 ]
+from theory.stub import SingleWeight

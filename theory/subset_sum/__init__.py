@@ -45,3 +45,4 @@ __all__ = [
     "sum_hit_prob",
     "threshold_n",
 ]
+from theory.stub import SubsetSum

@@ -1,0 +1,78 @@
+"""The command of an experiment: flags in, one table per question out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sims.commands import cli, flags
+from sims.commands.output import COLOURS, check_files, console, deliver, number
+from sims.experiment import Experiment, rows_of
+from sims.statistics.result import Result
+
+_HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
+
+
+def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | None) -> int:
+    """Simulate what the flags ask for, judge it, and write what was asked for; returns the exit code."""
+
+    def work(args: Sequence[str] | None) -> int:
+        given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
+        request = experiment.request(given)
+        check_files(given, curves=experiment.curves(request), settings_of=settings_of(experiment))
+        passes = experiment.passes(request)
+        silent = given.quiet or given.json
+        if not silent:
+            print(f"seed {request.options.seed}, {request.options.trials} trials a row", flush=True)
+        with cli.progress(request.options.trials * len(passes), quiet=silent) as advance:
+            result = experiment.simulate(request, advance=advance)
+        return deliver_result(experiment, result, given)
+
+    return cli.run(work, argv)
+
+
+def settings_of(experiment: Experiment[Any, Any]) -> str:
+    """What tells the curves of a picture apart, in words."""
+    *most, last = experiment.group
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def deliver_result(experiment: Experiment[Any, Any], result: Result, given: Any) -> int:
+    """Print a result, write its files and draw its picture; returns the exit code."""
+    return deliver(result, given, show=lambda: print_tables(experiment, result))
+
+
+def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
+    """One table per summary entry, readable in 100 columns, and its sentence."""
+    from rich.table import Table
+
+    out = console()
+    for entry in result.summary:
+        layout = experiment.layout(result, entry)
+        headings = {**_HEADINGS, **layout.headings}
+        table = Table(title=layout.title, title_justify="left", padding=(0, 0) if layout.tight else (0, 1))
+        for key in layout.columns:
+            left = key in ("verdict", "method")
+            table.add_column(headings.get(key, key), justify="left" if left else "right", no_wrap=True)
+        for row in rows_of(result.rows, entry, experiment.group):
+            table.add_row(*(cell_text(row, key) for key in layout.columns))
+        out.print(table)
+        if layout.note:
+            out.print(layout.note, soft_wrap=True)
+        out.print(experiment.sentence(entry), soft_wrap=True)
+
+
+def cell_text(row: Mapping[str, Any], key: str) -> str:
+    """One cell of a table for people."""
+    value = row[key]
+    if value is None:
+        return "-"
+    if key == "ci_low":
+        return f"{number(value)} .. {number(row['ci_high'])}"
+    if key == "verdict":
+        return f"[{COLOURS[value]}]{value}[/]"
+    if key.startswith("gap_"):
+        return f"{value:.2g}"
+    if key == "worth_R":
+        return f"{value:.2f}"
+    return number(value) if isinstance(value, float) else str(value)

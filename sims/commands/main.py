@@ -1,0 +1,78 @@
+"""``strong-tickets NAME ...``: one entry point to every command; ``python -m MODULE`` stays the same."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "subset-sum": ("sims.subset_sum", "some sum of n re-sampled values within eps of alpha?"),
+    "single-weight": ("sims.single_weight", "one of n R single draws within eps of alpha?"),
+    "coverage": ("sims.coverage", "every target of an interval at once? how wide is the largest gap?"),
+    "recycling": ("sims.recycling", "how many fresh draws is recycling worth?"),
+    "binary-weights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
+    "product-sum": ("sims.product_sum", "some subset of n products of two weights within eta of a weight?"),
+    "constants": ("sims.constants", "the constants of the O(.) results, measured"),
+    "verify": ("sims.verify", "does every claim survive simulation, and do wrong ones not?"),
+    "sweep": ("sims.sweep.command", "thousands of questions: resumable, in shards, on Dask"),
+    "store": ("sims.store", "look into the stores of sweeps, merge them, export them"),
+    "main-theorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
+    "approximate": ("nets.approximate", "prune a random network until it is yours, and certify the error"),
+    "ticket": ("nets.ticket", "rebuild such a ticket from its seed and check every number"),
+    "train": ("nets.train", "find a ticket by Edge-Popup, Biprop, IteRand or recycling"),
+    "train-mlp": ("nets.train_mlp", "train a dense network, to be approximated"),
+    "found-ticket": ("nets.found_ticket", "rebuild a found ticket and say what it costs to store"),
+    "similarity": ("nets.similarity", "do tickets agree more than chance makes them?"),
+    "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
+    "figures": ("figures.__main__", "draw the figures"),
+    "report": ("figures.report", "everything on one page"),
+}
+"""Name, module with ``main(argv)``, and what it answers."""
+
+_EXTRAS = {"torch": "nets", "safetensors": "nets", "sklearn": "nets", "onnx": "nets", "jinja2": "report"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first word names; returns its exit code."""
+    signal.signal(signal.SIGINT, _leave)  # until the command takes over: its imports may take a second
+    args = list(sys.argv[1:] if argv is None else argv)
+    word = args[0] if args else "--help"
+    if word in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        lines = [f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+        print("usage: strong-tickets COMMAND [--help] ...\n\n" + "\n".join(lines))
+        print("\nexamples:\n  strong-tickets subset-sum --R 5 --eps 0.01\n  strong-tickets approximate --help")
+        return 0
+    if word == "--version":
+        from importlib.metadata import version
+
+        print(f"strong-tickets {version('strong-tickets')}")
+        return 0
+    name = word.replace("_", "-").removeprefix("sims.").removeprefix("nets.")
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        print(f"error: there is no command {word}{meant} (see strong-tickets --help)", file=sys.stderr)
+        return 2
+    try:
+        command = importlib.import_module(COMMANDS[name][0])
+    except ModuleNotFoundError as missing:
+        extra = _EXTRAS.get((missing.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(f"error: {name} needs {missing.name}: pip install 'strong-tickets[{extra}]'", file=sys.stderr)
+        return 2
+    return int(command.main(args[1:]))
+
+
+def _leave(number: int, frame: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

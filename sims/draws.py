@@ -1,0 +1,26 @@
+"""The random values of a range of trials, and the windows that their sums should hit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from sims.solver.fixed_point import Integers, window
+from sims.solver.philox import GRID_BITS, TARGETS, VALUES, grid_draws
+
+
+def windows(
+    alpha: float | Literal["uniform"], eps: float, seed: int, first: int, trials: int
+) -> tuple[Integers, Integers]:
+    """The success windows of a range of trials as (twice the centre, width) on the grid of ``sims.solver.philox``."""
+    if alpha == "uniform":
+        centres = 2 * grid_draws(seed, first, trials, 1, stream=TARGETS)[:, 0]
+        return centres, np.full(trials, window(0.0, eps, GRID_BITS)[1], np.int64)
+    centre, width = window(float(alpha), eps, GRID_BITS)
+    return np.full(trials, centre, np.int64), np.full(trials, width, np.int64)
+
+
+def draws(seed: int, first: int, trials: int, count: int) -> Integers:
+    """The values of a range of trials, shape (trials, count), on the grid of ``sims.solver.philox``."""
+    return grid_draws(seed, first, trials, count, stream=VALUES)

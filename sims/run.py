@@ -1,0 +1,67 @@
+"""One call simulates a question.
+
+    from sims.run import run
+    from theory.subset_sum import SubsetSum
+
+    run(SubsetSum(R=5, eps=0.01), n=range(1, 9), trials=1e5, seed=1)
+
+gives what ``python -m sims.subset_sum --R 5 --eps 0.01 --n 1:8 --seed 1`` prints, as a `Result`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sims.experiment import Request
+from sims.registry import experiment_of
+from sims.statistics.result import Result
+
+
+def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
+    """Simulate a question, or several of one kind, and judge its proved bounds.
+
+    Parameters
+    ----------
+    question : a question of ``theory``, or an iterable of them
+        `theory.subset_sum.SubsetSum`, `theory.coverage.Coverage`, ...: all those of ``sims.registry``.
+    progress : bool
+        Show a progress bar on standard error, if that is a terminal.
+    **options
+        ``n``, ``trials``, ``seed``, ``jobs``, ``delta``, ``until``, ``first_trial``: see `sims.experiment.Options`.
+        Some experiments have more (``method`` of coverage, ``R`` of recycling): see their class of options.
+
+    Returns
+    -------
+    Result
+        The same rows and counts as the command's for the same seed, whatever the number of threads.
+
+    Raises
+    ------
+    ValueError
+        No question, questions of several kinds, an option outside its domain, or a search that does not fit into
+        memory.
+    TypeError
+        An option that this kind of question does not have.
+
+    Examples
+    --------
+    >>> from theory.subset_sum import SubsetSum
+    >>> result = run(SubsetSum(R=5, eps=0.01), n=[2, 3], trials=1000, seed=1)
+    >>> result
+    <Result of sims.subset_sum: 2 rows, 2 consistent; seed 1>
+    >>> [row["successes"] for row in result.rows]
+    [231, 772]
+    """
+    questions = tuple(question) if isinstance(question, Iterable) else (question,)
+    if len({type(one) for one in questions}) != 1:
+        kinds = ", ".join(sorted({type(one).__name__ for one in questions})) or "none"
+        raise ValueError(f"run takes one question, or several of one kind, got {kinds}")
+    experiment = experiment_of(questions[0])
+    request = Request(questions, experiment.options(**options))
+    if not progress:
+        return experiment.simulate(request)
+    from sims.commands import cli
+
+    with cli.progress(request.options.trials * len(experiment.passes(request))) as advance:
+        return experiment.simulate(request, advance=advance)
