@@ -23,6 +23,7 @@ from theory.binary_weights.gain import (
     necessary_n_shared_gain,
 )
 from theory.binary_weights.law import at_least, fewer, joint_tail
+from theory.binary_weights.parameters import Gain
 from theory.binary_weights.required import required_n
 from theory.binary_weights.uniform import mean_covered
 from theory.numerics import check
