@@ -108,12 +108,12 @@ def verify(flags: Verify) -> int:
         check_output(flag, path)
     if flags.readme is not None and flags.only:
         raise cli.UsageError("--readme needs every claim: leave out --only")
-    from sims.checks import readme as _readme
+    from sims.checks import table as _table
     from sims.checks import report as _report
     from sims.checks import run as _run
 
     if flags.readme is not None:
-        _readme.rewritten(Path(flags.readme).read_text(encoding="utf-8"), [], flags.readme)
+        _table.rewritten(Path(flags.readme).read_text(encoding="utf-8"), [], flags.readme)
     silent = flags.quiet or flags.json
     if not (silent or flags.list):
         print(f"seed {seed}, budget {budget:g} s, {len(ids)} claims", flush=True)
@@ -136,7 +136,7 @@ def verify(flags: Verify) -> int:
         write_text(flags.report, _report.markdown(result))
     if flags.readme is not None:
         text = Path(flags.readme).read_text(encoding="utf-8")
-        write_text(flags.readme, _readme.rewritten(text, rows, flags.readme))
+        write_text(flags.readme, _table.rewritten(text, rows, flags.readme))
     if flags.json:
         print_json(result)
     elif not flags.quiet:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
+from sims.experiment import Pass
+from sims.registry import experiment_of
 from sims.solver.philox import block
 from sims.statistics.trials import Count, Counts
+
+Rng = np.random.Generator
+Pairs = Iterator[tuple[SupportsFloat, SupportsFloat]]
+"""Pairs of numbers, the one that theory gives first."""
 
 Kind = Literal["exact", "upper", "lower", "band", "prediction"]
 
@@ -51,6 +57,27 @@ class Simulation:
     least: int = 2000
     most: int = 10**7
     weight: float = 1.0
+
+    def point(self, kind: Kind, claim: str, where: str, low: float, high: float, index: int, **more: Any) -> Point:
+        """A claim about one of its counts; ``more`` is ``complement`` or ``control``."""
+        return Point(claim, where, kind, low, high, self, index, **more)
+
+    def exact(self, claim: str, where: str, p: float, index: int = 0, *, off: float = 0.0, **more: Any) -> Point:
+        """The probability is p, up to ``off``."""
+        low, high = (max(0.0, p - off), min(1.0, p + off)) if off else (p, p)
+        return self.point("exact", claim, where, low, high, index, **more)
+
+    def upper(self, claim: str, where: str, bound: float, index: int = 0, **more: Any) -> Point:
+        """The probability is at most the bound."""
+        return self.point("upper", claim, where, 0.0, bound, index, **more)
+
+    def lower(self, claim: str, where: str, bound: float, index: int = 0, **more: Any) -> Point:
+        """The probability is at least the bound."""
+        return self.point("lower", claim, where, bound, 1.0, index, **more)
+
+    def predicted(self, claim: str, where: str, p: float, index: int = 0, **more: Any) -> Point:
+        """The probability is about p."""
+        return self.point("prediction", claim, where, 0.0, p, index, **more)
 
 
 @dataclass(frozen=True)
@@ -154,7 +181,26 @@ def generator(seed: int, key: str) -> np.random.Generator:
     return np.random.default_rng(own_seed(seed, key))
 
 
-def single(event: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int], tuple[Count, int]]:
+def settings(question: Any) -> dict[str, Any]:
+    """What a bound f(n, R, **settings) takes of a question."""
+    return {name: value for name, value in vars(question).items() if name != "R"}
+
+
+def asked(
+    key: str, question: object, sizes: Sequence[int], cost: float, *, least: int = 2000, most: int = 10**7
+) -> Simulation:
+    """The simulation of a question at several sizes, one count for each, by its experiment."""
+
+    def make(seed: int, jobs: int) -> tuple[Count, int]:
+        counter = experiment_of(question).counter_of(Pass(question, tuple(sizes)), seed, jobs)
+        return counter, counter.piece
+
+    return Simulation(key, make, cost, least, most)
+
+
+def events(
+    key: str, event: Callable[[int, int, int], np.ndarray], cost: float, least: int = 2000, most: int = 10**7
+) -> Simulation:
     """A simulation of one or more events from event(seed, first, trials), of shape (trials,) or (events, trials)."""
 
     def make(seed: int, jobs: int) -> tuple[Count, int]:
@@ -164,15 +210,28 @@ def single(event: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int],
 
         return count, 2**13
 
-    return make
+    return Simulation(key, make, cost, least, most)
 
 
-def equal(pairs: Iterable[tuple[float, float]], tolerance: float) -> Closest:
+def agree(tolerance: float, key: str = "") -> Callable[[Callable[..., Pairs]], Callable[..., Closest]]:
+    """Make a generator of (claimed, true) pairs a fact: every pair agrees up to a relative error.
+
+    The generator is given random numbers of that key, and what else the fact is called with.
+    """
+    return lambda cases: lambda seed, **given: equal(cases(generator(seed, key), **given), tolerance)
+
+
+def never_above(key: str = "", *, slack: float = 0.0) -> Callable[[Callable[..., Pairs]], Callable[..., Closest]]:
+    """As ``agree``: no first number of a pair is above the second."""
+    return lambda cases: lambda seed, **given: at_most(cases(generator(seed, key), **given), slack=slack)
+
+
+def equal(pairs: Iterable[tuple[SupportsFloat, SupportsFloat]], tolerance: float) -> Closest:
     """Every (claimed, true) pair agrees up to a relative error."""
     worst, cases = 0.0, 0
     for claimed, true in pairs:
         cases += 1
-        worst = max(worst, relative_error(claimed, true))
+        worst = max(worst, relative_error(float(claimed), float(true)))
     return Closest(
         math.inf if worst == 0.0 else tolerance / worst,
         f"error {worst:.0e} of {tolerance:.0e} allowed, {cases} cases" if worst else f"equal, {cases} cases",
@@ -189,9 +248,9 @@ def relative_error(claimed: float, true: float) -> float:
     return abs(claimed - true) / abs(true)
 
 
-def at_most(pairs: Iterable[tuple[float, float]], *, slack: float = 0.0) -> Closest:
+def at_most(pairs: Iterable[tuple[SupportsFloat, SupportsFloat]], *, slack: float = 0.0) -> Closest:
     """First <= second in every pair of numbers >= 0; the ratio is the least second / first."""
-    ratios = [_ratio(smaller, larger) for smaller, larger in pairs]
+    ratios = [_ratio(float(smaller), float(larger)) for smaller, larger in pairs]
     least = min(ratios)
     return Closest(least * (1.0 + slack), f"closest {least:.4g}, {len(ratios)} cases", least)
 

@@ -10,7 +10,7 @@ import pytest
 import sims.verify
 import theory.network.gadget
 import theory.single_weight
-from sims.checks import readme as _readme
+from sims.checks import table as _table
 from sims.checks import run as _run
 from sims.checks.check import Untested
 from theory.claims import CLAIMS
@@ -96,8 +96,8 @@ def test_report_and_readme_block(tmp_path: Path) -> None:
     widths = {len(re.split(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
     assert widths == {9}
     with pytest.raises(ValueError, match="once each"):
-        _readme.rewritten("no markers", [], "x")
-    done = _readme.rewritten(f"a\n{_readme.BEGIN}\nformer\n{_readme.END}\nb\n", [], "x")
+        _table.rewritten("no markers", [], "x")
+    done = _table.rewritten(f"a\n{_table.BEGIN}\nformer\n{_table.END}\nb\n", [], "x")
     assert "former" not in done
     assert done.startswith("a\n")
     assert done.endswith("\nb\n")
