@@ -6,20 +6,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
-from figures.recipe import FORMATS, check_formats, load, write_pictures
+from figures.recipe import FORMATS, Format, load, write_pictures
 from figures.registry import recipes
-from sims.commands import cli
+from sims.commands import cli, flags
 
 
 @dataclass(frozen=True)
 class DrawAll:
     """Draw every figure from its committed numbers."""
 
-    out: Annotated[str, cli.values("DIR")] = "figures/out"
+    examples: ClassVar[tuple[str, ...]] = ("python -m figures --format png --out pictures",)
+
+    out: flags.Folder = "figures/out"
     """Folder of the pictures; it is made if it is missing."""
-    format: Annotated[tuple[str, ...], cli.values("pdf|svg|png [...]")] = FORMATS
+    format: tuple[Format, ...] = FORMATS
     """Kinds of pictures."""
 
 
@@ -27,10 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 
     def work(args: Sequence[str] | None) -> int:
-        flags = cli.parse(DrawAll, args, prog="python -m figures")
-        check_formats(flags.format)
+        chosen = flags.parse(DrawAll, args, prog="python -m figures")
         for recipe in recipes():
-            written = write_pictures(recipe, load(recipe), Path(flags.out), flags.format)
+            written = write_pictures(recipe, load(recipe), Path(chosen.out), chosen.format)
             print(f"figure {recipe.number}: {' '.join(str(path) for path in written)}")
         return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, draw, run
+from figures.recipe import Data, Recipe, run
 from figures.style import MARKERS, PALETTE, house_style, new_panels
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 METHODS = ("edge-popup", "biprop", "iterand", "recycle", "biprop-recycle")
 DENSITIES = ("0.05", "0.1", "0.2", "0.35", "0.5", "0.65", "0.8", "0.9")
 WIDTHS = ("0.05", "0.1", "0.25", "0.5", "1", "2")
+KEPT = (
+    "method", "arch", "density", "width", "epochs", "seeds", "test_accuracy", "test_accuracy_min", "test_accuracy_max",
+)  # fmt: skip
+"""Of the summary of ``nets.experiments``."""
 
 
 def _compute(smoke: bool, seed: int) -> Data:
@@ -34,9 +38,7 @@ def _compute(smoke: bool, seed: int) -> Data:
             names = methods if name == "density" else (*methods, "dense")
             argv = ("digits", "--methods", *dict.fromkeys(names), *flags, *few, "--jobs", "1")
             found = run("nets.experiments", *argv, "--out", str(Path(folder) / name))
-            kept = ("method", "arch", "density", "width", "epochs", "seeds", "test_accuracy")
-            kept += ("test_accuracy_min", "test_accuracy_max")
-            lines[name] = [{key: line[key] for key in kept} for line in found["summary"]]
+            lines[name] = [{key: line[key] for key in KEPT} for line in found["summary"]]
     return {"params": {"data": "digits"}, **lines}
 
 
@@ -81,12 +83,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("accuracy", 10, "Accuracy of found tickets", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 10; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result, draw, run
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.recipe import Data, Recipe, as_result, run
+from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,12 +66,7 @@ def _draw_success(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]]) ->
 
 
 def _kinds() -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [
-        Line2D([], [], color="0.35", label="binary, exact"),
-        Line2D([], [], color="0.35", linestyle="--", linewidth=0.9, label="continuous (heuristic)"),
-    ]
+    return [sample("binary, exact"), sample("continuous (heuristic)", linestyle="--", linewidth=0.9)]
 
 
 def _compute(smoke: bool, seed: int) -> Data:
@@ -138,8 +133,7 @@ def _plot(data: Data) -> Figure:
     result = as_result(data["result"])
     groups = success.cells(result.rows, "kind")
     with house_style():
-        figure, _ = new_figure(6.6, 3.2)
-        figure.clear()
+        figure = blank_figure(6.6, 3.2)
         left, right = figure.subplots(1, 2)
         handles = _draw_success(left, groups)
         left.set(xlabel="number of weights n")
@@ -177,12 +171,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("binary_weights", 13, "Binary against continuous weights", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 13; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, draw, run
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.recipe import Data, Recipe, run
+from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,8 +55,6 @@ def _compute(smoke: bool, seed: int) -> Data:
 
 
 def _plot(data: Data) -> Figure:
-    from matplotlib.lines import Line2D
-
     with house_style():
         figure, axes = new_figure()
         handles: list[Any] = []
@@ -74,11 +71,11 @@ def _plot(data: Data) -> Figure:
         axes.set(yscale="log", ylim=(1e-6, 1.6), xlim=(0, max(row["n"] for row in data["bounds"]) + 1))
         axes.set(xlabel="number of variables n", ylabel="probability that some target is missed")
         kinds = [
-            Line2D([], [], color="0.35", label="proved, by drift (3.3)"),
-            Line2D([], [], color="0.35", linestyle="-.", linewidth=1.1, label="proved, by union (3.5)"),
-            Line2D([], [], color="0.35", linewidth=0.6, label="proved, from below (3.5)"),
-            Line2D([], [], color="0.35", linestyle="--", linewidth=0.9, label="prediction (heuristic)"),
-            Line2D([], [], color="0.2", linestyle=(0, (1, 1)), label="da Cunha et al., shape, C = 1"),
+            sample("proved, by drift (3.3)"),
+            sample("proved, by union (3.5)", linestyle="-.", linewidth=1.1),
+            sample("proved, from below (3.5)", linewidth=0.6),
+            sample("prediction (heuristic)", linestyle="--", linewidth=0.9),
+            sample("da Cunha et al., shape, C = 1", color="0.2", linestyle=(0, (1, 1))),
         ]
         figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
     return figure
@@ -95,12 +92,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("coverage", 7, "All targets at once", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 7; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

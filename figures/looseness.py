@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, draw, run
-from figures.style import PALETTE, house_style, new_figure
+from figures.recipe import Data, Recipe, run
+from figures.style import PALETTE, house_style, new_figure, sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def ratio(row: Mapping[str, Any]) -> tuple[float, bool] | None:
 
     Examples
     --------
-    >>> ratio({"kind": "upper", "high": 0.3, "measured": 0.1, "ci_high": 0.2, "control": ""})
+    >>> ratio({"kind": "upper", "high": 0.75, "measured": 0.25, "ci_high": 0.5, "control": ""})
     (3.0, False)
     >>> ratio({"kind": "lower", "low": 0.5, "measured": 1.0, "ci_low": 0.75, "control": ""})
     (2.0, True)
@@ -49,8 +49,6 @@ def _compute(smoke: bool, seed: int) -> Data:
 
 
 def _plot(data: Data) -> Figure:
-    from matplotlib.lines import Line2D
-
     rows = data["rows"]
     claims = list(dict.fromkeys(row["claim"] for row in rows))
     with house_style():
@@ -65,9 +63,8 @@ def _plot(data: Data) -> Figure:
         axes.set_yticks(range(len(claims)), claims)
         axes.set(xscale="log", xlabel="bound / measured", ylabel="claim", ylim=(len(claims) - 0.4, -0.6))
         shown = [status for status in COLOURS if any(row["status"] == status for row in rows)]
-        handles = [Line2D([], [], linestyle="", marker="o", color=COLOURS[one], label=one) for one in shown]
-        style = {"linestyle": "", "marker": ">", "color": "0.35", "markerfacecolor": "none"}
-        handles.append(Line2D([], [], label="at least this (never seen)", **style))
+        handles = [sample(one, linestyle="", marker="o", color=COLOURS[one]) for one in shown]
+        handles.append(sample("at least this (never seen)", linestyle="", marker=">", markerfacecolor="none"))
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
@@ -83,12 +80,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("looseness", 8, "Looseness of every bound", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 8; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

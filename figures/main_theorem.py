@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, draw
+from figures.recipe import Data, Recipe, as_result
 from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -110,12 +110,7 @@ RECIPE = Recipe(
     lambda data: plot(as_result(data["result"]), data["errors"], note=False),
     _caption,
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 6; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from figures.recipe import Data, Recipe, draw
+from figures.recipe import Data, Recipe
 from figures.style import house_style, new_panels
 
 if TYPE_CHECKING:
@@ -73,12 +72,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("phase_diagram", 4, "Where a subset sum exists", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 4; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,7 +1,7 @@
 """A published figure: numbers computed once and committed, drawn from their file in three formats.
 
-Every figure module has a ``RECIPE`` and ends in ``draw(RECIPE, argv)``. Drawing simulates nothing; ``--compute`` makes
-the numbers anew and ``--smoke`` makes a few of them and draws those, to show that the whole way works.
+Every figure module has a ``RECIPE``, whose ``main`` is its command. Drawing simulates nothing; ``--compute`` makes the
+numbers anew and ``--smoke`` makes a few of them and draws those, to show that the whole way works.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import contextlib
 import importlib
 import io
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from figures.style import save_figure
-from sims.commands import cli
+from sims.commands import cli, flags
 from sims.statistics.result import Result, atomic_path, provenance, write_text
 
 if TYPE_CHECKING:
@@ -28,7 +27,9 @@ Data = dict[str, Any]
 FOLDER = Path(__file__).parent / "data"
 """Where the committed numbers lie, one small JSON file per figure."""
 
-FORMATS = ("pdf", "svg", "png")
+Format = Literal["pdf", "svg", "png"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 SEED = 1
 """Seed of the committed numbers."""
@@ -75,6 +76,25 @@ class Recipe:
     def command(self) -> str:
         """What makes its numbers anew."""
         return f"python -m figures.{self.name} --compute"
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """The command ``python -m figures.NAME``; returns the exit code."""
+
+        def work(args: Sequence[str] | None) -> int:
+            chosen = flags.parse(Draw, args, prog=f"python -m figures.{self.name}")
+            seed = flags.between("--seed", chosen.seed, 0, 2**53 - 1)
+            if chosen.compute and chosen.smoke:
+                raise flags.UsageError("--compute and --smoke exclude each other")
+            data = make(self, smoke=chosen.smoke, seed=seed) if chosen.compute or chosen.smoke else load(self)
+            if chosen.compute:
+                FOLDER.mkdir(exist_ok=True)
+                write_text(self.data_file, compact(data))
+            for path in write_pictures(self, data, Path(chosen.out), chosen.format):
+                if not chosen.quiet:
+                    print(path)
+            return 0
+
+        return cli.run(work, argv)
 
 
 def load(recipe: Recipe) -> Data:
@@ -129,55 +149,31 @@ def as_result(content: Data) -> Result:
 class Draw:
     """Draw this figure from its committed numbers."""
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m figures.subset_sum --format png --out pictures",
+        "python -m figures.subset_sum --smoke --seed 2",
+    )
+
     compute: bool = False
     """Compute the numbers anew and keep them in figures/data."""
     smoke: bool = False
     """Compute a few numbers, draw those, keep nothing: a quick test of the whole way."""
-    out: Annotated[str, cli.values("DIR")] = "figures/out"
+    out: flags.Folder = "figures/out"
     """Folder of the pictures; it is made if it is missing."""
-    format: Annotated[tuple[str, ...], cli.values("pdf|svg|png [...]")] = FORMATS
+    format: tuple[Format, ...] = FORMATS
     """Kinds of pictures."""
-    seed: Annotated[str, cli.values("INT")] = str(SEED)
+    seed: flags.Integer = SEED
     """Seed of the numbers, with --compute or --smoke."""
     quiet: bool = False
     """Do not name the files."""
 
 
-def check_formats(formats: Sequence[str]) -> None:
-    """Refuse kinds of pictures that are not made.
-
-    Raises
-    ------
-    UsageError
-        One line naming the flag and the value.
-    """
-    for kind in formats:
-        if kind not in FORMATS:
-            raise cli.UsageError(f"--format takes {', '.join(FORMATS)}, got {kind}")
+def compact(data: Data) -> str:
+    """The text of a committed file: JSON, a row a line."""
+    return json.dumps(data, separators=(",", ":")).replace("},{", "},\n{") + "\n"
 
 
-def draw(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
-    """The command ``python -m figures.NAME``; returns the exit code."""
-
-    def work(args: Sequence[str] | None) -> int:
-        flags = cli.parse(Draw, args, prog=f"python -m figures.{recipe.name}")
-        seed = cli.between("--seed", cli.integer("--seed", flags.seed), 0, 2**53 - 1)
-        check_formats(flags.format)
-        if flags.compute and flags.smoke:
-            raise cli.UsageError("--compute and --smoke exclude each other")
-        data = make(recipe, smoke=flags.smoke, seed=seed) if flags.compute or flags.smoke else load(recipe)
-        if flags.compute:
-            FOLDER.mkdir(exist_ok=True)
-            write_text(recipe.data_file, json.dumps(data, separators=(",", ":")).replace("},{", "},\n{") + "\n")
-        for path in write_pictures(recipe, data, Path(flags.out), flags.format):
-            if not flags.quiet:
-                print(path)
-        return 0
-
-    return cli.run(work, sys.argv[1:] if argv is None else argv)
-
-
-def write_pictures(recipe: Recipe, data: Data, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_pictures(recipe: Recipe, data: Data, folder: Path, formats: Sequence[Format] = FORMATS) -> list[Path]:
     """Draw a figure into ``folder`` in several formats, each file whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     figure = recipe.plot(data)

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, draw, run
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.recipe import Data, Recipe, as_result, run
+from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 from sims.commands.output import MAX_CURVES
 from theory.recycling import count_R, interpolated_R
 
@@ -41,8 +41,7 @@ def plot(result: Any, *, note: bool = True) -> Figure:
     for row in result.rows:
         tables.setdefault((row["eps"], row["alpha"]), []).append(row)
     with house_style():
-        figure, spare = new_figure(max(5.5, 3.4 * len(tables)), 5.0)
-        spare.remove()
+        figure = blank_figure(max(5.5, 3.4 * len(tables)), 5.0)
         panels = figure.subplots(2, len(tables), sharex="col", squeeze=False, height_ratios=(3, 2))
         for column, ((eps, alpha), group) in enumerate(tables.items()):
             rows = sorted(group, key=lambda row: row["n"])
@@ -133,12 +132,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("recycling", 9, "Recycling against fresh draws", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 9; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,140 +6,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+from figures import verdicts
 from figures.inline_svg import inline_svg
-from figures.recipe import SEED, Data, Recipe, load
+from figures.recipe import SEED, Data, Recipe, compact, load
 from figures.registry import recipes
 from figures.typeset import mathematics, slug
-from sims.commands import cli
+from figures.verdicts import BUDGET
+from sims.commands import cli, flags
 from sims.statistics.result import check_output, write_text
-
-VERDICTS = Path(__file__).parent / "verdicts.json"
-"""What the committed run of ``sims.verify`` found."""
 
 PAGE = Path(__file__).parent / "page"
 """Template, style and scripts."""
-
-BUDGET = "60s"
-"""Work of the committed run, as ``sims.verify --budget`` takes it."""
-
-KEPT = (
-    "claim", "status", "control", "kind", "where", "trials", "successes", "off_factor", "power", "margin", "verdict",
-    "failed",
-)  # fmt: skip
-"""Columns of ``sims.verify`` that the page shows."""
-
-WORDS = {
-    "proved": "the proof is in theory/PROOFS.md, line by line",
-    "read": "seen in the paper's text or in its authors' code",
-    "recalled": "from memory, not checked against the paper",
-    "heuristic": "a prediction, never used as a bound",
-}
-"""On whose word a statement stands."""
-
-
-# -- data -------------------------------------------------------------------------------------------------------------
-
-
-def compute_verdicts(*, budget: str = BUDGET, seed: int = SEED, only: Sequence[str] = ()) -> Data:
-    """Run ``sims.verify`` and keep what the page shows; a refuted claim is kept like the others.
-
-    Raises
-    ------
-    ValueError
-        It refused its arguments.
-    """
-    from sims import verify
-
-    verify.seconds(budget)
-    printed = io.StringIO()
-    argv = ["--json", "--seed", str(seed), "--budget", budget, *(["--only", *only] if only else [])]
-    with contextlib.redirect_stdout(printed):
-        code = verify.main(argv)
-    if code not in (0, 1):
-        raise ValueError(f"python -m sims.verify {' '.join(argv)} exited with {code}")
-    found: Data = json.loads(printed.getvalue())
-    return {**found, "rows": [{name: row[name] for name in KEPT} for row in found["rows"]]}
-
-
-def load_verdicts(path: Path = VERDICTS) -> Data:
-    """What ``sims.verify --json`` printed.
-
-    Raises
-    ------
-    ValueError
-        There is no such file, or it holds something else.
-    """
-    try:
-        found: Data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path.name} is missing: make it with python -m figures.report --compute") from None
-    except ValueError as problem:
-        raise ValueError(f"{path.name}: not JSON ({problem})") from None
-    fits = isinstance(found, dict) and found.get("schema") == "strong-tickets/sims.verify/1"
-    if not fits or not all(set(KEPT) <= set(row) for row in found.get("rows", [{}])):
-        raise ValueError(f"{path.name}: not what python -m sims.verify --json prints")
-    return found
-
-
-# -- what the template shows ------------------------------------------------------------------------------------------
-
-
-def check_rows(found: Data) -> list[dict[str, Any]]:
-    """Every check with its verdict and power in words."""
-    from sims.checks import report as _report
-
-    rows = []
-    for row in found["rows"]:
-        power = "" if row["power"] is None else _report.number(row["power"])
-        if power and not row["control"]:
-            power += f" at {row['off_factor']:g}x"
-        rows.append({**row, "word": _report.verdict_of(row), "power_text": power, "kind_of": verdict_class(row)})
-    return rows
-
-
-def verdict_class(row: Mapping[str, Any]) -> str:
-    """Colour of a verdict: good, bad, finding or plain."""
-    if row["failed"]:
-        return "bad"
-    if row["control"] or row["verdict"] == "consistent":
-        return "good"
-    return "finding" if row["verdict"] == "refuted" else "plain"
-
-
-def statements(found: Data, figures: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The registered claims, each with its verdict, its checks and its figures."""
-    from theory.bibliography import BY_KEY
-    from theory.claims import CLAIMS
-
-    verdicts = {entry["claim"]: entry["verdict"] for entry in found["summary"]}
-    rows = check_rows(found)
-    result = []
-    for claim in CLAIMS:
-        mine = [row for row in rows if row["claim"] == claim.id and not row["control"]]
-        worst = {row["kind_of"] for row in mine}
-        result.append(
-            {
-                "claim": claim,
-                "id": f"claim-{slug(claim.id)}",
-                "verdict": verdicts.get(claim.id, "not in this run"),
-                "kind_of": next((kind for kind in ("bad", "finding", "good") if kind in worst), "plain"),
-                "checks": [row for row in mine if row["kind"] != "none"],
-                "controls": sum(row["claim"] == claim.id and bool(row["control"]) for row in rows),
-                "paper": BY_KEY.get(claim.source),
-                "figure": figures.get(claim.figure),
-            }
-        )
-    return result
 
 
 def parameters(data: Data) -> list[tuple[str, str]]:
@@ -209,30 +93,6 @@ def _missed(data: Data, name: str) -> dict[str, Any]:
     return {**count, "first": first, "log10_failure": first[name] if first else None}
 
 
-def numbers(found: Data) -> dict[str, Any]:
-    """Counts for the first paragraph."""
-    from theory.claims import CLAIMS
-
-    claims = [row for row in found["rows"] if not row["control"] and row["kind"] != "none"]
-    controls = [row for row in found["rows"] if row["control"]]
-    proved = [row for row in claims if row["status"] == "proved"]
-    return {
-        "proved": len({row["claim"] for row in proved}),
-        "proved_checks": len(proved),
-        "refuted": sum(row["verdict"] == "refuted" for row in proved),
-        "claims": len(CLAIMS),
-        "by_status": {word: sum(claim.status == word for claim in CLAIMS) for word in WORDS},
-        "checks": len(claims),
-        "trials": sum(row["trials"] or 0 for row in claims),
-        "controls": len(controls),
-        "caught": sum(row["verdict"] == "refuted" for row in controls),
-        "failed": [row for row in found["rows"] if row["failed"]],
-        "weak": [row for row in claims if row["verdict"] == "no power"],
-        "findings": [row for row in claims if row["verdict"] == "refuted" and not row["failed"]],
-        "predictions": sum(row["kind"] == "prediction" for row in claims),
-    }
-
-
 def page(found: Data) -> str:
     """The whole page; the same bytes for the same numbers.
 
@@ -243,9 +103,10 @@ def page(found: Data) -> str:
     """
     try:
         import jinja2
+        import markupsafe
     except ModuleNotFoundError:
         raise ValueError('the report needs Jinja2: pip install "strong-tickets[report]"') from None
-    from sims.checks import report as _report
+    from sims.checks.report import LEGEND
     from theory.bibliography import PAPERS
 
     environment = jinja2.Environment(
@@ -255,16 +116,16 @@ def page(found: Data) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"mathematics": lambda text: jinja2.utils.markupsafe.Markup(mathematics(text)), "slug": slug}
+    environment.filters |= {"mathematics": lambda text: markupsafe.Markup(mathematics(text)), "slug": slug}
     parts = [figure_parts(recipe) for recipe in recipes()]
     figures = {str(part["recipe"].number): part["id"] for part in parts}
     return environment.get_template("report.html.j2").render(
-        words=WORDS,
+        words=verdicts.WORDS,
         verify=found,
-        legend=_report.LEGEND,
-        statements=statements(found, figures),
-        controls=[row for row in check_rows(found) if row["control"]],
-        numbers=numbers(found),
+        legend=LEGEND,
+        statements=verdicts.statements(found, figures),
+        controls=[row for row in verdicts.check_rows(found) if row["control"]],
+        numbers=verdicts.numbers(found),
         corner=corner(),
         figures=parts,
         papers=PAPERS,
@@ -282,15 +143,20 @@ def page(found: Data) -> str:
 class Report:
     """Write the report: one HTML page with the verdicts, the statements, the figures and an explorer."""
 
-    out: Annotated[str, cli.values("FILE")] = "figures/out/report.html"
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m figures.report --out report.html",
+        "python -m sims.verify --budget 5m --json > found.json; python -m figures.report --verdicts found.json",
+    )
+
+    out: flags.File = "figures/out/report.html"
     """The page; the folder figures/out is made if it is missing."""
-    verdicts: Annotated[str | None, cli.values("FILE")] = None
+    verdicts: flags.OptionalFile = None
     """What `python -m sims.verify --json` printed. Default: figures/verdicts.json."""
     compute: bool = False
     """Run sims.verify anew and keep what it finds in figures/verdicts.json."""
-    budget: Annotated[str, cli.values("SECONDS")] = BUDGET
+    budget: Annotated[str, *flags.written("SECONDS", lambda tokens: tokens[0])] = BUDGET
     """Its budget, with --compute."""
-    seed: Annotated[str, cli.values("INT")] = str(SEED)
+    seed: flags.Integer = SEED
     """Its seed, with --compute."""
     quiet: bool = False
     """Do not name the file."""
@@ -300,19 +166,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 
     def work(args: Sequence[str] | None) -> int:
-        flags = cli.parse(Report, args, prog="python -m figures.report")
-        seed = cli.between("--seed", cli.integer("--seed", flags.seed), 0, 2**53 - 1)
-        if flags.compute and flags.verdicts is not None:
-            raise cli.UsageError("--compute and --verdicts exclude each other")
-        if flags.out == Report.out:
-            Path(flags.out).parent.mkdir(parents=True, exist_ok=True)
-        check_output("--out", flags.out)
-        if flags.compute:
-            found = compute_verdicts(budget=flags.budget, seed=seed)
-            write_text(VERDICTS, json.dumps(found, separators=(",", ":")).replace("},{", "},\n{") + "\n")
-        write_text(flags.out, page(load_verdicts(VERDICTS if flags.verdicts is None else Path(flags.verdicts))))
-        if not flags.quiet:
-            print(flags.out)
+        chosen = flags.parse(Report, args, prog="python -m figures.report")
+        seed = flags.between("--seed", chosen.seed, 0, 2**53 - 1)
+        if chosen.compute and chosen.verdicts is not None:
+            raise flags.UsageError("--compute and --verdicts exclude each other")
+        if chosen.out == Report.out:
+            Path(chosen.out).parent.mkdir(parents=True, exist_ok=True)
+        check_output("--out", chosen.out)
+        kept = verdicts.VERDICTS
+        if chosen.compute:
+            write_text(kept, compact(verdicts.compute(budget=chosen.budget, seed=seed)))
+        write_text(chosen.out, page(verdicts.load(kept if chosen.verdicts is None else Path(chosen.verdicts))))
+        if not chosen.quiet:
+            print(chosen.out)
         return 0
 
     return cli.run(work, argv)

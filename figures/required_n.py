@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, draw
-from figures.style import MARKERS, PALETTE, house_style
+from figures.recipe import Data, Recipe
+from figures.style import MARKERS, PALETTE, blank_figure, house_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,15 +55,14 @@ def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
             count, piece = subset_sum_counter(sizes, Cell(R, eps, ALPHA, "choice"), seed)
             found = count_trials(count, 0, trials, piece=piece, jobs=1)
             reached = [n for n, k in zip(sizes, found.tolist(), strict=True) if k >= (1.0 - DELTA) * trials]
-            case = {"R": R, "alpha": ALPHA}
             rows.append(
                 {
                     "R": R,
                     "eps": eps,
                     "measured": reached[0] if reached else None,
                     "predicted": predicted,
-                    "necessary": necessary_n(eps, DELTA, **case),
-                    "sufficient": required_n(eps, DELTA, **case).n,
+                    "necessary": necessary_n(eps, DELTA, R=R, alpha=ALPHA),
+                    "sufficient": required_n(eps, DELTA, R=R, alpha=ALPHA).n,
                     "trials": trials,
                 }
             )
@@ -125,12 +124,8 @@ def _draw_networks(axes: Any, rows: Sequence[Mapping[str, Any]], known: bool) ->
 
 
 def _plot(data: Data) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with house_style():
-        figure = Figure(figsize=(5.5, 6.0), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank_figure(5.5, 6.0)
         panels = figure.subplot_mosaic([["top", "top"], ["left", "right"]], height_ratios=(3, 4))
         _draw_one_weight(panels["top"], data["one_weight"])
         _draw_networks(panels["left"], data["networks"], True)
@@ -154,12 +149,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("required_n", 3, "What is required", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 3; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, draw, run
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.recipe import Data, Recipe, as_result, run
+from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +30,7 @@ def plot(result: Any) -> Figure:
         Of ``nets.similarity``.
     """
     with house_style():
-        figure, axes = new_figure(6.9, 4.4)
-        axes.remove()
+        figure = blank_figure(6.9, 4.4)
         panels = figure.subplot_mosaic([["pairs", "layers"], ["pairs", "norms"]], width_ratios=(1.25, 1))
         _heat_map(figure, panels["pairs"], result)
         _layers(panels["layers"], result)
@@ -140,12 +138,7 @@ RECIPE = Recipe(
     lambda data: plot(as_result(data["result"])),
     _caption,
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 11; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

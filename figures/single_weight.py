@@ -7,12 +7,11 @@ result.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, as_result, draw, run
-from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from figures.recipe import Data, Recipe, as_result, run
+from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,8 +31,6 @@ def plot(result: Any, *, note: bool = True) -> Figure:
     ValueError
         More cells than can be told apart.
     """
-    from matplotlib.lines import Line2D
-
     groups = success.cells(result.rows, "sampler")
     with house_style():
         figure, axes = new_figure()
@@ -49,10 +46,7 @@ def plot(result: Any, *, note: bool = True) -> Figure:
         xlabel = "number of elements n"
         axes.set_xlabel(f"{xlabel}\n{success.caption(result, 'sampler')}" if note else xlabel)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        kinds = [
-            Line2D([], [], color="0.35", label="exact formula (1.1)"),
-            Line2D([], [], color="0.35", linestyle=":", label="lemma's bound (1.2)"),
-        ]
+        kinds = [sample("exact formula (1.1)"), sample("lemma's bound (1.2)", linestyle=":")]
         figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
     return figure
 
@@ -84,12 +78,7 @@ RECIPE = Recipe(
     lambda data: plot(as_result(data["result"]), note=False),
     _caption,
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 1; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

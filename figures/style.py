@@ -6,16 +6,18 @@ colour-blind readers can tell apart; each is paired with its own marker so that 
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.typing import RcKeyType
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_RC: dict[str, Any] = {
+_RC: dict[RcKeyType, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "font.size": 9,
@@ -38,31 +40,40 @@ _RC: dict[str, Any] = {
 }
 
 
-def house_style() -> Any:
+def house_style() -> AbstractContextManager[None]:
     """Context in which figures are made and saved."""
     import matplotlib as mpl
 
     return mpl.rc_context(_RC)
 
 
-def new_figure(width: float = 5.5, height: float = 3.4) -> tuple[Figure, Any]:
-    """An empty figure (inches) with one pair of axes, without a display; call it inside ``house_style()``."""
+def blank_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) without axes and without a display; call it inside ``house_style()``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_figure(width: float = 5.5, height: float = 3.4) -> tuple[Figure, Any]:
+    """A blank figure with one pair of axes."""
+    figure = blank_figure(width, height)
     return figure, figure.add_subplot()
 
 
 def new_panels(count: int, width: float = 5.5, height: float = 2.3) -> tuple[Figure, list[Any]]:
-    """A figure with ``count`` panels side by side that share their y axis; call it inside ``house_style()``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    """A blank figure with ``count`` panels side by side that share their y axis."""
+    figure = blank_figure(width, height)
     return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
+
+
+def sample(label: str, **style: Any) -> Line2D:
+    """A grey line for a legend, to say what a kind of line or marker stands for."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **{"color": "0.35", **style})
 
 
 def save_figure(figure: Figure, path: str) -> None:
@@ -75,10 +86,3 @@ def save_figure(figure: Figure, path: str) -> None:
     suffix = path.rsplit(".", 1)[-1].lower()
     with house_style():
         figure.savefig(path, format=suffix, metadata=metadata[suffix])
-
-
-def out(name: str) -> str:
-    """Path of a picture under ``figures/out`` of the working folder, which is made if it is missing."""
-    folder = Path("figures/out")
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / name)

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result, draw, run
+from figures.recipe import Data, Recipe, as_result, run
 from figures.style import save_figure
 
 if TYPE_CHECKING:
@@ -51,12 +50,7 @@ RECIPE = Recipe(
     lambda data: plot(as_result(data["result"]), note=False),
     _caption,
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 2; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

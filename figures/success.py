@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.style import MARKERS, PALETTE, house_style, new_figure
+from figures.style import MARKERS, PALETTE, house_style, new_figure, sample
 from sims.commands.output import MAX_CURVES
 
 if TYPE_CHECKING:
@@ -86,11 +86,9 @@ def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: 
 
 
 def _legend_of_kinds(prediction: str) -> list[Any]:
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    curve = Line2D([], [], color="0.35", linestyle="--", label=prediction)
-    return [Patch(color="0.35", alpha=0.25, label="between proved bounds"), curve]
+    return [Patch(color="0.35", alpha=0.25, label="between proved bounds"), sample(prediction, linestyle="--")]
 
 
 def caption(result: Any, kind: str) -> str:

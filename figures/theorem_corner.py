@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, draw, run
-from figures.style import PALETTE, house_style
+from figures.recipe import Data, Recipe, run
+from figures.style import PALETTE, blank_figure, house_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,12 +94,8 @@ def _right(axes: Any, data: Data) -> None:
 
 
 def _plot(data: Data) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with house_style():
-        figure = Figure(figsize=(5.5, 3.7), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank_figure(5.5, 3.7)
         left, right = figure.subplots(1, 2)
         _left(left, data)
         _right(right, data)
@@ -120,12 +115,7 @@ def _caption(data: Data) -> str:
 
 
 RECIPE = Recipe("theorem_corner", 5, "The main theorem in its corner", _compute, _plot, _caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw figure 5; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

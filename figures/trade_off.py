@@ -7,11 +7,10 @@ curves are necessary, proved and predicted numbers of candidates.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from figures.recipe import Data, Recipe, draw
-from figures.style import MARKERS, PALETTE, house_style, new_figure
+from figures.recipe import Data, Recipe
+from figures.style import MARKERS, PALETTE, house_style, new_figure, sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +19,10 @@ EPS, DELTA, ALPHA = 0.01, 0.01, 0.5
 PRICES = (10.0, 100.0, 1000.0)
 """Price of a stored value, in draws."""
 
-_CURVES = (
+Kind = Literal["pick_one", "subset_sum"]
+Basis = Literal["proved", "necessary", "predicted"]
+
+_CURVES: tuple[tuple[Kind, Basis, str, str, str], ...] = (
     ("pick_one", "proved", "one draw (exact)", PALETTE[4], "-"),
     ("subset_sum", "proved", "subset sum: suffices (proved)", PALETTE[0], "-"),
     ("subset_sum", "predicted", "subset sum: prediction (heuristic)", PALETTE[2], "--"),
@@ -32,9 +34,10 @@ def compute(smoke: bool, seed: int) -> Data:
     """The curves and the optima; ``seed`` is not used."""
     from theory.necessary.trade_off import iso_success, optimum
 
+    bases: tuple[Basis, ...] = ("proved", "predicted")
     best = []
     for price in PRICES[:1] if smoke else PRICES:
-        for basis in ("proved", "predicted"):
+        for basis in bases:
             found = optimum("subset_sum", EPS, DELTA, price_value=price, price_draw=1.0, alpha=ALPHA, basis=basis)
             best.append({"price": price, "basis": basis, "R": found.point.R, "n": found.point.n})
     R = {*range(1, 7 if smoke else 13), *(round(10 ** (i / 12)) for i in range(12, 33) if not smoke)}
@@ -58,18 +61,12 @@ def plot(data: Data) -> Figure:
             marker = MARKERS[prices.index(one["price"])]
             axes.plot([one["R"]], [one["n"]], marker=marker, color=colours[one["basis"]], markersize=6, zorder=3)
         handles, _ = axes.get_legend_handles_labels()
-        handles += [
-            _marker(MARKERS[i], f"cheapest, a stored value costs {price:g} draws") for i, price in enumerate(prices)
-        ]
+        for marker, price in zip(MARKERS, prices, strict=False):
+            label = f"cheapest, a stored value costs {price:g} draws"
+            handles.append(sample(label, linestyle="", marker=marker, markersize=6))
         axes.set(xscale="log", yscale="log", xlabel="R, draws of each candidate", ylabel="n, candidates stored")
         figure.legend(handles=handles, loc="outside upper center", ncols=2)
     return figure
-
-
-def _marker(shape: str, label: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color="0.35", linestyle="", marker=shape, markersize=6, label=label)
 
 
 def caption(data: Data) -> str:
@@ -83,12 +80,7 @@ def caption(data: Data) -> str:
 
 
 RECIPE = Recipe("trade_off", 12, "Storage against sampling", compute, plot, caption)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; see ``--help``."""
-    return draw(RECIPE, argv)
-
+main = RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

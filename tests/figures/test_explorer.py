@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("jinja2", reason="Jinja2 is not installed (extra: report)")
 
-from figures import report
+from figures import report, verdicts
 from figures.registry import recipe
 from theory import single_weight, subset_sum
 from theory.network import width as network_width
@@ -124,7 +124,7 @@ def printed(dom: str, name: str):
 def page() -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "recipes", lambda: (recipe("theorem_corner"),))
-        return report.page(report.load_verdicts())
+        return report.page(verdicts.load())
 
 
 @pytest.fixture(scope="module")

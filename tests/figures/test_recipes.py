@@ -58,7 +58,7 @@ def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None
     if name in NEED_TORCH:
         pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
     before = recipe(name).data_file.read_bytes()
-    assert recipes.draw(recipe(name), ["--smoke", "--out", str(tmp_path), "--format", "png"]) == 0
+    assert recipe(name).main(["--smoke", "--out", str(tmp_path), "--format", "png"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / f"{name}.png")
     assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
     assert recipe(name).data_file.read_bytes() == before
@@ -91,14 +91,14 @@ def test_all_figures_from_one_command(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     one = recipe("subset_sum")
-    assert recipes.draw(one, ["--format", "gif"]) == 2
-    assert recipes.draw(one, ["--compute", "--smoke"]) == 2
+    assert one.main(["--format", "gif"]) == 2
+    assert one.main(["--compute", "--smoke"]) == 2
     monkeypatch.setattr(recipes, "FOLDER", tmp_path)
-    assert recipes.draw(one, ["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path)]) == 2
     one.data_file.write_text("{", encoding="utf-8")
-    assert recipes.draw(one, ["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path)]) == 2
     one.data_file.write_text(json.dumps({"schema": "other"}), encoding="utf-8")
-    assert recipes.draw(one, ["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path)]) == 2
     errors = capsys.readouterr().err.splitlines()
     for line, said in zip(
         errors, ["gif", "exclude each other", "is missing", "not JSON", "not the numbers"], strict=True

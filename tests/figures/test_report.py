@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("jinja2", reason="Jinja2 is not installed (extra: report)")
 
-from figures import inline_svg, report, typeset
+from figures import inline_svg, report, typeset, verdicts
 from figures.recipe import load
 from figures.registry import recipe, recipes
 from theory.claims import CLAIMS
@@ -81,7 +81,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def found() -> dict:
-    return report.load_verdicts()
+    return verdicts.load()
 
 
 @pytest.fixture(scope="module")
@@ -248,13 +248,13 @@ def test_the_same_bytes_again_from_the_command(
 
 @pytest.mark.usefixtures("one_figure")
 def test_verdicts_from_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: dict) -> None:
-    monkeypatch.setattr(report, "VERDICTS", tmp_path / "verdicts.json")
-    whole = report.compute_verdicts
-    monkeypatch.setattr(report, "compute_verdicts", lambda **flags: whole(**flags, only=("2.5", "5.1", "6.1")))
+    monkeypatch.setattr(verdicts, "VERDICTS", tmp_path / "verdicts.json")
+    whole = verdicts.compute
+    monkeypatch.setattr(verdicts, "compute", lambda **flags: whole(**flags, only=("2.5", "5.1", "6.1")))
     argv = ["--compute", "--budget", "5s", "--seed", "7", "--out", str(tmp_path / "a.html"), "--quiet"]
     assert report.main(argv) == 0
     kept = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
-    assert set(kept["rows"][0]) == set(report.KEPT) == set(found["rows"][0])
+    assert set(kept["rows"][0]) == set(verdicts.KEPT) == set(found["rows"][0])
     assert {row["claim"] for row in kept["rows"]} == {"2.5", "5.1", "6.1"}
     assert kept["params"]["seed"] == 7
     assert "--seed 7 --budget 5s" in words_of((tmp_path / "a.html").read_text(encoding="utf-8"))
@@ -264,7 +264,7 @@ def test_verdicts_from_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    monkeypatch.setattr(report, "VERDICTS", tmp_path / "verdicts.json")  # whatever happens, the committed file stays
+    monkeypatch.setattr(verdicts, "VERDICTS", tmp_path / "verdicts.json")  # whatever happens, the committed file stays
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"schema": "other"}', encoding="utf-8")
     short = tmp_path / "short.json"
@@ -289,7 +289,7 @@ def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_statements_as_mathematics() -> None:
-    for module in (report, typeset):
+    for module in (report, typeset, verdicts):
         assert doctest.testmod(module).failed == 0
     cases = {
         "|alpha| <= 1": "|α| ≤ 1",

@@ -1,0 +1,147 @@
+"""What ``sims.verify`` found, as the report shows it: the committed run, its rows in words, claims and counts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from figures.recipe import SEED, Data
+from figures.typeset import slug
+
+VERDICTS = Path(__file__).parent / "verdicts.json"
+"""What the committed run of ``sims.verify`` found."""
+
+BUDGET = "60s"
+"""Work of the committed run, as ``sims.verify --budget`` takes it."""
+
+KEPT = (
+    "claim", "status", "control", "kind", "where", "trials", "successes", "off_factor", "power", "margin", "verdict",
+    "failed",
+)  # fmt: skip
+"""Columns of ``sims.verify`` that the page shows."""
+
+WORDS = {
+    "proved": "the proof is in theory/PROOFS.md, line by line",
+    "read": "seen in the paper's text or in its authors' code",
+    "recalled": "from memory, not checked against the paper",
+    "heuristic": "a prediction, never used as a bound",
+}
+"""On whose word a statement stands."""
+
+
+def compute(*, budget: str = BUDGET, seed: int = SEED, only: Sequence[str] = ()) -> Data:
+    """Run ``sims.verify`` and keep what the page shows; a refuted claim is kept like the others.
+
+    Raises
+    ------
+    ValueError
+        It refused its arguments.
+    """
+    from sims import verify
+
+    verify.seconds(budget)
+    printed = io.StringIO()
+    argv = ["--json", "--seed", str(seed), "--budget", budget, *(["--only", *only] if only else [])]
+    with contextlib.redirect_stdout(printed):
+        code = verify.main(argv)
+    if code not in (0, 1):
+        raise ValueError(f"python -m sims.verify {' '.join(argv)} exited with {code}")
+    found: Data = json.loads(printed.getvalue())
+    return {**found, "rows": [{name: row[name] for name in KEPT} for row in found["rows"]]}
+
+
+def load(path: Path = VERDICTS) -> Data:
+    """What ``sims.verify --json`` printed.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it holds something else.
+    """
+    try:
+        found: Data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path.name} is missing: make it with python -m figures.report --compute") from None
+    except ValueError as problem:
+        raise ValueError(f"{path.name}: not JSON ({problem})") from None
+    fits = isinstance(found, dict) and found.get("schema") == "strong-tickets/sims.verify/1"
+    if not fits or not all(set(KEPT) <= set(row) for row in found.get("rows", [{}])):
+        raise ValueError(f"{path.name}: not what python -m sims.verify --json prints")
+    return found
+
+
+def check_rows(found: Data) -> list[dict[str, Any]]:
+    """Every check with its verdict and power in words."""
+    from sims.checks.report import verdict_of
+    from sims.commands.output import number
+
+    rows = []
+    for row in found["rows"]:
+        power = "" if row["power"] is None else number(row["power"])
+        if power and not row["control"]:
+            power += f" at {row['off_factor']:g}x"
+        rows.append({**row, "word": verdict_of(row), "power_text": power, "kind_of": verdict_class(row)})
+    return rows
+
+
+def verdict_class(row: Mapping[str, Any]) -> str:
+    """Colour of a verdict: good, bad, finding or plain."""
+    if row["failed"]:
+        return "bad"
+    if row["control"] or row["verdict"] == "consistent":
+        return "good"
+    return "finding" if row["verdict"] == "refuted" else "plain"
+
+
+def statements(found: Data, figures: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The registered claims, each with its verdict, its checks and its figures."""
+    from theory.bibliography import BY_KEY
+    from theory.claims import CLAIMS
+
+    verdicts = {entry["claim"]: entry["verdict"] for entry in found["summary"]}
+    rows = check_rows(found)
+    result = []
+    for claim in CLAIMS:
+        mine = [row for row in rows if row["claim"] == claim.id and not row["control"]]
+        worst = {row["kind_of"] for row in mine}
+        result.append(
+            {
+                "claim": claim,
+                "id": f"claim-{slug(claim.id)}",
+                "verdict": verdicts.get(claim.id, "not in this run"),
+                "kind_of": next((kind for kind in ("bad", "finding", "good") if kind in worst), "plain"),
+                "checks": [row for row in mine if row["kind"] != "none"],
+                "controls": sum(row["claim"] == claim.id and bool(row["control"]) for row in rows),
+                "paper": BY_KEY.get(claim.source),
+                "figure": figures.get(claim.figure),
+            }
+        )
+    return result
+
+
+def numbers(found: Data) -> dict[str, Any]:
+    """Counts for the first paragraph."""
+    from theory.claims import CLAIMS
+
+    claims = [row for row in found["rows"] if not row["control"] and row["kind"] != "none"]
+    controls = [row for row in found["rows"] if row["control"]]
+    proved = [row for row in claims if row["status"] == "proved"]
+    return {
+        "proved": len({row["claim"] for row in proved}),
+        "proved_checks": len(proved),
+        "refuted": sum(row["verdict"] == "refuted" for row in proved),
+        "claims": len(CLAIMS),
+        "by_status": {word: sum(claim.status == word for claim in CLAIMS) for word in WORDS},
+        "checks": len(claims),
+        "trials": sum(row["trials"] or 0 for row in claims),
+        "controls": len(controls),
+        "caught": sum(row["verdict"] == "refuted" for row in controls),
+        "failed": [row for row in found["rows"] if row["failed"]],
+        "weak": [row for row in claims if row["verdict"] == "no power"],
+        "findings": [row for row in claims if row["verdict"] == "refuted" and not row["failed"]],
+        "predictions": sum(row["kind"] == "prediction" for row in claims),
+    }
