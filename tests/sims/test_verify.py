@@ -10,8 +10,8 @@ import pytest
 import sims.verify
 import theory.network.gadget
 import theory.single_weight
-from sims.checks import table as _table
 from sims.checks import run as _run
+from sims.checks import table as _table
 from sims.checks.check import Untested
 from theory.claims import CLAIMS
 

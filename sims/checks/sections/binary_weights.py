@@ -10,20 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Rng,
-    Simulation,
-    agree,
-    asked,
-    events,
-    generator,
-    measured,
-    never_above,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
+from sims.checks.facts import Pairs, Rng, agree, generator, measured, never_above
 from sims.checks.twins import linear_networks as _deep
 from sims.solver.binary_sums import best_errors, sign_options
 from sims.solver.philox import uniforms

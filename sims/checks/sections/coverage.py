@@ -9,20 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Rng,
-    Simulation,
-    Untested,
-    agree,
-    all_true,
-    events,
-    never_above,
-    settings,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, Untested, events, settings
+from sims.checks.facts import Pairs, Rng, agree, all_true, never_above
 from sims.checks.twins import shares as _shares
 from sims.coverage import CoverageCounter, ValueSets
 from sims.solver.philox import uniforms

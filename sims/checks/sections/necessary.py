@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache, partial
 
-from sims.checks.check import Check, Closest, Fact, Pairs, Rng, agree, all_true, asked, never_above
+from sims.checks.check import Check, Closest, Fact, asked
+from sims.checks.facts import Pairs, Rng, agree, all_true, never_above
 from sims.checks.twins import packing as _packing
 from sims.checks.twins import sums as _sums
 from theory import necessary, product_sum, subset_sum

@@ -8,19 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Rng,
-    Simulation,
-    agree,
-    all_true,
-    at_most,
-    events,
-    never_above,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, events
+from sims.checks.facts import Pairs, Rng, agree, all_true, at_most, never_above
 from sims.checks.twins import gadgets as _gadgets
 from sims.solver.philox import uniforms
 from theory.network import gadget

@@ -10,20 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Rng,
-    Simulation,
-    agree,
-    all_true,
-    equal,
-    events,
-    generator,
-    never_above,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, events
+from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator, never_above
 from sims.checks.twins import gadgets as _gadgets
 from sims.checks.twins import products as _products
 from sims.solver.philox import uniforms

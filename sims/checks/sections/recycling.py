@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from sims.checks.check import Check, Closest, Fact, Pairs, Rng, Simulation, agree, asked, events, measured, own_seed
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, events, own_seed
+from sims.checks.facts import Pairs, Rng, agree, measured
 from sims.checks.twins import multisets as _multisets
 from sims.checks.twins.multisets import multisets
 from sims.solver.philox import TARGETS, uniforms

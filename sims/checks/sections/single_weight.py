@@ -10,19 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Rng,
-    Simulation,
-    agree,
-    asked,
-    equal,
-    events,
-    generator,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
+from sims.checks.facts import Pairs, Rng, agree, equal, generator
 from sims.solver.philox import GRID_BITS, uniforms
 from theory import single_weight as theory
 from theory.single_weight import SingleWeight

@@ -8,22 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from sims.checks.check import (
-    Check,
-    Closest,
-    Fact,
-    Pairs,
-    Point,
-    Rng,
-    Simulation,
-    agree,
-    all_true,
-    asked,
-    equal,
-    events,
-    generator,
-    settings,
-)
+from sims.checks.check import Check, Closest, Fact, Point, Simulation, asked, events, settings
+from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator
 from sims.checks.twins import sums as _sums
 from sims.solver import best_subsets
 from sims.solver.philox import uniforms
