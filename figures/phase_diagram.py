@@ -18,6 +18,7 @@ ALPHA = 0.5
 
 def _compute(smoke: bool, seed: int) -> Data:
     from sims.commands.table import Cell
+
     from sims.statistics.trials import count_trials
     from sims.subset_sum import subset_sum_counter
 

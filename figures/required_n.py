@@ -41,6 +41,7 @@ SHAPES = (
 
 def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
     from sims.commands.table import Cell
+
     from sims.statistics.trials import count_trials
     from sims.subset_sum import subset_sum_counter
     from theory.subset_sum import necessary_n, predicted_n, required_n
