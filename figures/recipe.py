@@ -141,8 +141,13 @@ def run(module: str, *argv: str) -> Data:
 
 
 def as_result(content: Data) -> Result:
-    """A command's result from what it printed as JSON."""
-    return Result(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
+    """The result that a data file holds."""
+    return Result.from_dict(content)
+
+
+def as_data(result: Result) -> Data:
+    """A result as a data file holds it."""
+    return dict(json.loads(result.to_json()))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import Data, Recipe, as_data, as_result
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 from sims.commands.output import MAX_CURVES
+from sims.run import run
+from sims.statistics.result import Result
 from theory.recycling import count_R, interpolated_R
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.recycling``: one column of two panels for every eps and alpha.
 
     Parameters
@@ -106,14 +108,17 @@ def _draw_worth(axes: Any, rows: Sequence[Row], every: Sequence[int]) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.recycling`` into a file."""
     save_figure(plot(result), path)
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    argv = ["--eps", "0.01", "0.001", "--n", "1:4" if smoke else "1:11", "--trials", "200" if smoke else "2e5"]
-    return {"result": run("sims.recycling", *argv, "--seed", str(seed))}
+    from theory.recycling import Recycling
+
+    last, trials = (4, 200) if smoke else (11, 200_000)
+    result = run([Recycling(eps=eps) for eps in (0.01, 0.001)], n=range(1, last + 1), trials=trials, seed=seed)
+    return {"result": as_data(result)}
 
 
 def _plot(data: Data) -> Figure:

@@ -10,14 +10,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import Data, Recipe, as_data, as_result
 from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
+from sims.run import run
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.single_weight``.
 
     Parameters
@@ -51,15 +53,17 @@ def plot(result: Any, *, note: bool = True) -> Figure:
     return figure
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.single_weight`` into a file."""
     save_figure(plot(result), path)
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    trials = "200" if smoke else "1e6"
-    argv = ("--R", "1", "2", "5", "10", "--eps", "0.1", "--n", "1:40:3", "--trials", trials, "--seed", str(seed))
-    return {"result": run("sims.single_weight", *argv)}
+    from theory.single_weight import SingleWeight
+
+    questions = [SingleWeight(R=R, eps=0.1) for R in (1, 2, 5, 10)]
+    result = run(questions, n=range(1, 41, 3), trials=200 if smoke else 10**6, seed=seed)
+    return {"result": as_data(result)}
 
 
 def _caption(data: Data) -> str:

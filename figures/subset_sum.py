@@ -6,31 +6,34 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import Data, Recipe, as_data, as_result
 from figures.style import save_figure
+from sims.run import run
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.subset_sum``; ``note``: with the parameters, trials and seed under the axis."""
     prediction, xlabel = "prediction (heuristic)", "number of variables n"
     return success.plot(result, kind="model", prediction=prediction, xlabel=xlabel, note=note)
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.subset_sum`` into a file."""
     save_figure(plot(result), path)
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    trials = "200" if smoke else "1e6"
-    argv = ("--R", "1", "2", "5", "10", "--eps", "0.01", "--trials", trials, "--seed", str(seed))
-    return {"result": run("sims.subset_sum", *argv)}
+    from theory.subset_sum import SubsetSum
+
+    result = run([SubsetSum(R=R, eps=0.01) for R in (1, 2, 5, 10)], trials=200 if smoke else 10**6, seed=seed)
+    return {"result": as_data(result)}
 
 
 def _caption(data: Data) -> str:
