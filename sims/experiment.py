@@ -372,18 +372,27 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
     Attributes
     ----------
     kind : str
-        The question's parameter that names the model or the sampler.
+        The question's parameter that names the model or the sampler; empty if it has none.
     further : tuple of str
         Parameters of the question beyond R, eps, alpha and kind.
     """
 
     group: ClassVar[tuple[str, ...]] = ("R", "eps", "alpha")
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
     further: ClassVar[tuple[str, ...]] = ()
 
     def request(self, flags: Any) -> Request[Question]:
-        shared = {name: getattr(flags, name) for name in (self.kind, *self.further)}
+        shared = {name: getattr(flags, name) for name in (*self._kinds.values(), *self.further)}
         return Request(self._grid(flags.R, flags.eps, flags.alpha, shared), read_options(self.options, flags))
+
+    @property
+    def _kinds(self) -> dict[str, str]:
+        """The column of the kind, by its name in stores; empty if the question has none."""
+        return {"kind": self.kind} if self.kind else {}
+
+    def _point(self, question: Any) -> Row:
+        """A question's columns."""
+        return {name: getattr(question, name) for name in (*self.group, *self._kinds.values())}
 
     def _grid(
         self, R: Sequence[int], eps: Sequence[float], alpha: Sequence[Alpha], shared: Mapping[str, Any]
@@ -406,28 +415,33 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
 
     def params(self, request: Request[Question]) -> Row:
         axes = {name: request.axis(name) for name in self.group}
-        kind = {self.kind: request.axis(self.kind)[0]}
-        return {**axes, **dataclasses.asdict(request.options), **kind}
+        kinds = {name: request.axis(name)[0] for name in self._kinds.values()}
+        return {**axes, **dataclasses.asdict(request.options), **kinds}
 
     def stored(self, request: Request[Question]) -> Row:
         found = self.params(request)
-        found["kind"] = found.pop(self.kind)
+        found |= {key: found.pop(name) for key, name in self._kinds.items()}
         return {**plain(found), **{name: request.axis(name)[0] for name in self.further}}
 
     def restored(self, stored: Mapping[str, Any]) -> Request[Question]:
-        shared = {self.kind: stored["kind"], **{name: stored[name] for name in self.further}}
+        shared = {name: stored[key] for key, name in self._kinds.items()} | {
+            name: stored[name] for name in self.further
+        }
         questions = self._grid(stored["R"], stored["eps"], stored["alpha"], shared)
         return Request(questions, restored_options(self.options, stored))
 
     def encode(self, work: Pass[Any]) -> Row:
         one = work.question
-        found = {"R": one.R, "eps": one.eps, "alpha": one.alpha, "kind": getattr(one, self.kind)}
+        found = {name: getattr(one, name) for name in self.group} | {
+            key: getattr(one, name) for key, name in self._kinds.items()
+        }
         return {**found, **{name: getattr(one, name) for name in self.further}, "n": list(work.sizes)}
 
     def decode(self, cell: Mapping[str, Any]) -> Pass[Any]:
-        shared = {name: cell[name] for name in self.further}
-        point = {"R": cell["R"], "eps": cell["eps"], "alpha": cell["alpha"], self.kind: cell["kind"]}
-        return Pass(self.question(**point, **shared), tuple(cell["n"]))
+        point = {name: cell[name] for name in (*self.group, *self.further)} | {
+            name: cell[key] for key, name in self._kinds.items()
+        }
+        return Pass(self.question(**point), tuple(cell["n"]))
 
     def counter_of(self, work: Pass[Any], seed: int, jobs: int = 1) -> Counter:
         return self.counter(work.question, work.sizes, seed, jobs)
@@ -449,28 +463,26 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
     ) -> tuple[list[Row], list[Row]]:
         rows, bands = [], []
         for work, counted in zip(passes, found, strict=True):
-            one = work.question
-            point = {"R": one.R, "eps": one.eps, "alpha": one.alpha, self.kind: getattr(one, self.kind)}
             for n, count in zip(work.sizes, counted.counts, strict=True):
-                band, columns = self.bounds(one, n)
+                band, columns = self.bounds(work.question, n)
                 bands.append(band)
-                rows.append({"n": n, **point, **measured(count, request.options), **columns})
+                rows.append({"n": n, **self._point(work.question), **measured(count, request.options), **columns})
         rows = judge(rows, bands, request.options)
         delta = request.options.delta
         summary = []
         for work in passes:
-            one = work.question
-            entry = {"R": one.R, "eps": one.eps, "alpha": one.alpha, self.kind: getattr(one, self.kind), "delta": delta}
+            entry = {**self._point(work.question), "delta": delta}
             first = first_n(rows_of(rows, entry, self.group), delta)
-            summary.append({**entry, **self.needs(one, delta), "first_n": first})
+            summary.append({**entry, **self.needs(work.question, delta), "first_n": first})
         return rows, summary
 
     def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
         row = rows_of(result.rows, entry, self.group)[0]
         same = ("bound", "prediction") if "exact" in row else ()  # repeated in lower and exact
-        hidden = (*self.group, self.kind, "gain", "trials", "successes", "ci_high", *same)
+        hidden = (*self.group, *self._kinds.values(), "gain", "trials", "successes", "ci_high", *same)
+        kinds = "".join(f", {name} {entry[name]}" for name in self._kinds.values())
         return Layout(
-            f"R = {entry['R']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}, {self.kind} {entry[self.kind]}",
+            f"R = {entry['R']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}{kinds}",
             tuple(key for key in row if key not in hidden),
         )
 

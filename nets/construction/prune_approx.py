@@ -24,10 +24,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +37,7 @@ from nets.construction.source import Source, check_sampler, check_seed, per_laye
 from nets.construction.subset_sum import prune_layer
 from nets.targets.target import Target
 from sims.solver.memory import default_jobs
+from sims.threads import each
 from theory.numerics.check import accuracy, natural, positive_int
 
 CONSTRUCTIONS = ("window", "best", "subset-sum")
@@ -280,7 +279,7 @@ def scan_layer(
         out = [array[part] for array in records.values()]
         _pick.scan(seeds[part], layer_b, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
 
-    _in_threads(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs)
+    each(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs=jobs)
     return {key: torch.from_numpy(array) for key, array in records.items()}
 
 
@@ -312,21 +311,6 @@ def _kept_from_records(records: dict[str, torch.Tensor], source: Source, i: int)
     one[place] = torch.arange(len(h))  # any of the weights that a neuron serves: its b is the same for all
     kept_b = Kept(neurons, neurons // (2 * n), made["draw_b"][one], made["b"][one])
     return kept_b, Kept.sort(out, h, made["draw_a"], made["a"])
-
-
-def _in_threads(task: Callable[..., None], parts: Iterable[tuple[Any, ...]], jobs: int) -> None:
-    """Call ``task`` with every part, on up to `jobs` threads."""
-    if jobs == 1:
-        for part in parts:
-            task(*part)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for done in [pool.submit(task, *part) for part in parts]:
-                done.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _weights(target: Weights) -> list[torch.Tensor]:

@@ -12,9 +12,9 @@ from nets.construction import pick as _pick
 from nets.construction.pruned import Kept
 from nets.construction.source import Source
 from nets.construction.torch_solver import best_subsets_torch
-from nets.threads import ordered
 from sims.solver.best_on_grid import GridBest
 from sims.solver.memory import default_jobs
+from sims.threads import each, ordered
 
 KEY_BITS = 52
 """Products are rounded to multiples of 2^-52 for the search, which is exact for the rounded ones."""
@@ -125,6 +125,5 @@ def _kept_a(taken: np.ndarray, source: Source, layer: int, jobs: int) -> Kept:
     def fill(part: slice) -> None:
         _pick.fill_elements(np.uint64(source.seed), 2 + layer, flat[part], draws[part], values[part])
 
-    for _ in ordered(fill, ((slice(k, k + _CHUNK),) for k in range(0, len(flat), _CHUNK)), jobs=jobs):
-        pass
+    each(fill, ((slice(k, k + _CHUNK),) for k in range(0, len(flat), _CHUNK)), jobs=jobs)
     return Kept(*(torch.from_numpy(part) for part in (rows, cols, draws, values)))

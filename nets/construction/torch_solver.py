@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 
-from sims.solver.kernels.binary import LIMIT
+from sims.solver.fixed_point import LIMIT
 
 
 def best_subsets_torch(

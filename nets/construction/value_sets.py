@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nets.construction import pick as _pick
-from nets.threads import ordered
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.solver.memory import default_jobs
 from sims.solver.philox import GRID_BITS, grid_draws
+from sims.threads import ordered
 
 KINDS = ("private", "shared")
 STREAMS = {"private": 2**30, "shared": 2**30 + 2**29}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.fixed_point import Integers
+from sims.solver import dispatch
+from sims.solver.arguments import Integers
 from sims.solver.kernels import choice as _choice
 from sims.solver.kernels import shared as _shared
-from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch
 
 
@@ -40,11 +40,11 @@ class GridBest:
     """
 
     def __init__(self, n: int, draws: int, *, threads: int = 1) -> None:
-        words = _vector.binary(n).scratch_size(n) if draws == 1 else _choice.scratch_size(n, draws)
-        check_scratch(n, draws, 8 * words, threads)
-        self._scratch = np.empty(words, np.int64)
+        search = dispatch.listing(n, draws, single=draws == 1)
+        check_scratch(n, draws, 8 * search.words, threads)
+        self._scratch = search.memory()
 
-    def solve(self, values: Integers, targets: Integers) -> tuple[Integers, npt.NDArray[np.signedinteger]]:
+    def solve(self, values: Integers, targets: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
         """Smallest errors and the choices that reach them.
 
         Parameters
@@ -55,17 +55,13 @@ class GridBest:
         Returns
         -------
         errors : ndarray of int64, shape (rows,)
-        choices : ndarray of int8 (R = 1) or int32, shape (rows, n)
+        choices : ndarray of int32, shape (rows, n)
             The index of the value taken, -1 for none; ``best_subsets`` names the same ones for the same integers.
         """
         rows, n, draws = values.shape
-        errors = np.empty(rows, np.int64)
-        if draws == 1:
-            taken = np.empty((rows, n), np.int8)
-            _vector.binary(n).best_rows(values[:, :, 0], targets, self._scratch, errors, taken)
-            return errors, taken
-        choices = np.empty((rows, n), np.int32)
-        _choice.best_rows(values, targets, self._scratch, errors, choices)
+        errors, choices = np.empty(rows, np.int64), np.empty((rows, n), np.int32)
+        search = dispatch.listing(n, draws, single=draws == 1)
+        search.best(values, targets, self._scratch, errors, choices)
         return errors, choices
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.fixed_point import Integers
+from sims.solver import dispatch
+from sims.solver.arguments import Integers
 from sims.solver.kernels import curve as _curve
-from sims.solver.kernels import vector as _vector
 from sims.solver.memory import check_scratch
 
 
@@ -38,7 +38,7 @@ class GridCurve:
         self.n, self.draws = n, draws
         self.binary = draws == 1 or model == "vector"
         self._options = 1 if self.binary else draws
-        self._kernels = _vector.curve()
+        self._kernels = dispatch.curve()
         words = self._kernels.scratch_size(n) if self.binary else _curve.scratch_size(n, draws)
         # a trial's values and their doubles stand beside the scratch
         check_scratch(n, draws, 8 * words + 24 * n * draws, threads)
@@ -52,8 +52,7 @@ class GridCurve:
 
     def half_sums(self, n: int) -> int:
         """Half sums that deciding n variables takes, about."""
-        each = (self._options + 1) ** (n // 2) + (self._options + 1) ** (n - n // 2)
-        return int(each * (self.draws if self.binary else 1))
+        return dispatch.half_sums(n, self._options) * (self.draws if self.binary else 1)
 
     def first_n(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.int64]:
         """How many variables every row needs: the smallest k such that a choice from its first k variables hits.

@@ -7,27 +7,10 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.kernels.choice import LIMIT
+from sims.solver.arguments import Floats, Integers
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
-
-def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
-    """The values as a contiguous array of floats.
-
-    Raises
-    ------
-    ValueError
-        With the name, if they are not numbers, or not finite.
-    """
-    try:
-        array = np.asarray(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, got {name}={value!r}") from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    return array
+LIMIT = 2**60
+"""What the kernels allow: the sum over the variables of the largest size, the target's included."""
 
 
 def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.NDArray[np.int32], Floats]:

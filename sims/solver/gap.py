@@ -14,7 +14,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.fixed_point import Floats, Integers, to_fixed_point
+from sims.solver.arguments import Floats, Integers, tables
+from sims.solver.fixed_point import to_fixed_point
 from sims.solver.kernels import bitmap as _bitmap
 from sims.solver.kernels import gap as _gap
 from sims.solver.memory import check_scratch
@@ -225,17 +226,13 @@ def largest_gap(x: npt.ArrayLike, low: float, high: float) -> tuple[float, float
     >>> largest_gap([[0.25, 0.5], [1.0, -1.0]], -1.0, 1.0)
     (0.5, 0.0)
     """
-    values = np.asarray(x, np.float64)
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"x must be finite, of shape (n,) or (n, R), got shape {np.shape(x)}")
+    values, _ = tables(x, rows=False)
     reach = np.array([2 * max(abs(low), abs(high))])
-    integers, _, exponents, rounding = to_fixed_point(values[None], reach)
-    n, draws = values.shape
+    integers, _, exponents, rounding = to_fixed_point(values, reach)
+    n, draws = values.shape[1:]
     solver = GapSolver(n, draws, low, high, bits=int(exponents[0]))
     # the reach entered the fixed point as a target only to bound the interval: its own rounding does not matter
-    exact = bool((np.ldexp(integers[0].astype(np.float64), -int(exponents[0])) == values).all())
+    exact = bool((np.ldexp(integers[0].astype(np.float64), -int(exponents[0])) == values[0]).all())
     gap = solver.solve(integers.reshape(1, -1)).exact(0)
     return float(gap), 0.0 if exact else 2 * float(rounding[0] or math.ldexp(n, -int(exponents[0])))
 

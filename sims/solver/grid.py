@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver import stream
-from sims.solver.fixed_point import Integers
-from sims.solver.kernels import choice as _choice
-from sims.solver.kernels import stream as _stream
-from sims.solver.kernels import vector as _vector
+from sims.solver import dispatch
+from sims.solver.arguments import Integers
 from sims.solver.memory import check_scratch, check_size
 
 
@@ -41,17 +38,12 @@ class GridSolver:
     def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
         self.n, self.draws = n, draws
         self.binary = draws == 1 or model == "vector"
-        options = 1 if self.binary else draws
-        check_size(n, options)
-        self._streams = stream.is_faster(n, options) and not (self.binary and _vector.pays(n))
-        self._kernels = _vector.binary(n)
-        if self._streams:
-            self._words = sum(stream.words(n, options))
-        else:
-            self._words = self._kernels.scratch_size(n) if self.binary else _choice.scratch_size(n, draws)
-        check_scratch(n, options, 8 * self._words, threads)
+        self._options = 1 if self.binary else draws
+        check_size(n, self._options)
+        self._search = dispatch.fastest(n, self._options, single=self.binary)
+        check_scratch(n, self._options, 8 * self._search.words, threads)
         self._memory: Any = None
-        self.half_sums = (options + 1) ** (n // 2) + (options + 1) ** (n - n // 2)
+        self.half_sums = dispatch.half_sums(n, self._options)
         self.work_per_row = self.half_sums * (draws if self.binary else 1)
 
     def mark(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.bool_]:
@@ -68,22 +60,14 @@ class GridSolver:
         -------
         ndarray of bool, shape (rows,)
         """
-        options = 1 if self.binary else self.draws
         if self._memory is None:
-            self._memory = stream.memory(self.n, options) if self._streams else np.empty(self._words, np.int64)
+            self._memory = self._search.memory()
         rows = len(values)
         doubled = (2 * values).reshape(rows, self.n, self.draws)
         hits = np.empty(rows, np.bool_)
         found = np.zeros(rows, np.bool_)
-        for r in range(0, self.draws, options):
-            part = np.ascontiguousarray(doubled[:, :, r : r + options])
-            still = np.where(found, -1, widths)
-            if self._streams:
-                layout = stream.plan(self.n, options)
-                _stream.mark_within(part, centres2, still, self.binary, layout, *self._memory, hits)
-            elif self.binary:
-                self._kernels.mark_within(part[:, :, 0], centres2, still, self._memory, hits)
-            else:
-                _choice.mark_within(part, centres2, still, self._memory, hits)
+        for r in range(0, self.draws, self._options):
+            part = np.ascontiguousarray(doubled[:, :, r : r + self._options])
+            self._search.mark(part, centres2, np.where(found, -1, widths), self._memory, hits)
             found |= hits
         return found

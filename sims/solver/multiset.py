@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.best import in_threads
-from sims.solver.fixed_point import Floats, Integers, exact_error, finite_numbers, to_fixed_point
+from sims.solver.arguments import Floats, Integers, one_number, tables, targets_of
+from sims.solver.batch import evaluated, over_rows
+from sims.solver.fixed_point import exact_error, to_fixed_point
 from sims.solver.kernels import multiset as _multiset
 from sims.solver.memory import available_bytes, default_jobs, readable
 
@@ -142,13 +143,8 @@ def best_multiset(x: npt.ArrayLike, alpha: float, *, slots: int | None = None) -
     >>> best_multiset([0.5, -0.125], 0.9, slots=3).counts.tolist()
     [2, 1]
     """
-    values = finite_numbers("x", x)
-    if values.ndim != 1:
-        raise ValueError(f"x must have shape (n,), got shape {values.shape}")
-    target = finite_numbers("alpha", alpha)
-    if target.ndim:
-        raise ValueError(f"alpha must be one number, got shape {target.shape}")
-    return best_multisets(values[None], target, slots=slots, jobs=1)[0]
+    values, _ = tables(x, rows=False, draws=False)
+    return _best(values[:, :, 0], np.array([one_number("alpha", alpha)]), slots, 1)[0]
 
 
 def best_multisets(
@@ -179,38 +175,36 @@ def best_multisets(
     >>> best_multisets([[0.5, 0.25], [0.5, -0.25]], 1.0).counts.tolist()
     [[2, 0], [2, 0]]
     """
-    values = finite_numbers("x", x)
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise ValueError(f"x must have shape (rows, n) with n >= 1, got shape {values.shape}")
-    targets = finite_numbers("alpha", alpha)
+    values, _ = tables(x, rows=True, draws=False)
+    return _best(values[:, :, 0], targets_of(alpha, len(values)), slots, default_jobs() if jobs is None else jobs)
+
+
+def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> BestMultisets:
     rows, n = values.shape
-    if targets.ndim > 1 or (targets.ndim == 1 and len(targets) != rows):
-        raise ValueError(f"alpha must be a scalar or have one entry per row, got shape {targets.shape}")
     slots = n if slots is None else slots
     if slots < 1:
         raise ValueError(f"slots must be at least 1, got slots={slots}")
-    targets = np.ascontiguousarray(np.broadcast_to(targets, rows))
-    jobs = default_jobs() if jobs is None else jobs
     _check(n, slots, min(jobs, max(rows, 1)))
     # every slot may take any of the n values: that is the table of options whose reach sets the scale
     options = np.broadcast_to(values[:, None, :], (rows, slots, n))
     cube, whole_targets, exponents, rounding = to_fixed_point(options, targets)
     integers = np.ascontiguousarray(cube[:, 0, :])
-    errors = np.empty(rows, np.int64)
+    distances = np.empty(rows, np.int64)
     counts = np.empty((rows, n), np.int32)
 
     def solve(part: slice, memory: _Memory) -> None:
-        _multiset.best_rows(integers[part], whole_targets[part], *memory.arrays, errors[part], counts[part])
+        _multiset.best_rows(integers[part], whole_targets[part], *memory.arrays, distances[part], counts[part])
 
-    in_threads(solve, rows, half_sums(n, slots), lambda: _Memory(n, slots), jobs)
+    over_rows(solve, rows, half_sums(n, slots), lambda: _Memory(n, slots), jobs)
     totals = (counts * integers).sum(axis=1)
-    sums = np.ldexp(totals.astype(np.float64), -exponents)
-    distances = np.ldexp(np.abs(totals - whole_targets).astype(np.float64), -exponents)
-    for row in np.flatnonzero(rounding > 0):
+
+    def again(row: int) -> tuple[float, float]:
         taken = np.full(slots, -1, np.int32)
         taken[: counts[row].sum()] = np.repeat(np.arange(n), counts[row])
-        sums[row], distances[row] = exact_error(options[row], taken, float(targets[row]))
-    return BestMultisets(counts, sums, distances, rounding)
+        return exact_error(options[row], taken, float(targets[row]))
+
+    sums, errors = evaluated(totals, whole_targets, exponents, rounding, again)
+    return BestMultisets(counts, sums, errors, rounding)
 
 
 class MultisetCurve:
@@ -242,17 +236,7 @@ class MultisetCurve:
     def first_n(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.int64]:
         """The smallest n such that a multiset of at most n of the first n values of the row hits.
 
-        Parameters
-        ----------
-        values : ndarray of int64, shape (rows, n)
-        centres2, widths : ndarray of int64, shape (rows,)
-            Twice the centre of the window and its full width: a sum m hits if \\|2 m - centre2\\| <= width. A negative
-            width is never hit.
-
-        Returns
-        -------
-        ndarray of int64, shape (rows,)
-            0 where the empty sum hits, n + 1 where no multiset does.
+        As ``GridCurve.first_n``, with values of shape (rows, n).
         """
         if self._memory is None:
             self._memory = _Memory(self.n, self.n)

@@ -1,16 +1,16 @@
-"""The Python side of ``_stream``: the layout of a search, its memory, and one long search shared by threads."""
+"""The Python side of ``kernels.stream``: the layout of a search, its memory, and one long search shared by threads."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sims.solver.kernels import stream as _stream
+from sims.threads import each, one_per_thread
 
 _FEW_PAIRS = 2**12
 _PIECE_HALF_SUMS = 2**18
@@ -38,11 +38,6 @@ def plan(n: int, draws: int) -> npt.NDArray[np.int64]:
     full = min(2 ** (14 + long), half_sums)
     bits = min(19 if long == 2 else 18, half_sums.bit_length() + 4)
     return np.array([*listed, full, max(1, 2**bits // 64), _FEW_PAIRS], np.int64)
-
-
-def is_faster(n: int, draws: int) -> bool:
-    """Whether this kernel beats ``_binary`` (one value each) or ``_choice``, as measured."""
-    return n >= 22 if draws == 1 else (draws + 1) ** (n - n // 2) >= 216
 
 
 def words(n: int, draws: int) -> tuple[int, int]:
@@ -117,29 +112,19 @@ def solve(
     # the densest piece first, for a small error soon; the others upwards, so that an exact hit leaves little to do
     queue = itertools.chain([pieces // 2], range(pieces // 2), range(pieces // 2 + 1, pieces))
     lock = threading.Lock()
-    failed = threading.Event()
+    memory = one_per_thread(lambda: new_work(n, draws, layout))
 
-    def work() -> None:
-        memory = new_work(n, draws, layout)
-        while not failed.is_set():
-            with lock:
-                k = next(queue, None)
-                best = winner.copy()
-            if k is None or best[0] <= stop:
-                return
-            if best[0] <= facts[6] and edges[k] > best[1]:
-                continue
-            _stream.visit(layout, lists, facts, edges[k], edges[k + 1], np.int64(stop), bound, memory, best)
-            with lock:
-                if tuple(best) < tuple(winner):
-                    winner[:] = best
+    def visit(k: int) -> None:
+        with lock:
+            best = winner.copy()
+        if best[0] <= stop or (best[0] <= facts[6] and edges[k] > best[1]):
+            return
+        _stream.visit(layout, lists, facts, edges[k], edges[k + 1], np.int64(stop), bound, memory(), best)
+        with lock:
+            if tuple(best) < tuple(winner):
+                winner[:] = best
 
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for done in [pool.submit(work) for _ in range(min(jobs, pieces))]:
-                done.result()
-        finally:
-            failed.set()
+    each(visit, zip(queue), jobs=min(jobs, pieces))
     choice = np.empty(n, np.int32)
     _stream.trace(x, mirror, layout, lists, facts, winner, choice)
     return int(winner[0]), choice

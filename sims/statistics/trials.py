@@ -6,14 +6,13 @@ each a function of its number alone, so it does not depend on the pieces or thre
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import numpy.typing as npt
 
 from sims.statistics.intervals import confidence_sequence
+from sims.threads import ordered
 
 Counts = npt.NDArray[np.int64]
 Count = Callable[[int, int], Counts]
@@ -31,29 +30,19 @@ def count_trials(
     count: Count, first: int, trials: int, *, piece: int, jobs: int, advance: Callable[[float], None] = _ignore
 ) -> Counts:
     """Successes among ``trials`` >= 1 trials, counted in pieces of at most ``piece`` on ``jobs`` threads."""
-    starts = iter(range(first, first + trials, piece))
     end = first + trials
-    totals: list[Counts] = []
-    if jobs == 1 or trials <= piece:
-        for start in starts:
-            size = min(piece, end - start)
-            totals = [np.sum([*totals, count(start, size)], axis=0)]
-            advance(size)
-        return totals[0]
-    pending: dict[Future[Counts], int] = {}
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        while True:
-            for start in itertools.islice(starts, 2 * jobs - len(pending)):
-                size = min(piece, end - start)
-                pending[pool.submit(count, start, size)] = size
-            if not pending:
-                return totals[0]
-            for done in wait(pending, return_when=FIRST_COMPLETED).done:
-                totals = [np.sum([*totals, done.result()], axis=0)]
-                advance(pending.pop(done))
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def counted(start: int) -> tuple[int, Counts]:
+        size = min(piece, end - start)
+        return size, count(start, size)
+
+    starts = range(first, end, piece)
+    total: Counts | None = None
+    for size, found in ordered(counted, zip(starts), jobs=min(jobs, len(starts))):
+        total = found if total is None else total + found
+        advance(size)
+    assert total is not None
+    return total
 
 
 def looks(trials: int) -> list[int]:

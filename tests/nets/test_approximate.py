@@ -22,10 +22,10 @@ from nets.construction.source import Source
 from nets.construction.value_sets import ValueSets
 from nets.targets.files import digits_split, from_digits
 from nets.targets.target import with_biases
-from nets.threads import ordered
 from nets.ticket import load_ticket
 from sims.solver import best_subsets
 from sims.solver.best_on_grid import GridBest, shared_on_grid
+from sims.threads import ordered
 from tests import naive
 
 FIELDS = ("weights", "n", "eta", "within_eta", "max_weight_error", "kept", "kept_per_weight", "seconds", "error")

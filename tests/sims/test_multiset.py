@@ -161,8 +161,8 @@ def test_too_large_is_refused_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: best_multiset([[0.5]], 0.1), r"x must have shape \(n,\), got shape \(1, 1\)"),
-        (lambda: best_multiset([], 0.1), r"x must have shape \(rows, n\) with n >= 1"),
+        (lambda: best_multiset([[0.5]], 0.1), r"x must have shape \(n,\) with n >= 1, got shape \(1, 1\)"),
+        (lambda: best_multiset([], 0.1), r"x must have shape \(n,\) with n >= 1"),
         (lambda: best_multiset([0.5], [0.1]), "alpha must be one number"),
         (lambda: best_multiset([math.nan], 0.1), "x must be finite"),
         (lambda: best_multiset(["a"], 0.1), "x must be numbers"),

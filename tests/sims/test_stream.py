@@ -3,7 +3,6 @@
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,13 +24,11 @@ TOP = 2**57
 def portable(x: np.ndarray, targets: np.ndarray, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
     """Errors and choices of the kernel that lists and sorts all half sums."""
     rows, n, draws = x.shape
-    errors = np.empty(rows, np.int64)
+    errors, choices = np.empty(rows, np.int64), np.empty((rows, n), np.int32)
     if mirror:
-        taken = np.empty((rows, n), np.int8)
         flat = np.ascontiguousarray(x[:, :, 0])
-        _binary.best_rows(flat, targets, np.empty(_binary.scratch_size(n), np.int64), errors, taken)
-        return errors, taken.astype(np.int32)
-    choices = np.empty((rows, n), np.int32)
+        _binary.best_rows(flat, targets, np.empty(_binary.scratch_size(n), np.int64), errors, choices)
+        return errors, choices
     _choice.best_rows(x, targets, np.empty(_choice.scratch_size(n, draws), np.int64), errors, choices)
     return errors, choices
 
@@ -218,7 +215,7 @@ def test_grid_solver_streams_and_agrees(model: str, width: int, monkeypatch: pyt
     centres, widths = np.full(rows, 2**52), np.full(rows, width)
 
     def marks(faster: Callable[[int, int], bool]) -> list[bool]:
-        monkeypatch.setattr("sims.solver.grid.stream", SimpleNamespace(**{**vars(stream), "is_faster": faster}))
+        monkeypatch.setattr("sims.solver.dispatch.stream_pays", faster)
         return GridSolver(n, draws, model=model).mark(x, centres, widths).tolist()
 
     assert marks(lambda n, draws: True) == marks(lambda n, draws: False)

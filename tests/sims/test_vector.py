@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sims.solver import best_subsets
+from sims.solver import best_subsets, dispatch
 from sims.solver.best_on_grid import GridBest
 from sims.solver.curve import GridCurve
+from sims.solver.fixed_point import LIMIT
 from sims.solver.grid import GridSolver
 from sims.solver.kernels import binary as _binary
 from sims.solver.kernels import curve as _curve
 from sims.solver.kernels import vector as _vector
 from tests import naive
 
-here = pytest.mark.skipif(not _vector.USABLE, reason="the vector kernels need a CPU with AVX-512 (and are switched on)")
-LIMIT = _binary.LIMIT
+here = pytest.mark.skipif(not dispatch.USABLE, reason="needs a CPU with AVX-512, and its kernels switched on")
 
 
 def spread_evenly(rng: np.random.Generator, rows: int, n: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def batches(n: int, rows: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def solve(kernel: object, x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    errors, choices = np.empty(len(x), np.int64), np.empty(x.shape, np.int8)
+    errors, choices = np.empty(len(x), np.int64), np.empty(x.shape, np.int32)
     scratch = np.full(kernel.scratch_size(x.shape[1]), abs(x[0, 0]))  # a number that could be taken for a sum
     kernel.best_rows(x, t, scratch, errors, choices)
     return errors, choices
@@ -125,7 +125,7 @@ def test_the_start_of_the_scratch_does_not_matter() -> None:
         words, words_curve = _vector.scratch_size(n), _vector.curve_scratch_size(n)
         guarded = np.full(max(words, words_curve) + 16, 77)
         for start in range(8):
-            errors, choices = np.empty(len(x), np.int64), np.empty(x.shape, np.int8)
+            errors, choices = np.empty(len(x), np.int64), np.empty(x.shape, np.int32)
             _vector.best_rows(x, t, guarded[start : start + words], errors, choices)
             assert (errors == expected[0]).all()
             assert (choices == expected[1]).all()
@@ -139,15 +139,18 @@ def test_the_start_of_the_scratch_does_not_matter() -> None:
 def test_the_environment_variable_switches_the_vector_kernels_off() -> None:
     """Same counts with and without, in processes of their own; and really another kernel."""
     command = [sys.executable, "-m", "sims.subset_sum", "--n", "8:14:3", "--eps", "0.001", "--seed", "7", "--json"]
-    kernels = "from sims.solver.kernels import vector; print(vector.binary(20).best_rows is vector.best_rows)"
+    kernels = (
+        "import sys; from sims.solver import dispatch; found = dispatch.binary(20).best_rows; "
+        "print(found.__module__.split('.')[-1], 'sims.solver.kernels.vector' in sys.modules)"
+    )
     counts, used = [], []
     for scalar in ("0", "1"):
         for arguments, results in ((command, counts), ([sys.executable, "-c", kernels], used)):
             env = {**os.environ, "STRONGTICKETS_SCALAR": scalar}
             results.append(subprocess.run(arguments, env=env, capture_output=True, text=True, check=True).stdout)
     assert json.loads(counts[0])["rows"] == json.loads(counts[1])["rows"]
-    assert used[1].strip() == "False"
-    assert used[0].strip() == str(_vector.USABLE) or os.environ.get("STRONGTICKETS_SCALAR") == "1"
+    assert used[1].strip() == "binary False"
+    assert (used[0].strip() == "vector True") == dispatch.USABLE or os.environ.get("STRONGTICKETS_SCALAR") == "1"
 
 
 @pytest.mark.parametrize(("n", "rows"), [(6, 40), (7, 40), (21, 20), (24, 6)])
@@ -161,11 +164,11 @@ def test_the_solver_answers_the_same_without_them(n: int, rows: int, monkeypatch
         errors, choices = GridBest(n, 1).solve(grid[:, :, None], np.full(rows, 2**38))
         first = GridCurve(n, 1).first_n(grid, np.full(rows, 2**39), np.full(rows, 2 ** (44 - n)))
         answers.append([part.tolist() for part in (found.choice, found.error, marks, errors, choices, first)])
-        monkeypatch.setattr(_vector, "USABLE", False)
+        monkeypatch.setattr(dispatch, "USABLE", False)
     assert answers[0] == answers[1]
 
 
 def test_the_vector_kernels_are_used_only_where_they_pay() -> None:
-    assert _vector.binary(_vector.FROM_N - 1).best_rows is _binary.best_rows
-    assert (_vector.binary(_vector.FROM_N).best_rows is _vector.best_rows) == _vector.USABLE
-    assert (_vector.curve().first_binary is _vector.first_binary) == _vector.USABLE
+    assert dispatch.binary(dispatch.FROM_N - 1).best_rows is _binary.best_rows
+    assert (dispatch.binary(dispatch.FROM_N).best_rows is _vector.best_rows) == dispatch.USABLE
+    assert (dispatch.curve().first_binary is _vector.first_binary) == dispatch.USABLE

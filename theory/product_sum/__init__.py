@@ -12,16 +12,23 @@ from theory.product_sum.bounds import (
     required_neurons,
     share_tail_closed_form,
 )
+from theory.product_sum.first_moment import necessary_n, predicted_n, success_prediction, success_prob_upper
+from theory.product_sum.question import ProductSum
 
 __all__ = [
     "MEETING_SHARE",
     "Design",
+    "ProductSum",
     "drift_constant",
     "log_network_failure_bound",
     "log_shift_failure_bound",
+    "necessary_n",
     "network_designs",
     "neurons_closed_form",
+    "predicted_n",
     "required_n",
     "required_neurons",
     "share_tail_closed_form",
+    "success_prediction",
+    "success_prob_upper",
 ]

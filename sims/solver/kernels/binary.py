@@ -16,7 +16,7 @@ How it works, for values x_1..x_n >= 0 (a negative value is replaced by its size
 Among equally good choices the winner is the one with the smallest first half sum, then the smaller total, then with
 values left out from the last one backwards: the result depends on nothing but the input.
 
-All arithmetic is exact in int64; the wrapper makes sure that sum |x| + |t| <= LIMIT.
+All arithmetic is exact in int64; the wrapper makes sure that sum |x| + |t| <= 2^60.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-
-LIMIT = 2**60
-"""Largest allowed sum of all sizes, target included."""
 
 _FAR = np.int64(2**62)
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}

@@ -8,7 +8,7 @@ are kept, so the winner's choice is found by walking back through them.
 Among equally good choices the winner is the one with the smallest first half sum, then the smaller total; a variable is
 left out where its sum is present without it, else its first fitting value is taken, from the last variable backwards.
 
-All arithmetic is exact in int64; the wrapper makes sure that the sum of the largest sizes and |t| is <= LIMIT.
+All arithmetic is exact in int64; the wrapper makes sure that the sum of the largest sizes and |t| is <= 2^60.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-
-LIMIT = 2**60
-"""Largest allowed sum over the variables of the largest size, target included."""
 
 _FAR = np.int64(2**62)
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}

@@ -23,7 +23,7 @@ Among equally good choices the winner is the one of ``_binary`` (``mirror``) or 
 sum, then the smaller total, then digits from the last variable backwards. It does not depend on how the values are cut
 into windows, pieces or threads.
 
-All arithmetic is exact in int64; the wrapper makes sure that the sum of the largest sizes and \\|t\\| is <= LIMIT.
+All arithmetic is exact in int64; the wrapper makes sure that the sum of the largest sizes and \\|t\\| is <= 2^60.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-
-LIMIT = 2**60
-"""Largest allowed sum over the variables of the largest size, target included."""
 
 _FAR = np.int64(2**62 + 2**60)
 _NONE = np.int64(2**61)

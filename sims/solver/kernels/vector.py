@@ -1,8 +1,7 @@
 """The kernels for one value per variable in AVX-512 instructions: the results of ``_binary`` and ``_curve``, sooner.
 
-Used only where Numba compiles for a CPU with AVX-512 (``USABLE``) and for ``FROM_N`` to ``UP_TO_N`` values; else, and
-with the environment variable STRONGTICKETS_SCALAR=1, ``binary`` and ``curve`` hand out the portable kernels, which are
-also what the tests compare this file with. A vector below is eight int64.
+``sims.solver.dispatch`` imports this file where Numba compiles for a CPU with AVX-512, and only there. The tests
+compare it with the portable kernels. A vector below is eight int64.
 
 How it works. The plan is ``_binary``'s: two halves, each grown value by value into the sorted list of its subset sums,
 the last value of each half left out of its list and tried by four sweeps. Two steps are done eight numbers at a time.
@@ -40,82 +39,20 @@ All arithmetic is exact in int64, under the limit of the other kernels.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
-import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
-
-from sims.solver.kernels import binary as _binary
-from sims.solver.kernels import curve as _curve
-
-FROM_N, UP_TO_N = 7, 41
-"""Values for which the vector kernel is used. Its blocks need 7, where it is twice as fast as the portable one (2.5
-times at 16, 3.6 times at 21). Beyond 41 a row is shared by all threads; up to there it takes 0.2 to 0.4 of the
-streaming kernel's time on values from [-1, 1]. At 41 its lists take 24 MB per thread."""
 
 _LANES = 8
 _FAR = np.int64(2**62)
 _PAD = np.int64(2**61)
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 _INLINE: dict[str, Any] = {**_JIT, "forceinline": True}
-
-
-def _usable() -> bool:
-    """Whether Numba compiles for this very CPU and it has the instructions; asked once, at import."""
-    config: Any = numba.config
-    if os.environ.get("STRONGTICKETS_SCALAR") == "1" or config.DISABLE_JIT or not config.ENABLE_AVX:
-        return False
-    if config.CPU_NAME is not None or config.CPU_FEATURES is not None:
-        return False
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:
-        return False
-    return all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
-
-
-USABLE = _usable()
-
-
-class Kernels(NamedTuple):
-    """What decides and solves rows of values: the functions of that name in ``_binary``."""
-
-    scratch_size: Callable[[int], int]
-    mark_within: Callable[..., None]
-    best_rows: Callable[..., None]
-
-
-class CurveKernels(NamedTuple):
-    """What finds the variables a trial needs: ``_curve.first_binary`` and its scratch."""
-
-    scratch_size: Callable[[int], int]
-    first_binary: Callable[..., None]
-
-
-def pays(n: int) -> bool:
-    """Whether the vector kernel is the fastest one for n values."""
-    return USABLE and FROM_N <= n <= UP_TO_N
-
-
-def binary(n: int) -> Kernels:
-    """The faster kernel that lists all half sums of n values."""
-    if pays(n):
-        return Kernels(scratch_size, mark_within, best_rows)
-    return Kernels(_binary.scratch_size, _binary.mark_within, _binary.best_rows)
-
-
-def curve() -> CurveKernels:
-    """The fastest kernel for success curves."""
-    if USABLE:
-        return CurveKernels(curve_scratch_size, first_binary)
-    return CurveKernels(lambda n: _curve.scratch_size(n, 1), _curve.first_binary)
 
 
 class _VectorType(types.Type):

@@ -1,0 +1,179 @@
+"""One call simulates: the same rows as the command, a result that reads well, and one experiment for every question."""
+
+import dataclasses
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sims import binary_weights, coverage, recycling, single_weight, subset_sum
+from sims.experiment import Options, Request
+from sims.registry import EXPERIMENTS, NAMES, experiment, experiment_of, figure_of
+from sims.run import run
+from sims.statistics.result import Result
+from theory.binary_weights import BinaryWeights
+from theory.coverage import Coverage
+from theory.recycling import Recycling
+from theory.single_weight import SingleWeight
+from theory.subset_sum import SubsetSum
+
+CASES = [
+    (
+        [SubsetSum(R=R, eps=eps) for R in (1, 2) for eps in (0.05, 0.2)],
+        {"n": range(1, 6), "trials": 2e3, "seed": 3},
+        (subset_sum, "--R 1 2 --eps 0.05 0.2 --n 1:5 --trials 2e3 --seed 3"),
+    ),
+    (
+        SingleWeight(R=5, eps=0.1, sampler="nearest"),
+        {"trials": 1000, "seed": 1, "first_trial": 70, "delta": 0.1},
+        (single_weight, "--R 5 --eps 0.1 --sampler nearest --trials 1000 --seed 1 --first-trial 70 --delta 0.1"),
+    ),
+    (
+        Coverage(eps=0.1, low=-0.25),
+        {"n": [5, 7], "trials": 300, "seed": 2, "method": "bitmap", "bits": 9},
+        (coverage, "--eps 0.1 --interval -0.25 0.5 --n 5 7 --trials 300 --seed 2 --method bitmap --bits 9"),
+    ),
+    (
+        Recycling(eps=0.05),
+        {"n": range(1, 5), "trials": 1000, "seed": 4, "R": (1, 3)},
+        (recycling, "--eps 0.05 --n 1:4 --trials 1000 --seed 4 --R 1 3"),
+    ),
+    (
+        BinaryWeights(eps=0.05, kind="two-stage", inner=2, gain=0.15),
+        {"n": 4, "trials": 1000, "seed": 5, "until": 0.05},
+        (binary_weights, "--eps 0.05 --kind two-stage --inner 2 --gain 0.15 --n 4 --trials 1000 --seed 5 --until 0.05"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "options", "command"), CASES, ids=[case[2][0].__name__ for case in CASES])
+def test_the_call_and_the_command_find_the_same(
+    question: object, options: dict, command: tuple, capsys: pytest.CaptureFixture
+) -> None:
+    module, line = command
+    result = run(question, **options)
+    assert module.main([*line.split(), "--json"]) == 0
+    printed, called = json.loads(capsys.readouterr().out), json.loads(result.to_json())
+    for content in (printed, called):
+        del content["provenance"], content["params"]["jobs"]
+    assert called == printed
+
+
+def test_threads_change_nothing() -> None:
+    rows = [run(SubsetSum(eps=0.05), n=6, trials=50_000, seed=1, jobs=jobs).rows for jobs in (1, 3)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "message"),
+    [
+        ([], {}, "one question, or several of one kind, got none"),
+        ([SubsetSum(), Coverage()], {}, "got Coverage, SubsetSum"),
+        (3, {}, "a question must be one of SubsetSum"),
+        (SubsetSum(), {"trials": 0}, "trials must be an integer in [1, 1000000000000], got 0"),
+        (SubsetSum(), {"trials": 2.5}, "trials must be an integer"),
+        (SubsetSum(), {"trials": "many"}, "trials must be an integer"),
+        (SubsetSum(), {"jobs": 0}, "jobs must be an integer in [1, 4096], got 0"),
+        (SubsetSum(), {"seed": -1}, "seed must be an integer in [0,"),
+        (SubsetSum(), {"n": []}, "n needs at least one value"),
+        (SubsetSum(), {"n": [2, 2]}, "none twice"),
+        (SubsetSum(), {"n": 0}, "n must be an integer in [1,"),
+        (SubsetSum(), {"delta": 1}, "delta must be in (0, 1)"),
+        (SubsetSum(), {"until": 2.0}, "until must be in (0, 1)"),
+        (Coverage(), {"method": "guess"}, 'method must be "auto"'),
+        (SubsetSum(), {"n": 90}, "n=90 with R=1 needs"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(asked: object, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as problem:
+        run(asked, **options)
+    assert message in str(problem.value)
+
+
+def test_an_option_of_another_experiment_is_refused() -> None:
+    with pytest.raises(TypeError, match="bits"):
+        run(SubsetSum(), bits=9)
+
+
+def test_a_result_reads_well_and_leaves_in_many_forms(tmp_path: Path) -> None:
+    result = run(SubsetSum(R=5), n=range(1, 4), trials=1000, seed=1)
+    assert repr(result) == "<Result of sims.subset_sum: 3 rows, 3 consistent; seed 1>"
+    page = result._repr_html_()
+    assert page.count("<tr>") == 4
+    assert "<th>lower_bound</th>" in page
+    content = json.loads(result.to_json())
+    assert Result.from_dict(content).rows == result.rows
+    assert result.to_csv().splitlines()[0].startswith("n,R,eps,alpha,model,trials")
+    result.plot(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    assert result.plot().axes
+
+
+def test_a_data_frame_has_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(SubsetSum(R=5), n=range(1, 4), trials=1000, seed=1)
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    assert result.to_dataframe().to_dict("records") == list(result.rows)
+    assert isinstance(result.to_dataframe(), pandas.DataFrame)
+
+
+def test_without_pandas_the_frame_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        Result("sims.test", {}, [], {}).to_dataframe()
+
+
+def test_a_result_without_a_figure_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no figure of test"):
+        Result("sims.test", {}, [], {}).plot(tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- the registry --
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "main_theorem"])
+def test_every_experiment_is_whole(name: str) -> None:
+    found = experiment(name)
+    assert found.name == name
+    assert experiment_of(found.question()) is found
+    assert EXPERIMENTS[found.question.__name__] == found.command
+    assert importlib.import_module(found.command).main is not None
+    assert figure_of(name).plot is not None
+    assert {"n", "trials", "seed", "jobs"} <= {field.name for field in dataclasses.fields(found.config)}
+    assert found.config.examples
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "main_theorem"])
+def test_a_pass_survives_its_description(name: str) -> None:
+    """What a worker elsewhere reads is the same pass, with the same counts, cost and memory."""
+    found = experiment(name)
+    request = Request((found.question(),), found.options(seed=1, trials=50, jobs=1))
+    passes = found.passes(request)
+    for work in passes[:3]:
+        again = found.decode(json.loads(json.dumps(found.encode(work))))
+        assert again == work
+        assert 0 < found.cost(work) < 10
+        assert found.memory(work) > 0
+        counts = [found.counter_of(one, 1).chunk(3, 20, lambda _: None) for one in (work, again)]
+        assert np.array_equal(counts[0][0], counts[1][0])
+        assert counts[0][1] == counts[1][1]
+    stored = json.loads(json.dumps(found.stored(request)))
+    restored = found.restored(stored)
+    assert restored.questions == request.questions
+    assert restored.options == request.options
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="the experiment must be one of subset_sum"):
+        experiment("lottery")
+    with pytest.raises(ValueError, match="there is no figure of lottery"):
+        figure_of("lottery")
+
+
+def test_options_are_values() -> None:
+    assert Options(n=3, trials=1e5, seed=1, jobs=1) == Options(n=[3], trials=10**5, seed=1, jobs=1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Options().seed = 3

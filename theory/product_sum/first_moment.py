@@ -1,0 +1,177 @@
+"""How many sums of contributions are good, on average: an upper bound on success, and a prediction (4.7, Lemma E).
+
+A contribution a beta of one draw has, for R >= 2, the density f(z) = R/(2(R-1)) (1 - abs(z)^(R-1)) on [-1, 1], and for
+R = 1 the density log(1/abs(z))/2.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from theory.numerics import check
+from theory.product_sum.parameters import ProductSumParameters
+
+_ROUNDING = 1e-9
+"""Relative; far above the rounding of a few dozen operations on positive numbers."""
+
+
+def contribution_cdf(z: float, R: int) -> float:
+    """P(a beta <= z) for z in [-1, 1]."""
+    size = min(1.0, abs(z))
+    if size == 0.0:
+        half = 0.0
+    elif R == 1:
+        half = 0.5 * (size - size * math.log(size))
+    else:
+        half = R / (2.0 * (R - 1)) * (size - math.exp(R * math.log(size)) / R)
+    return 0.5 + math.copysign(half, z)
+
+
+def contribution_hit_prob(alpha: float, eps: float, R: int) -> float:
+    """P(abs(a beta - alpha) <= eps) for one draw of one usable neuron."""
+    return contribution_cdf(min(1.0, alpha + eps), R) - contribution_cdf(max(-1.0, alpha - eps), R)
+
+
+def pair_density(R: int) -> float:
+    """The largest density of the sum of two or more contributions of different neurons, at most.
+
+    Examples
+    --------
+    >>> pair_density(1), round(pair_density(2), 4), round(pair_density(10**9), 6)
+    (1.0, 0.6667, 0.5)
+    """
+    if R == 1:
+        return 1.0
+    return R * R / (2.0 * (R - 1) ** 2) * (1.0 - 2.0 / R + 1.0 / (2 * R - 1))
+
+
+def log_expected_good_bound(n: int, parameters: ProductSumParameters) -> float:
+    """Logarithm of an upper bound on the expected number of good choices, the empty one included.
+
+    Proved in theory/PROOFS.md, 4.7, Lemma E; rounded up.
+    """
+    R, eps, alpha = parameters.R, parameters.eps, parameters.alpha
+    if alpha == "uniform":  # the target's own density is 1/2: any sum is within eps of it with probability <= eps
+        return n * math.log1p(0.5 * R) + math.log(eps) + _ROUNDING * n
+    w = abs(alpha)
+    if w <= eps:
+        return math.inf
+    single = contribution_hit_prob(w, eps, R) + _ROUNDING
+    several = min(2.0 * eps * pair_density(R), contribution_hit_prob(0.0, eps, R))
+    log_choices = n * math.log1p(0.5 * R)
+    first = 0.5 * n * R * single
+    if log_choices > 700.0:
+        return log_choices + math.log(several) + _ROUNDING * n
+    rest = math.expm1(log_choices) - 0.5 * n * R
+    total = first + several * max(0.0, rest + _ROUNDING * math.exp(log_choices))
+    return math.log(total) + _ROUNDING if total > 0.0 else -math.inf
+
+
+def success_prob_upper(n: int, R: int, *, eps: float, alpha: float | str) -> float:
+    """Proved upper bound on the success probability of n >= 0 neurons: the expected number of good choices.
+
+    Parameters are those of `ProductSum`.
+
+    Returns
+    -------
+    float
+        In [0, 1], rounded up, nondecreasing in n. 1 if abs(alpha) <= eps.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 4.7, Lemma E.
+
+    Examples
+    --------
+    >>> round(success_prob_upper(5, 1, eps=0.01, alpha=0.5), 4)
+    0.0992
+    """
+    n = check.natural("n", n)
+    bound = log_expected_good_bound(n, ProductSumParameters(R=R, eps=eps, alpha=alpha))  # type: ignore[arg-type]
+    return 1.0 if bound >= 0.0 else math.exp(bound)
+
+
+def necessary_n(eps: float, delta: float, *, R: int, alpha: float | str) -> int:
+    """Neurons without which success >= 1 - delta is impossible: the first n whose expected number allows it.
+
+    Parameters are those of `ProductSum`; delta in (0, 1).
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 4.7, Lemma E.
+
+    Examples
+    --------
+    >>> necessary_n(0.01, 0.01, R=1, alpha=0.5)
+    10
+    """
+    delta = check.open_probability("delta", delta)
+    n = 0
+    while success_prob_upper(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
+        n += 1
+    return n
+
+
+@lru_cache(maxsize=65536)
+def _failure_given_usable(usable: int, parameters: ProductSumParameters) -> float:
+    """exp(-mean number of good choices) with Gaussian sums of two or more contributions; heuristic."""
+    R, eps, alpha = parameters.R, parameters.eps, parameters.alpha
+    assert alpha != "uniform"
+    variance = R / (3.0 * (R + 2.0))
+    mean = usable * R * contribution_hit_prob(float(alpha), eps, R)
+    for k in range(2, usable + 1):
+        log_count = math.lgamma(usable + 1) - math.lgamma(k + 1) - math.lgamma(usable - k + 1) + k * math.log(R)
+        spread = math.sqrt(2.0 * k * variance)
+        hit = 0.5 * (math.erf((float(alpha) + eps) / spread) - math.erf((float(alpha) - eps) / spread))
+        if hit > 0.0:
+            mean += math.exp(min(700.0, log_count + math.log(hit)))
+        if mean > 700.0:
+            return 0.0
+    return math.exp(-mean)
+
+
+_NODES = 21
+"""Targets that a uniform one is averaged over."""
+
+
+def success_prediction(n: int, R: int, *, eps: float, alpha: float | str) -> float:
+    """Predicted success probability of n >= 0 neurons: Poisson many good choices, Gaussian sums. Heuristic.
+
+    Parameters are those of `ProductSum`.
+
+    Examples
+    --------
+    >>> round(success_prediction(12, 1, eps=0.01, alpha=0.5), 2)
+    0.48
+    """
+    n = check.natural("n", n)
+    asked = ProductSumParameters(R=R, eps=eps, alpha=alpha)  # type: ignore[arg-type]
+    targets = [(2 * j + 1) / (2 * _NODES) for j in range(_NODES)] if asked.alpha == "uniform" else [abs(asked.alpha)]
+    failure = 0.0
+    for target in targets:
+        if target <= asked.eps:
+            continue
+        one = ProductSumParameters(R=asked.R, eps=asked.eps, alpha=target)
+        log_half = n * math.log(0.5)
+        for usable in range(n + 1):
+            log_weight = math.lgamma(n + 1) - math.lgamma(usable + 1) - math.lgamma(n - usable + 1) + log_half
+            failure += math.exp(log_weight) * _failure_given_usable(usable, one) / len(targets)
+    return min(1.0, max(0.0, 1.0 - failure))
+
+
+def predicted_n(eps: float, delta: float, *, R: int, alpha: float | str) -> int:
+    """The first n whose predicted success is at least 1 - delta, delta in (0, 1). Heuristic.
+
+    Parameters are those of `ProductSum`.
+
+    Examples
+    --------
+    >>> predicted_n(0.01, 0.01, R=1, alpha=0.5)
+    26
+    """
+    delta = check.open_probability("delta", delta)
+    n = 0
+    while success_prediction(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
+        n += 1
+    return n
