@@ -15,13 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-WORKER = "PYTEST_XDIST_WORKER" in os.environ
-if WORKER:  # before NumPy and PyTorch are imported
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
 import tyro  # noqa: F401  (its import fails while a doctest's last value, which stands in builtins, is not hashable)
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.dispatcher import Dispatcher
 
 _HAS_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if _HAS_TORCH else ["nets/*", "tests/nets/*"]
@@ -32,30 +26,36 @@ def pytest_report_header() -> str | None:
     return None if _HAS_TORCH else "PyTorch is not installed (extra: nets): the tests of nets/ are left out"
 
 
-_compile = Dispatcher.compile
-_held: set[Path] = set()
+def pytest_configure() -> None:
+    """In a worker: one thread for each library, before these are imported, and kernels compiled one at a time."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        _compile_one_at_a_time()
 
 
-def _one_at_a_time(dispatcher: Any, signature: Any) -> Any:
-    kernel = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__qualname__}".replace("<", "").replace(">", "")
-    with global_compiler_lock, _locked(Path(tempfile.gettempdir()) / f"strong-tickets-{os.getuid()}-{kernel}.lock"):
-        return _compile(dispatcher, signature)
+def _compile_one_at_a_time() -> None:
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.dispatcher import Dispatcher
 
+    compile_or_read = Dispatcher.compile  # which looks for a file first
+    held: set[Path] = set()
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock among processes; a kernel that calls itself holds it already."""
-    if path in _held:
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        _held.add(path)
-        try:
+    @contextlib.contextmanager
+    def locked(path: Path) -> Iterator[None]:
+        if path in held:  # a kernel that calls itself
             yield
-        finally:
-            _held.discard(path)
+            return
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            held.add(path)
+            try:
+                yield
+            finally:
+                held.discard(path)
 
+    def compile_once(dispatcher: Any, signature: Any) -> Any:
+        name = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__qualname__}".replace("<locals>", "")
+        with global_compiler_lock, locked(Path(tempfile.gettempdir()) / f"strong-tickets-{os.getuid()}-{name}.lock"):
+            return compile_or_read(dispatcher, signature)
 
-if WORKER:
-    Dispatcher.compile = _one_at_a_time
+    Dispatcher.compile = compile_once

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.recipe import Data, Recipe, as_data, as_result
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
 from sims.run import run
 from sims.statistics.result import Result
@@ -101,7 +101,7 @@ def _compute(smoke: bool, seed: int) -> Data:
             if n <= SOLVED // R:
                 row["searched"] = _quantile(continuous_errors(n, R, 1.0, seed, min(trials, 4000)))
             rows.append(row)
-    return {"result": as_data(result), "errors": rows, "delta": DELTA, "trials": trials}
+    return {"result": result.to_dict(), "errors": rows, "delta": DELTA, "trials": trials}
 
 
 def binary_errors(n: int, R: int, gain: float, alpha: float, seed: int, trials: int) -> npt.NDArray[np.float64]:
@@ -133,7 +133,7 @@ def _quantile(errors: npt.NDArray[np.float64]) -> list[float]:
 
 
 def _plot(data: Data) -> Figure:
-    result = as_result(data["result"])
+    result = Result.from_dict(data["result"])
     groups = success.cells(result.rows, "kind")
     with house_style():
         figure = blank_figure(6.6, 3.2)

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, as_data
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
 from sims.run import run
 from sims.statistics.result import Result
@@ -53,7 +53,7 @@ def _compute(smoke: bool, seed: int) -> Data:
                 }
             )
     forms = [{"n": n, "dacunha": dacunha_failure(n, EPS / 2, C=1.0)} for n in range(1, last + 1)]
-    results = [as_data(run(question, delta=delta, trials=trials, seed=seed)) for question in questions]
+    results = [run(question, delta=delta, trials=trials, seed=seed).to_dict() for question in questions]
     return {"results": results, "bounds": bounds, "forms": forms}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from figures.recipe import Data, Recipe
 from figures.style import house_style, new_panels
 from sims.run import run
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,8 +19,6 @@ ALPHA = 0.5
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from theory.subset_sum import SubsetSum
-
     trials = 200 if smoke else 20_000
     steps = range(2, 7) if smoke else range(2, 19)  # eps = 10^(-step/3)
     rows = []

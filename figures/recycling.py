@@ -9,12 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_data, as_result
+from figures.recipe import recipe_of_result
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 from sims.commands.output import MAX_CURVES
 from sims.run import run
 from sims.statistics.result import Result
-from theory.recycling import count_R, interpolated_R
+from theory.recycling import Recycling, count_R, interpolated_R
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,20 +113,13 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    from theory.recycling import Recycling
-
+def _simulate(smoke: bool, seed: int) -> Result:
     last, trials = (4, 200) if smoke else (11, 200_000)
-    result = run([Recycling(eps=eps) for eps in (0.01, 0.001)], n=range(1, last + 1), trials=trials, seed=seed)
-    return {"result": as_data(result)}
+    return run([Recycling(eps=eps) for eps in (0.01, 0.001)], n=range(1, last + 1), trials=trials, seed=seed)
 
 
-def _plot(data: Data) -> Figure:
-    return plot(as_result(data["result"]), note=False)
-
-
-def _caption(data: Data) -> str:
-    params = data["result"]["params"]
+def _caption(result: Result) -> str:
+    params = result.params
     return (
         "Recycling: n slots take any of n uniform values, with repetition. Above: probability of a sum within eps of "
         f"alpha, exact simulation, {params['trials']:,} trials a point, bars 95 %, seed {params['seed']}, beside R "
@@ -136,7 +129,7 @@ def _caption(data: Data) -> str:
     )
 
 
-RECIPE = Recipe("recycling", 9, "Recycling against fresh draws", _compute, _plot, _caption)
+RECIPE = recipe_of_result("recycling", 9, "Recycling against fresh draws", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

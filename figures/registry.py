@@ -20,6 +20,7 @@ NAMES = (
     "similarity",
     "trade_off",
     "binary_weights",
+    "product_sum",
 )
 
 

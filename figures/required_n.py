@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style
 from sims.run import run
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,8 +42,6 @@ SHAPES = (
 
 
 def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
-    from theory.subset_sum import SubsetSum
-
     trials = 200 if smoke else 20_000
     rows = []
     for R in (1, 5):

@@ -9,10 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from figures import success
-from figures.recipe import Data, Recipe, as_data, as_result
+from figures.recipe import recipe_of_result
 from figures.style import save_figure
 from sims.run import run
 from sims.statistics.result import Result
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,30 +30,20 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    from theory.subset_sum import SubsetSum
-
-    result = run([SubsetSum(R=R, eps=0.01) for R in (1, 2, 5, 10)], trials=200 if smoke else 10**6, seed=seed)
-    return {"result": as_data(result)}
+def _simulate(smoke: bool, seed: int) -> Result:
+    return run([SubsetSum(R=R, eps=0.01) for R in (1, 2, 5, 10)], trials=200 if smoke else 10**6, seed=seed)
 
 
-def _caption(data: Data) -> str:
+def _caption(result: Result) -> str:
     return (
         "Probability that some choice of n re-sampled uniform values sums to within eps of alpha. Points: exact "
         "simulation; shaded: between the proved bounds 2.1 and 2.2; dashed: the prediction 2.4, a heuristic. "
-        + success.caption(as_result(data["result"]), "model")
+        + success.caption(result, "model")
         + "."
     )
 
 
-RECIPE = Recipe(
-    "subset_sum",
-    2,
-    "Random subset sums with re-sampling",
-    _compute,
-    lambda data: plot(as_result(data["result"]), note=False),
-    _caption,
-)
+RECIPE = recipe_of_result("subset_sum", 2, "Random subset sums with re-sampling", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def cells(rows: Iterable[Row], kind: str) -> dict[tuple[Any, ...], list[Row]]:
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["R"], row["eps"], row["alpha"], row[kind]), []).append(row)
+        groups.setdefault((row["R"], row["eps"], row["alpha"], row.get(kind)), []).append(row)
     if len(groups) > MAX_CURVES:
         raise ValueError(f"a picture holds up to {MAX_CURVES} settings of R, eps and alpha, got {len(groups)}")
     return {key: sorted(group, key=lambda row: row["n"]) for key, group in groups.items()}
@@ -48,7 +48,7 @@ def plot(result: Result, *, kind: str, prediction: str, xlabel: str, note: bool 
     ----------
     result : sims.statistics.result.Result
     kind : str
-        Column that names the model or the sampler.
+        Column that names the model or the sampler; empty if there is none.
     prediction : str
         Legend text of the dashed prediction.
     xlabel : str
@@ -95,8 +95,8 @@ def _legend_of_kinds(prediction: str) -> list[Any]:
 def caption(result: Result, kind: str) -> str:
     """What all cells of a result have in common, with the trials and the seed."""
     keys = list(cells(result.rows, kind))
-    names = ("R = {}", "eps = {:g}", "alpha = {}", f"{kind} {{}}")
-    common = [names[i].format(keys[0][i]) for i in range(4) if len({key[i] for key in keys}) == 1]
+    names = ("R = {}", "eps = {:g}", "alpha = {}", f"{kind} {{}}")[: 4 if kind else 3]
+    common = [name.format(keys[0][i]) for i, name in enumerate(names) if len({key[i] for key in keys}) == 1]
     trials = {row["trials"] for row in result.rows}
     count = f"{max(trials):,} trials a point" if len(trials) == 1 else f"up to {max(trials):,} trials a point"
     return ", ".join([*common, count, "bars 95 %", f"seed {result.params['seed']}"])

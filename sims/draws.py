@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from sims.solver.fixed_point import Integers, window
+from sims.solver.arguments import Integers
+from sims.solver.fixed_point import window
 from sims.solver.philox import GRID_BITS, TARGETS, VALUES, grid_draws
 
 

@@ -1,7 +1,7 @@
 """How many products of two weights does a subset sum of products need?
 
-``python -m sims.product_sum --eps 0.01`` simulates statement 4.7 for one weight: products of two weights, one for each of
-n neurons, must add up to within eps of alpha. Beside it the proved bounds, a prediction, and the n that 4.7 asks for.
+``python -m sims.product_sum --eps 0.01`` simulates statement 4.7 for one weight: products of two weights, one for each
+of n neurons, must add up to within eps of alpha. Beside it the proved bounds, a prediction, and the n that 4.7 asks for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.draws import draws, windows
 from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, half_sum_reach, seen_from, sums_cost
+from sims.solver.arguments import Integers
 from sims.solver.curve import GridCurve
-from sims.solver.fixed_point import Integers
 from sims.solver.philox import GRID_BITS, grid_draws
 from sims.statistics.trials import Counts
 from theory.product_sum import ProductSum

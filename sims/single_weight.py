@@ -20,8 +20,7 @@ from sims.draws import windows
 from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, seen_from
 from sims.solver.philox import GRID_BITS, TARGETS, first_within, uniforms
 from sims.statistics.trials import Counts
-from theory import single_weight as theory
-from theory.single_weight import SingleWeight
+from theory.single_weight import SingleWeight, nearest_distance_ppf
 
 _PIECE_DRAWS = 2**24
 _MAX_DRAWS = 2**33
@@ -68,16 +67,14 @@ class SingleWeightExperiment(GridExperiment[SingleWeight]):
         return draws_counter(question, sizes, seed)
 
     def bounds(self, question: SingleWeight, n: int) -> tuple[tuple[float, float], Row]:
-        R, eps = question.R, question.eps
-        exact = -math.expm1(theory.log_miss_prob_exact(n, R, eps=eps, alpha=question.alpha))
-        bound = math.nextafter(-math.expm1(theory.log_miss_prob_bound(n, R, eps=eps)), 0.0)
+        exact, bound = question.success_exact(n), question.success_lower(n)
         # a draw stands on a grid of 2^-52, so each hits its window with a probability off by at most 2^-52
-        grid = n * R * 2.0**-GRID_BITS if question.sampler == "draws" else 0.0
+        grid = n * question.R * 2.0**-GRID_BITS if question.sampler == "draws" else 0.0
         columns = {
             "exact": exact,
             "bound": bound,
             "lower_bound": bound,
-            "upper_bound": -math.expm1(n * R * math.log1p(-eps)) if eps < 1.0 else 1.0,
+            "upper_bound": question.success_upper(n),
             "prediction": exact,
         }
         return (max(0.0, exact - grid - 1e-12 * exact), min(1.0, exact + grid + 1e-12 * exact)), columns
@@ -119,10 +116,10 @@ def nearest_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> 
         u = 0.5 * (1.0 + uniforms(seed, first, trials, largest, stream=_NEAREST)) + 2.0 ** -(GRID_BITS + 2)
         if question.alpha == "uniform":
             alphas = uniforms(seed, first, trials, 1, stream=TARGETS)[:, 0]
-            rows = [theory.nearest_distance_ppf(u[t], question.R, alpha=float(alphas[t])) for t in range(trials)]
+            rows = [nearest_distance_ppf(u[t], question.R, alpha=float(alphas[t])) for t in range(trials)]
             distances = np.stack(rows)
         else:
-            distances = theory.nearest_distance_ppf(u, question.R, alpha=float(question.alpha))
+            distances = nearest_distance_ppf(u, question.R, alpha=float(question.alpha))
         within = distances <= question.eps
         return np.array([within[:, :n].any(axis=1).sum() for n in sizes], np.int64)
 

@@ -64,11 +64,15 @@ class Result:
         """The result that ``json.loads(result.to_json())`` holds."""
         return cls(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
 
-    def to_json(self) -> str:
-        """The whole result as JSON text; infinities and NaN become null."""
+    def to_dict(self) -> dict[str, Any]:
+        """The whole result as JSON has it; infinities and NaN become None."""
         parts = ("command", "params", "rows", "provenance", "summary")
-        content = {"schema": self.schema, **{name: getattr(self, name) for name in parts}}
-        return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
+        found: dict[str, Any] = _plain({"schema": self.schema, **{name: getattr(self, name) for name in parts}})
+        return found
+
+    def to_json(self) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
         """The rows as CSV text with a header; empty cells stand for null."""

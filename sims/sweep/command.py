@@ -80,7 +80,7 @@ class SweepFlags:
 
 def combined(config: type[Any]) -> type[Any]:
     """A command's flags together with those of a sweep."""
-    named = {"__doc__": config.__doc__, "__annotations__": {}, "examples": SweepFlags.examples}
+    named: dict[str, Any] = {"__doc__": config.__doc__, "__annotations__": {}, "examples": SweepFlags.examples}
     made = type(config.__name__ + "Sweep", (config, SweepFlags), named)
     return dataclass(frozen=True)(made)
 

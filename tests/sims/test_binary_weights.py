@@ -155,10 +155,8 @@ def test_rows_summary_and_verdicts(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.parametrize("alpha", ["0.5", "uniform"])
 def test_a_wrong_law_is_refuted(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, alpha: str) -> None:
-    import theory.binary_weights
-
-    honest = theory.binary_weights.success_prob_exact
-    monkeypatch.setattr(theory.binary_weights, "success_prob_exact", lambda n, R, **rest: honest(n + 1, R, **rest))
+    honest = BinaryWeights.success_exact
+    monkeypatch.setattr(BinaryWeights, "success_exact", lambda self, n: honest(self, n + 1))
     argv = ["--n", "8", "--eps", "0.05", "--alpha", alpha, "--trials", "20000", "--seed", "1", "--check"]
     assert run(capsys, *argv, code=1)["rows"][0]["verdict"] == "refuted"
 
@@ -211,9 +209,9 @@ def test_two_stages_count_units(capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--gain", "0"], "--gain must be best or in (0, 1e6], got 0"),
-        (["--gain", "nan"], "--gain must be best or in (0, 1e6], got nan"),
-        (["--gain", "-1"], "--gain must be best or in (0, 1e6], got -1"),
+        (["--gain", "0"], "gain must be best or in (0, 1e6], got gain=0"),
+        (["--gain", "nan"], "gain must be in (0, 1e6], got gain=nan"),
+        (["--gain", "-1"], "gain must be best or in (0, 1e6], got gain=-1"),
         (["--gain", "big"], "--gain takes a number, got 'big'"),
         (["--inner", "0"], "--inner must be an integer in [1, 4096], got 0"),
         (["--kind", "triple"], "--kind"),

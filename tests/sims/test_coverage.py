@@ -13,6 +13,7 @@ import sims.coverage as command
 from sims.coverage import CoverageCounter, ValueSets
 from tests import naive
 from tests.stats import assert_at_least, assert_at_most, assert_probability
+from theory.coverage import Coverage
 
 COLUMNS = (
     "n R eps low high method bits trials successes success ci_low ci_high lower_bound upper_bound prediction "
@@ -119,16 +120,14 @@ def test_grid_values_are_sandwiched_by_the_exact_ones() -> None:
 
 
 def test_bounds_allow_for_the_rounding_of_grid_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    import theory.coverage
-
     seen: dict[str, float] = {}
-    for name in ("success_prob_lower", "success_prob_upper", "success_prediction"):
-        monkeypatch.setattr(theory.coverage, name, lambda n, R, *, eps, low, high, name=name: seen.update({name: eps}))
+    for name in ("success_lower", "success_upper", "success_prediction"):
+        monkeypatch.setattr(Coverage, name, lambda self, n, name=name: seen.update({name: self.eps}))
     command._bounds(ValueSets(5, 1, -0.5, 0.5, 6, (0.125,), 0), 0.125)
     shift = 5 / 64
     assert seen == {
-        "success_prob_lower": 0.125 - shift,
-        "success_prob_upper": 0.125 + shift,
+        "success_lower": 0.125 - shift,
+        "success_upper": 0.125 + shift,
         "success_prediction": 0.125,
     }
     command._bounds(ValueSets(5, 1, -0.5, 0.5, None, (0.125,), 0), 0.125)
@@ -167,18 +166,16 @@ def test_an_exact_probability(capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize(
     ("name", "planted"),
-    [("success_prob_lower", lambda p: min(1.0, p + 0.3)), ("success_prob_upper", lambda p: 0.5 * p)],
+    [("success_lower", lambda p: min(1.0, p + 0.3)), ("success_upper", lambda p: 0.5 * p)],
 )
 def test_a_planted_wrong_bound_is_refuted(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str, planted: object, sequential: bool
 ) -> None:
-    import theory.coverage
-
-    honest = getattr(theory.coverage, name)
+    honest = getattr(Coverage, name)
     argv = ["--eps", "0.1", "--n", "3:12:3", "--trials", "2000", "--seed", "4", "--check"]
     argv += ["--until", "0.0005"] if sequential else []
     assert "refuted" not in {row["verdict"] for row in run(capsys, *argv)["rows"]}
-    monkeypatch.setattr(theory.coverage, name, lambda *args, **kwargs: planted(honest(*args, **kwargs)))
+    monkeypatch.setattr(Coverage, name, lambda self, n: planted(honest(self, n)))
     assert "refuted" in {row["verdict"] for row in run(capsys, *argv, code=1)["rows"]}
 
 

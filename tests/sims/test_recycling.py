@@ -149,17 +149,15 @@ def test_until_stops_early_and_is_judged_as_such(capsys: pytest.CaptureFixture) 
 
 @pytest.mark.parametrize(
     ("name", "planted"),
-    [("success_prob_lower", lambda p: min(1.0, 1.3 * p)), ("success_prob_upper", lambda p: 0.7 * p if p < 0.9 else p)],
+    [("success_lower", lambda p: min(1.0, 1.3 * p)), ("success_upper", lambda p: 0.7 * p if p < 0.9 else p)],
 )
 def test_a_planted_wrong_bound_is_refuted(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str, planted: object
 ) -> None:
-    import theory.recycling
-
-    honest = getattr(theory.recycling, name)
+    honest = getattr(Recycling, name)
     argv = ["--eps", "0.02", "--n", "2:4", "--trials", "3e4", "--seed", "4", "--check", "--R", "1"]
     assert {row["verdict"] for row in run(capsys, *argv)["rows"]} == {"consistent"}
-    monkeypatch.setattr(theory.recycling, name, lambda *args, **kwargs: planted(honest(*args, **kwargs)))
+    monkeypatch.setattr(Recycling, name, lambda self, n: planted(honest(self, n)))
     content = run(capsys, *argv, code=1)
     assert "refuted" in {row["verdict"] for row in content["rows"]}
 

@@ -163,8 +163,6 @@ def test_sequential_verdicts_use_the_anytime_test(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A band that the fixed-sample test excludes at its level, but the anytime test does not."""
-    import theory.subset_sum
-
     base = ["--R", "1", "--eps", "0.1", "--n", "3", "--seed", "8"]
     (row,) = run(capsys, *base, "--until", "0.05", "--trials", "5000")["rows"]
     edge = next(
@@ -172,8 +170,8 @@ def test_sequential_verdicts_use_the_anytime_test(
         if band_p_value(row["successes"], row["trials"], p, 1.0) < 1e-6
     )  # fmt: skip
     assert band_p_value_anytime(row["successes"], row["trials"], edge, 1.0) > 1e-6
-    monkeypatch.setattr(theory.subset_sum, "success_prob_lower", lambda *args, **kwargs: float(edge))
-    monkeypatch.setattr(theory.subset_sum, "success_prob_upper", lambda *args, **kwargs: 1.0)
+    monkeypatch.setattr(SubsetSum, "success_lower", lambda self, n: float(edge))
+    monkeypatch.setattr(SubsetSum, "success_upper", lambda self, n: 1.0)
     (fixed,) = run(capsys, *base, "--trials", str(row["trials"]))["rows"]
     (anytime,) = run(capsys, *base, "--until", "0.05", "--trials", "5000")["rows"]
     assert (fixed["verdict"], anytime["verdict"]) == ("refuted", "consistent")
@@ -182,18 +180,16 @@ def test_sequential_verdicts_use_the_anytime_test(
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize(
     ("name", "planted"),
-    [("success_prob_lower", lambda p: min(1.0, 1.3 * p)), ("success_prob_upper", lambda p: 0.7 * p)],
+    [("success_lower", lambda p: min(1.0, 1.3 * p)), ("success_upper", lambda p: 0.7 * p)],
 )
 def test_a_planted_wrong_bound_is_refuted(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str, planted: object, sequential: bool
 ) -> None:
-    import theory.subset_sum
-
-    honest = getattr(theory.subset_sum, name)
+    honest = getattr(SubsetSum, name)
     argv = ["--R", "1", "--eps", "0.05", "--n", "2:5", "--trials", "3e4", "--seed", "4", "--check"]
     argv += ["--until", "0.0005"] if sequential else []
     assert {row["verdict"] for row in run(capsys, *argv)["rows"]} == {"consistent"}
-    monkeypatch.setattr(theory.subset_sum, name, lambda *args, **kwargs: planted(honest(*args, **kwargs)))
+    monkeypatch.setattr(SubsetSum, name, lambda self, n: planted(honest(self, n)))
     content = run(capsys, *argv, code=1)
     assert "refuted" in {row["verdict"] for row in content["rows"]}
 

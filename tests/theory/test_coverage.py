@@ -16,6 +16,7 @@ from theory.coverage import (
     DRIFT_CONJECTURED,
     DRIFT_MIDPOINT,
     DRIFT_PROVED,
+    Coverage,
     check_certificate,
     coverage_failure_bound,
     dacunha_failure,
@@ -246,19 +247,21 @@ def test_tail_bounds_the_simulated_process(n: int, R: int) -> None:
 
 
 def test_required_n_is_the_first_that_does_and_covers_in_simulation() -> None:
-    from sims.coverage import CoverageCounter, Setting
+    from sims.coverage import EXPERIMENT
 
     for R, low, high in ((1, -0.5, 0.5), (3, -1.0, 1.0)):
         n = required_n(0.3, 0.2, R=R, low=low, high=high)
         assert coverage_failure_bound(n, R, eps=0.3, low=low, high=high) <= 0.2
         assert coverage_failure_bound(n - 1, R, eps=0.3, low=low, high=high) > 0.2
-        few = {1: 22, 3: 9}[R]
+        few, question = {1: 22, 3: 9}[R], Coverage(R=R, eps=0.3, low=low, high=high)
         trials = 400
         for size in (min(n, few), few - 3):
-            (covered,) = CoverageCounter(Setting(size, R, low, high, None), (0.3,), seed=1)(0, trials).tolist()
+            (covered,) = EXPERIMENT.counter(Coverage(R=R, eps=0.3, low=low, high=high), [size], seed=1)(
+                0, trials
+            ).tolist()
             bound = coverage_failure_bound(size, R, eps=0.3, low=low, high=high)
             assert_at_most(trials - covered, trials, min(1.0, bound))
-        (short,) = CoverageCounter(Setting(1, R, low, high, None), (0.3,), seed=1)(0, trials).tolist()
+        (short,) = EXPERIMENT.counter(question, [1], seed=1)(0, trials).tolist()
         with pytest.raises(AssertionError):  # the control: one variable is not enough
             assert_at_least(short, trials, 0.8)
 
@@ -305,11 +308,11 @@ def test_union_bound_adds_up_targets() -> None:
 
 @pytest.mark.parametrize(("n", "R", "eps"), [(5, 1, 0.1), (9, 1, 0.1), (4, 5, 0.1), (3, 2, 0.3)])
 def test_bounds_bracket_the_simulated_probability(n: int, R: int, eps: float) -> None:
-    from sims.coverage import CoverageCounter, Setting
+    from sims.coverage import EXPERIMENT
 
     trials = 3000
     for low, high in ((-0.5, 0.5), (-1.0, 1.0), (0.2, 0.9)):
-        (covered,) = CoverageCounter(Setting(n, R, low, high, None), (eps,), seed=3)(0, trials).tolist()
+        (covered,) = EXPERIMENT.counter(Coverage(R=R, eps=eps, low=low, high=high), [n], seed=3)(0, trials).tolist()
         lower = success_prob_lower(n, R, eps=eps, low=low, high=high)
         upper = success_prob_upper(n, R, eps=eps, low=low, high=high)
         assert 0.0 <= lower <= upper <= 1.0

@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 from tests import naive_theory as naive
 from theory import subset_sum as ss
 from theory.single_weight import hit_prob
-from theory.subset_sum import second_moment_bounds as bounds
+from theory.subset_sum import blocks as bounds
 from theory.subset_sum.second_moment import normalised_moments, overlap_table, pair_table, success_lower
 
 EPS = st.floats(-12.0, 0.0).map(lambda x: 10.0**x)

@@ -22,8 +22,10 @@ from theory.binary_weights.bounds import (
     success_prob_all_exact,
     success_prob_exact,
 )
+from theory.binary_weights.question import BinaryWeights
 
 __all__ = [
+    "BinaryWeights",
     "best_gain",
     "best_gain_for",
     "biprop_gain",
@@ -45,4 +47,3 @@ __all__ = [
     "success_prob_all_exact",
     "success_prob_exact",
 ]
-from theory.stub import BinaryWeights

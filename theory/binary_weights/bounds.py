@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from theory.binary_weights.case import Gain, Target, gain_of, sign_count, signs_needed, target_of
+from theory.binary_weights.case import Target, gain_of, sign_count, signs_needed, target_of
 from theory.binary_weights.depth import necessary_width_deep, required_width_deep
 from theory.binary_weights.error import best_gain_for, error_mean_exact, error_quantile_exact, guaranteed_error_exact
 from theory.binary_weights.gain import (
@@ -23,6 +23,7 @@ from theory.binary_weights.gain import (
     necessary_n_shared_gain,
 )
 from theory.binary_weights.law import at_least, fewer, joint_tail
+from theory.binary_weights.parameters import Gain
 from theory.binary_weights.required import required_n
 from theory.binary_weights.uniform import mean_covered
 from theory.numerics import check

@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 from typing import Literal
 
+from theory.binary_weights.parameters import Gain
 from theory.numerics import check
 
-Gain = float | Literal["best"]
 Target = float | Literal["uniform", "worst"]
 
 MAX_SIGNS = 10**15

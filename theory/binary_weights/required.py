@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from theory.binary_weights.case import MAX_SIGNS, Gain, Target, covered_line, gain_of, signs_needed, target_of
+from theory.binary_weights.case import MAX_SIGNS, Target, covered_line, gain_of, signs_needed, target_of
 from theory.binary_weights.law import misses_at_most
+from theory.binary_weights.parameters import Gain
 from theory.binary_weights.uniform import mean_covered
 from theory.numerics import check
 from theory.numerics.invert import smallest_n

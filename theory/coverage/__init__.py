@@ -21,12 +21,14 @@ from theory.coverage.bounds import (
     success_prob_upper,
     union_failure_bound,
 )
+from theory.coverage.question import Coverage
 
 __all__ = [
     "CERTIFICATE",
     "DRIFT_CONJECTURED",
     "DRIFT_MIDPOINT",
     "DRIFT_PROVED",
+    "Coverage",
     "check_certificate",
     "coverage_failure_bound",
     "dacunha_failure",
@@ -43,4 +45,3 @@ __all__ = [
     "success_prob_upper",
     "union_failure_bound",
 ]
-from theory.stub import Coverage

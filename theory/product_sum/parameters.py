@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from theory.numerics import check
+from theory.question import OneTarget, Target
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProductSumParameters:
+class ProductSumParameters(OneTarget):
     """Subset sums of products: do some of n neurons, each a product of two weights, add up to a target weight?
 
     Neuron i has R draws of a weight b_i and R draws of a weight a_i, all i.i.d. U[-1, 1]. It keeps the draw of b_i with
@@ -29,9 +28,4 @@ class ProductSumParameters:
 
     R: int = 1
     eps: float = 0.01
-    alpha: float | Literal["uniform"] = 0.5
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "R", check.draw_count("R", self.R))
-        object.__setattr__(self, "eps", check.accuracy("eps", self.eps))
-        object.__setattr__(self, "alpha", check.target_or_uniform("alpha", self.alpha))
+    alpha: Target = 0.5

@@ -19,8 +19,10 @@ from theory.recycling.bounds import (
     success_prob_pairs,
     success_prob_upper,
 )
+from theory.recycling.question import Recycling
 
 __all__ = [
+    "Recycling",
     "certain_failure",
     "count_R",
     "effective_R",
@@ -39,4 +41,3 @@ __all__ = [
     "success_prob_pairs",
     "success_prob_upper",
 ]
-from theory.stub import Recycling

@@ -18,11 +18,14 @@ from theory.numerics import check
 from theory.numerics.invert import smallest_n
 from theory.numerics.irwin_hall import UNIT
 from theory.numerics.logspace import exp_up
+from theory.numerics.rounding import lowered
+from theory.question import Target
 from theory.recycling.moments import MAX_N, MAX_PAIRS, expected_good, pairs_good
+from theory.recycling.parameters import RecyclingParameters
 from theory.recycling.prediction import failure_prediction, predicted_n, success_prediction
 from theory.recycling.tail import certain_failure
 from theory.recycling.worth import count_R, effective_R, expected_R, gain_left, interpolated_R, multiset_count
-from theory.subset_sum.case import Case, Target, case_of, lowered
+from theory.subset_sum.parameters import certified
 
 __all__ = [
     "certain_failure",
@@ -86,11 +89,11 @@ def success_prob_upper(n: int, *, eps: float, alpha: Target) -> float:
     0.46875
     """
     n = check.natural("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if case.certain:
         return 1.0
     if n <= MAX_N:
-        total = expected_good(n, alpha=case.alpha, eps=case.eps, uniform=case.uniform)
+        total = expected_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform)
     else:
         total = Fraction(case.eps) * math.comb(2 * min(n, _MAX_COUNTED), min(n, _MAX_COUNTED))
     total += Fraction(case.eps) if case.uniform and n <= MAX_N else 0
@@ -132,7 +135,7 @@ def necessary_n(eps: float, delta: float, *, alpha: Target) -> int:
     (6, 21)
     """
     delta = check.open_probability("delta", delta)
-    case_of(1, eps, alpha, "choice")
+    certified(RecyclingParameters(eps=eps, alpha=alpha))
     wanted = math.nextafter(1.0 - delta, 0.0)
     n = smallest_n(lambda n: -success_prob_upper(n, eps=eps, alpha=alpha), -wanted)
     # 1-delta as a float says nothing of a tiny delta: the certain failures are compared with delta itself
@@ -143,13 +146,13 @@ def necessary_n(eps: float, delta: float, *, alpha: Target) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _pairs_bound(n: int, case: Case) -> Fraction:
+def _pairs_bound(n: int, case: RecyclingParameters) -> Fraction:
     """Bound 6.2 for n <= MAX_PAIRS, exact; nondecreasing in n."""
     if n == 0:
         return Fraction(case.eps) if case.uniform else Fraction(0)
-    first = expected_good(n, alpha=case.alpha, eps=case.eps, uniform=case.uniform)
+    first = expected_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform)
     first += Fraction(case.eps) if case.uniform else 0
-    second = pairs_good(n, alpha=case.alpha, eps=case.eps, uniform=case.uniform)
+    second = pairs_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform)
     best = _pairs_bound(n - 1, case)
     around = int(2 * second / first)
     for r in range(max(1, around - 1), around + 3):
@@ -190,7 +193,7 @@ def success_prob_pairs(n: int, *, eps: float, alpha: Target) -> float:
     (0.106, 0.114)
     """
     n = check.natural("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if n > MAX_PAIRS:
         raise ValueError(f"n must be at most {MAX_PAIRS}, got n={n}")
     if case.certain:
@@ -206,9 +209,9 @@ def _below(exact: Fraction) -> float:
 
 
 @lru_cache(maxsize=65536)
-def _log_failure(n: int, case: Case) -> float:
+def _log_failure(n: int, case: RecyclingParameters) -> float:
     """Upper bound on log P(failure), n <= 64, not yet corrected for rounding; nonincreasing in n."""
-    target: Target = "uniform" if case.uniform else case.alpha
+    target: Target = "uniform" if case.uniform else case.size
     best = subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=target)
     if n <= MAX_PAIRS and not case.certain:
         best = min(best, math.log1p(-_below(_pairs_bound(n, case))))
@@ -252,7 +255,7 @@ def log_failure_prob_bound(n: int, *, eps: float, alpha: Target) -> float:
     -inf
     """
     n = check.natural("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     best = _log_failure(min(n, MAX_N), case)
     if n > MAX_N:
         best = min(best, subset_sum.log_failure_prob_bound(n, 1, eps=eps, alpha=alpha))
@@ -369,7 +372,7 @@ def required_n(eps: float, delta: float, *, alpha: Target) -> int:
     (6, 20)
     """
     delta = check.open_probability("delta", delta)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     wanted = lowered(math.log(delta))
     if case.uniform and log_failure_prob_bound(MAX_N, eps=eps, alpha=alpha) > wanted:
         raise ValueError(f'delta must be reached by n <= {MAX_N} when alpha="uniform", got delta={delta}')

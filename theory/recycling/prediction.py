@@ -15,9 +15,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from theory.numerics import check
+from theory.question import Target
 from theory.recycling.moments import expected_good
+from theory.recycling.parameters import RecyclingParameters
 from theory.recycling.tail import certain_failure
-from theory.subset_sum.case import Target, case_of
+from theory.subset_sum.parameters import certified
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,14 +126,14 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
     0.08
     """
     n = check.natural("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if n > _LARGEST_N:
         raise ValueError(f"n must be at most {_LARGEST_N}, got n={n}")
     if case.certain:
         return 0.0
     if n == 0:
         return 1.0 - case.eps if case.uniform else 1.0
-    return _predict(n, case.eps, case.alpha, case.uniform)
+    return _predict(n, case.eps, case.size, case.uniform)
 
 
 def success_prediction(n: int, *, eps: float, alpha: Target) -> float:

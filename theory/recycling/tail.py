@@ -5,7 +5,9 @@ from __future__ import annotations
 from theory.numerics import check
 from theory.numerics.irwin_hall import UNIT
 from theory.numerics.logspace import SMALLEST_NORMAL
-from theory.subset_sum.case import Target, case_of
+from theory.question import Target
+from theory.recycling.parameters import RecyclingParameters
+from theory.subset_sum.parameters import certified
 
 
 def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
@@ -44,7 +46,7 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
     (0.99, True)
     """
     n = check.natural("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if case.certain:
         return 0.0
     if n == 0:
@@ -58,8 +60,8 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
         total += 2.0 / (n + 1) * max(0.0, 0.5 - case.eps) ** (n + 1)
         slack = 2.0 * n * (8 * n + 32) * UNIT * low ** (n + 1)  # the subtraction may cancel
         return _lowered(total - slack)
-    below = (1.0 + (case.alpha - case.eps) / n) / 2.0
-    above = max(0.0, (1.0 - case.alpha - case.eps) / 2.0)
+    below = (1.0 + (case.size - case.eps) / n) / 2.0
+    above = max(0.0, (1.0 - case.size - case.eps) / 2.0)
     return _lowered((below**n + above**n) * (1.0 - (8 * n + 32) * UNIT))
 
 

@@ -12,9 +12,11 @@ from itertools import pairwise
 
 from theory.numerics import check
 from theory.numerics.irwin_hall import hit_table
+from theory.question import Target
 from theory.recycling.moments import MAX_N, expected_good
+from theory.recycling.parameters import RecyclingParameters
 from theory.recycling.prediction import log_count, target_nodes
-from theory.subset_sum.case import Target, case_of
+from theory.subset_sum.parameters import certified
 from theory.subset_sum.prediction import _annealed
 
 _MOST_SLOTS = 10**15
@@ -121,12 +123,12 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
     if not 0.0 <= success <= 1.0:
         raise ValueError(f"success must be in [0, 1], got success={success}")
     n = check.positive_int("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if case.certain or not 0.0 < success < 1.0:
         return None
 
     def predicted(log_options: float) -> float:
-        nodes = zip(*target_nodes(case.eps, case.uniform, case.alpha), strict=True)
+        nodes = zip(*target_nodes(case.eps, case.uniform, case.size), strict=True)
         R = math.expm1(log_options)
         hit = sum(weight * _annealed.__wrapped__(n, R, case.eps, target)[0] for target, weight in nodes)
         return hit + (case.eps if case.uniform else 0.0)
@@ -175,11 +177,11 @@ def expected_R(n: int, *, eps: float, alpha: Target) -> float:
     (1.0, 1.76)
     """
     n = check.positive_int("n", n)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(RecyclingParameters(eps=eps, alpha=alpha))
     if n > MAX_N:
         raise ValueError(f"n must be at most {MAX_N}, got n={n}")
-    wanted = float(expected_good(n, alpha=case.alpha, eps=case.eps, uniform=case.uniform))
-    hits = hit_table(n + 1, alpha=case.alpha, eps=case.eps)
+    wanted = float(expected_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform))
+    hits = hit_table(n + 1, alpha=case.size, eps=case.eps)
     low, high = 0.0, 4.0
     while _expected_choice(n, high, hits, case.uniform) < wanted:
         high *= 2.0

@@ -12,8 +12,10 @@ from theory.single_weight.bounds import (
     required_n,
     required_n_exact,
 )
+from theory.single_weight.question import SingleWeight
 
 __all__ = [
+    "SingleWeight",
     "hit_prob",
     "log_miss_prob_bound",
     "log_miss_prob_exact",
@@ -25,4 +27,3 @@ __all__ = [
     "required_n",
     "required_n_exact",
 ]
-from theory.stub import SingleWeight

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Literal
 
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, log1mexp, logsumexp
+from theory.question import Target
 from theory.single_weight.nearest import nearest_distance_cdf, nearest_distance_ppf, nearest_draw
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 _MOST = 2**60
 
 
-def hit_prob(alpha: float | Literal["uniform"], eps: float) -> float:
+def hit_prob(alpha: Target, eps: float) -> float:
     """Probability that one U[-1, 1] draw lies within eps of alpha.
 
     Parameters
@@ -68,7 +68,7 @@ def hit_prob(alpha: float | Literal["uniform"], eps: float) -> float:
     return 0.5 * (eps + min(eps, 1.0 - abs(alpha)))
 
 
-def log_miss_prob_exact(n: int, R: int, *, eps: float, alpha: float | Literal["uniform"]) -> float:
+def log_miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:
     """Logarithm of `miss_prob_exact`, which never underflows.
 
     Parameters
@@ -117,7 +117,7 @@ def _log_miss_uniform(draws: int, eps: float) -> float:
     return min(0.0, logsumexp([power * math.log1p(-eps), edge + log1mexp(ratio)]))
 
 
-def miss_prob_exact(n: int, R: int, *, eps: float, alpha: float | Literal["uniform"]) -> float:
+def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:
     """Probability that none of the n R draws lies within eps of alpha.
 
     Parameters
@@ -258,7 +258,7 @@ def required_n(eps: float, delta: float, *, R: int) -> int:
     return max(1, math.ceil(2 * Fraction(log_inverse) / (Fraction(eps) * R)))
 
 
-def required_n_exact(eps: float, delta: float, *, R: int, alpha: float | Literal["uniform"]) -> int:
+def required_n_exact(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     """Fewest candidates with miss probability (1.1, exact) at most delta.
 
     Parameters

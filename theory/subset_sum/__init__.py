@@ -1,6 +1,6 @@
 """Random subset sum with re-sampling: how probable is a sum within eps of a target alpha?"""
 
-from theory.subset_sum.second_moment_bounds import (
+from theory.subset_sum.blocks import (
     MAX_BLOCK,
     RequiredN,
     failure_prediction,
@@ -22,10 +22,12 @@ from theory.subset_sum.second_moment_bounds import (
     sum_hit_prob,
     threshold_n,
 )
+from theory.subset_sum.question import SubsetSum
 
 __all__ = [
     "MAX_BLOCK",
     "RequiredN",
+    "SubsetSum",
     "failure_prediction",
     "failure_prob_bound",
     "log_failure_prob_bound",
@@ -45,4 +47,3 @@ __all__ = [
     "sum_hit_prob",
     "threshold_n",
 ]
-from theory.stub import SubsetSum

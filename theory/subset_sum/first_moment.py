@@ -13,7 +13,9 @@ from theory.numerics import check
 from theory.numerics.invert import smallest_n
 from theory.numerics.irwin_hall import UNIT, hit_table, window_error
 from theory.numerics.logspace import any_of
-from theory.subset_sum.case import Case, Target, case_of, lowered, raised
+from theory.numerics.rounding import lowered, raised
+from theory.question import Target
+from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
 
 _MAX_SUMMANDS = 4096
 
@@ -51,13 +53,13 @@ def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
     True
     """
     k = check.natural("k", k)
-    case = case_of(1, eps, alpha, "choice")
+    case = certified(SubsetSumParameters(eps=eps, alpha=alpha))
     if k > _MAX_SUMMANDS:
         raise ValueError(f"k must be at most {_MAX_SUMMANDS}, got k={k}")
     if k == 0 and not case.uniform:
         return (1.0, 1.0) if case.certain else (0.0, 0.0)
     order = k + case.uniform  # S_k - A has the law of S_{k+1}
-    p, error = hit_table(order, alpha=case.alpha, eps=case.eps)[order], window_error(order) + 2 * UNIT
+    p, error = hit_table(order, alpha=case.size, eps=case.eps)[order], window_error(order) + 2 * UNIT
     return p * (1.0 - error), min(1.0, p * (1.0 + error))
 
 
@@ -99,7 +101,7 @@ def log_sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float
 
 
 @lru_cache(maxsize=4096)
-def _expected_good_sums(n: int, case: Case) -> Fraction:
+def _expected_good_sums(n: int, case: SubsetSumParameters) -> Fraction:
     """Expected number of good sums, p_k rounded up and summed exactly, at most 1; an upper bound on P(success)."""
     if case.certain:
         return Fraction(1)
@@ -108,15 +110,15 @@ def _expected_good_sums(n: int, case: Case) -> Fraction:
     for k in range(n + 1):
         order = k + case.uniform
         if order > 0:
-            p = hit_table(order, alpha=case.alpha, eps=case.eps)[order]
+            p = hit_table(order, alpha=case.size, eps=case.eps)[order]
             total += weight * Fraction(p) * (1 + Fraction(window_error(order)))
         if total >= 1:
             return Fraction(1)
-        weight = weight * (n - k) * case.R // (k + 1)
+        weight = weight * (n - k) * case.options // (k + 1)
     return total
 
 
-def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: str = "choice") -> float:
+def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Proved upper bound on the success probability: the expected number of good sums, at most 1.
 
     Parameters
@@ -150,7 +152,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: str 
     >>> round(success_prob_upper(2, 1, eps=0.01, alpha=0.5), 9)  # 2 * 0.01 + 0.0075
     0.0275
     """
-    case = case_of(R, eps, alpha, model)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     total = _expected_good_sums(check.natural("n", n), case)
     if total == 0:
         return 0.0
@@ -158,7 +160,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: str 
     return min(1.0, any_of(one, case.vectors) * (1.0 + 8 * UNIT)) if case.vectors > 1 else one
 
 
-def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: str = "choice") -> float:
+def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Logarithm of `success_prob_upper`, rounded up.
 
     Parameters
@@ -195,7 +197,7 @@ def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: 
     return min(0.0, raised(math.log(upper))) if upper > 0.0 else -math.inf
 
 
-def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: str = "choice") -> int:
+def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables that the first-moment bound 2.1 does not exclude.
 
     Parameters
@@ -231,12 +233,12 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: str =
     (8, 3)
     """
     delta = check.open_probability("delta", delta)
-    case_of(R, eps, alpha, model)
+    certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     wanted = math.nextafter(1.0 - delta, 0.0)
     return smallest_n(lambda n: -success_prob_upper(n, R, eps=eps, alpha=alpha, model=model), -wanted)
 
 
-def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, model: str = "choice") -> int:
+def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables by the closed form: the least n >= log((1-delta)/eps)/log(R+1).
 
     Parameters

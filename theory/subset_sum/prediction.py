@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from theory.numerics import check
 from theory.numerics.logspace import any_of
+from theory.question import Target
+from theory.subset_sum.parameters import Model, SubsetSumParameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,14 +54,12 @@ def _annealed(n: int, R: int, eps: float, alpha: float) -> tuple[float, float]:
     return min(1.0, float(weights @ -np.expm1(-rate))), min(1.0, float(weights @ np.exp(-rate)))
 
 
-def _predict(n: int, R: int, eps: float, alpha: Any, model: str) -> tuple[float, float]:
+def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[float, float]:
     """Predicted probabilities of success and of failure, each with full relative accuracy."""
     n = check.natural("n", n)
-    R = check.draw_count("R", R)
-    eps = check.accuracy("eps", eps)
-    target = check.target_or_uniform("alpha", alpha)
-    copies, draws = (R, 1) if check.sampling_model("model", model) == "vector" else (1, R)
-    if target == "uniform":
+    asked = SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model)
+    eps, copies, draws = asked.eps, asked.vectors, asked.options
+    if asked.uniform:
         if n == 0 or eps == 1.0:
             return eps, 1.0 - eps
         import numpy as np
@@ -70,17 +70,15 @@ def _predict(n: int, R: int, eps: float, alpha: Any, model: str) -> tuple[float,
         hits, misses = np.array([[any_of(p, copies), q**copies] for p, q in pairs]).T
         share = 0.5 * (1.0 - eps) * weights
         return min(1.0, eps + float(share @ hits)), float(share @ misses)
-    if abs(target) <= eps:
+    if asked.certain:
         return 1.0, 0.0
     if n == 0:
         return 0.0, 1.0
-    p, q = _annealed(n, draws, eps, abs(target))
+    p, q = _annealed(n, draws, eps, asked.size)
     return any_of(p, copies), q**copies
 
 
-def failure_prediction(
-    n: int, R: int, *, eps: float, alpha: float | Literal["uniform"], model: str = "choice"
-) -> float:
+def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that no sum lies within eps of alpha (heuristic, annealed).
 
     Parameters
@@ -116,9 +114,7 @@ def failure_prediction(
     return _predict(n, R, eps, alpha, model)[1]
 
 
-def success_prediction(
-    n: int, R: int, *, eps: float, alpha: float | Literal["uniform"], model: str = "choice"
-) -> float:
+def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that some sum lies within eps of alpha (heuristic, annealed).
 
     Parameters
@@ -241,7 +237,7 @@ def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
     return means.sum(axis=1), variances.sum(axis=1)
 
 
-def predicted_n(eps: float, delta: float, *, R: int, alpha: float | Literal["uniform"], model: str = "choice") -> int:
+def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
     Parameters

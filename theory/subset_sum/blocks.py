@@ -9,14 +9,15 @@ over. Statements 2.1 to 2.5; proofs in theory/PROOFS.md. The predictions at the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 from theory.numerics import check
 from theory.numerics.irwin_hall import UNIT
 from theory.numerics.logspace import any_of, exp_up
-from theory.subset_sum.case import Case, Target, case_of, raised
+from theory.numerics.rounding import raised
+from theory.question import Target
 from theory.subset_sum.first_moment import (
     log_success_prob_upper,
     log_sum_hit_prob,
@@ -25,6 +26,7 @@ from theory.subset_sum.first_moment import (
     success_prob_upper,
     sum_hit_prob,
 )
+from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
 from theory.subset_sum.prediction import (
     failure_prediction,
     mean_and_variance,
@@ -67,20 +69,20 @@ MAX_BLOCK = 64
 
 
 @lru_cache(maxsize=65536)
-def _second_moment(n: int, case: Case, combine: bool) -> float:
+def _second_moment(n: int, case: SubsetSumParameters, combine: bool) -> float:
     """Bound 2.2 for n <= MAX_BLOCK; case.vectors > 1 only for a uniform target."""
     if case.certain:
         return 1.0
     if n == 0:
         return case.eps if case.uniform else 0.0
     moments, error = normalised_moments(
-        n, case.R, eps=case.eps, alpha=case.alpha, uniform=case.uniform, vectors=case.vectors
+        n, case.options, eps=case.eps, alpha=case.size, uniform=case.uniform, vectors=case.vectors
     )
     return success_lower(moments, error, combine=combine)
 
 
 def success_prob_second_moment(
-    n: int, R: int, *, eps: float, alpha: Target, model: str = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
 ) -> float:
     """Proved lower bound on the success probability: the second-moment bound 2.2 itself.
 
@@ -119,12 +121,12 @@ def success_prob_second_moment(
     0.28
     """
     n = check.natural("n", n)
-    case = case_of(R, eps, alpha, model)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     if n > MAX_BLOCK:
         raise ValueError(f"n must be at most {MAX_BLOCK}, got n={n}")
     if case.uniform or case.vectors == 1:
         return _second_moment(n, case, combine)
-    single = _second_moment(n, replace(case, vectors=1), combine)
+    single = _second_moment(n, case.one_vector(), combine)
     return max(single, any_of(single, case.vectors) * (1.0 - 8 * UNIT))
 
 
@@ -132,14 +134,14 @@ def success_prob_second_moment(
 
 
 @lru_cache(maxsize=65536)
-def _log_failure(n: int, case: Case, combine: bool) -> float:
+def _log_failure(n: int, case: SubsetSumParameters, combine: bool) -> float:
     """Upper bound on log P(failure), n <= MAX_BLOCK, one vector or any uniform target; nonincreasing in n."""
     best = math.log1p(-_second_moment(n, case, combine)) if not case.certain else -math.inf
     if n > 0:
         best = min(best, _log_failure(n - 1, case, combine))
     if case.uniform:
         if case.vectors > 1:
-            best = min(best, _log_failure(n, replace(case, vectors=1), combine))
+            best = min(best, _log_failure(n, case.one_vector(), combine))
         return best  # blocks share the target: their failures need not multiply
     for m in range(1, n // 2 + 1):
         best = min(best, _log_failure(m, case, combine) + _log_failure(n - m, case, combine))
@@ -147,7 +149,7 @@ def _log_failure(n: int, case: Case, combine: bool) -> float:
 
 
 def log_failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: str = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
 ) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
@@ -184,10 +186,10 @@ def log_failure_prob_bound(
     -599
     """
     n = check.natural("n", n)
-    case = case_of(R, eps, alpha, model)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     copies = 1
     if not case.uniform:
-        case, copies = replace(case, vectors=1), case.vectors
+        case, copies = case.one_vector(), case.vectors
     if n <= MAX_BLOCK or case.uniform:
         best = _log_failure(min(n, MAX_BLOCK), case, combine)
     else:
@@ -199,7 +201,7 @@ def log_failure_prob_bound(
 
 
 def failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: str = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
 ) -> float:
     """Proved upper bound on the probability that no sum lies within eps of alpha.
 
@@ -243,7 +245,7 @@ def failure_prob_bound(
 
 
 def success_prob_lower(
-    n: int, R: int, *, eps: float, alpha: Target, model: str = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
 ) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
@@ -307,7 +309,7 @@ class RequiredN:
     block_success: float
 
 
-def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: str = "choice") -> RequiredN:
+def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> RequiredN:
     """Variables that suffice for failure probability delta: n = m ceil(log(1/delta) / -log(1-c(m))) at the best m.
 
     Parameters
@@ -343,7 +345,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: str = 
     (22, 6)
     """
     delta = check.open_probability("delta", delta)
-    case = case_of(R, eps, alpha, model)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     if case.certain:
         return RequiredN(0, 0, 0, 1.0)
     if case.uniform:
@@ -352,7 +354,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: str = 
                 return RequiredN(n, n, 1, success_prob_lower(n, R, eps=eps, alpha=alpha, model=model))
         raise ValueError(f'delta must be reached by n <= {MAX_BLOCK} when alpha="uniform", got delta={delta}')
     wanted = Fraction(raised(-math.log(delta)))
-    single, best = replace(case, vectors=1), None
+    single, best = case.one_vector(), None
     for m in range(1, MAX_BLOCK + 1):
         if best is not None and m >= best.n:
             break

@@ -1,0 +1,37 @@
+"""Coverage as a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theory.coverage import bounds, prediction, targets
+from theory.coverage.parameters import CoverageParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage(CoverageParameters):
+    __doc__ = CoverageParameters.__doc__
+
+    def required_n(self, delta: float) -> int:
+        """Variables that suffice (3.3); raises ValueError for eps below 1e-9."""
+        return bounds.required_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
+
+    def necessary_n(self, delta: float) -> int:
+        """Variables without which success is impossible (3.5)."""
+        return targets.necessary_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
+
+    def predicted_n(self, delta: float) -> int:
+        """The first n whose predicted success is at least 1 - delta (3.6, heuristic)."""
+        return prediction.predicted_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
+
+    def success_lower(self, n: int) -> float:
+        """Proved lower bound (3.3, 3.5), rounded down; raises ValueError for eps below 1e-9."""
+        return bounds.success_prob_lower(n, self.R, eps=self.eps, low=self.low, high=self.high)
+
+    def success_upper(self, n: int) -> float:
+        """Proved upper bound (3.5), rounded up."""
+        return targets.success_prob_upper(n, self.R, eps=self.eps, low=self.low, high=self.high)
+
+    def success_prediction(self, n: int) -> float:
+        """Prediction (3.6, heuristic)."""
+        return prediction.success_prediction(n, self.R, eps=self.eps, low=self.low, high=self.high)

@@ -1,0 +1,44 @@
+"""The parameters of the main theorem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from theory.network.layers import Domain, check_domain, check_widths
+from theory.question import Parameters
+
+Statement = Literal["ours", "recalled", "repaired"]
+STATEMENTS: tuple[Statement, ...] = ("ours", "recalled", "repaired")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MainTheoremParameters(Parameters):
+    """Does a random network of depth 2l contain, after pruning and re-sampling, a target network of depth l?
+
+    Attributes
+    ----------
+    widths : tuple of int
+        d_0, ..., d_l of the target, l >= 1.
+    eps : float
+        Largest error over the unit ball of the inputs, in (0, 1].
+    R : int
+        Draws of each element of the source, 1 to 10^18.
+    statement : {"ours", "recalled", "repaired"}
+        Which statement gives the width: proved here, the published theorem as we recall it, or its proved repair.
+    domain : {"l2", "linf"}
+        Unit ball of the inputs.
+    """
+
+    widths: tuple[int, ...] = (4, 8, 3)
+    eps: float = 0.1
+    R: int = 4000
+    statement: Statement = "ours"
+    domain: Domain = "l2"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("widths", check_widths(self.widths))
+        check_domain(self.domain)
+        if self.statement not in STATEMENTS:
+            raise ValueError(f"statement must be 'ours', 'recalled' or 'repaired', got statement={self.statement!r}")

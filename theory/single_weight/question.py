@@ -1,0 +1,44 @@
+"""The single weight as a question."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from theory.numerics import check
+from theory.single_weight import bounds
+from theory.single_weight.parameters import SingleWeightParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleWeight(SingleWeightParameters):
+    __doc__ = SingleWeightParameters.__doc__
+
+    def required_n(self, delta: float) -> int:
+        """Candidates that the re-sampling lemma asks for, whatever alpha is (1.2)."""
+        return bounds.required_n(self.eps, delta, R=self.R)
+
+    def necessary_n(self, delta: float) -> int:
+        """Exactly the candidates that it takes (1.1)."""
+        return bounds.required_n_exact(self.eps, delta, R=self.R, alpha=self.alpha)
+
+    def predicted_n(self, delta: float) -> int:
+        """As `necessary_n`: the law is known exactly."""
+        return self.necessary_n(delta)
+
+    def success_exact(self, n: int) -> float:
+        """The success probability, to rounding (1.1)."""
+        return -math.expm1(bounds.log_miss_prob_exact(n, self.R, eps=self.eps, alpha=self.alpha))
+
+    def success_lower(self, n: int) -> float:
+        """The lemma's lower bound (1.2), rounded down."""
+        return math.nextafter(-math.expm1(bounds.log_miss_prob_bound(n, self.R, eps=self.eps)), 0.0)
+
+    def success_upper(self, n: int) -> float:
+        """An upper bound for every alpha: no draw hits with more than probability eps."""
+        draws = check.positive_int("n", n) * self.R
+        return -math.expm1(draws * math.log1p(-self.eps)) if self.eps < 1.0 else 1.0
+
+    def success_prediction(self, n: int) -> float:
+        """As `success_exact`."""
+        return self.success_exact(n)
