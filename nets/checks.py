@@ -11,7 +11,8 @@ import torch
 from nets.certificate import certify, certify_batch
 from nets.construction.prune_approx import simulate_trials
 from nets.targets.target import Target, random_target
-from sims.checks.check import Check, Closest, Fact, Point, Simulation, all_true, at_most, generator
+from sims.checks.check import Check, Closest, Fact, Point, Simulation
+from sims.checks.facts import all_true, at_most, generator
 from sims.statistics.trials import Count, Counts
 from theory.network import width as theory
 

@@ -7,19 +7,22 @@ true n itself: the bracket errs with probability at most 5 %, however many n wer
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sims.commands.table import Cell, check_grid, windows
-from sims.coverage import CoverageCounter
+from sims.draws import windows
+from sims.experiment import Counter, check_grid
+from sims.solver.arguments import Integers
 from sims.solver.curve import GridCurve
-from sims.solver.fixed_point import Integers
+from sims.solver.gap import GapSolver
 from sims.solver.philox import GRID_BITS, uniforms
 from sims.statistics.intervals import clopper_pearson
-from sims.statistics.trials import Count, Counts
+from sims.statistics.trials import Counts
+from sims.threads import one_per_thread
+from theory.coverage import Coverage
+from theory.subset_sum import SubsetSum
 
 _PIECE_HALF_SUMS = 2**22
 _PIECE_VALUES = 2**14
@@ -61,32 +64,32 @@ def product_draws(seed: int, first: int, trials: int, count: int) -> Integers:
     return values
 
 
-def product_counter(sizes: Sequence[int], cell: Cell, seed: int, jobs: int = 1) -> tuple[Count, int]:
-    """`sims.subset_sum.subset_sum_counter` with products of two uniform draws for values; same arguments and result."""
-    check_grid(cell.eps)
-    own = threading.local()
+def product_counter(question: SubsetSum, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
+    """What counts a question whose values are products of two uniform draws."""
+    check_grid(question.eps)
     largest = max(sizes)
-    solver = GridCurve(largest, cell.R, model=cell.kind, threads=jobs)
-    piece = min(_PIECE_HALF_SUMS // solver.half_sums(min(largest, 24)), _PIECE_VALUES // (largest * cell.R), 2**14)
+    curve = one_per_thread(lambda: GridCurve(largest, question.R, model=question.model, threads=jobs))
+    half_sums = curve().half_sums(min(largest, 24))
+    piece = min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * question.R), 2**14)
 
     def count(first: int, trials: int) -> Counts:
-        if not hasattr(own, "solver"):
-            own.solver = GridCurve(largest, cell.R, model=cell.kind, threads=jobs)
-        centres, widths = windows(cell.alpha, cell.eps, seed, first, trials)
-        hit = own.solver.first_n(product_draws(seed, first, trials, largest * cell.R), centres, widths)
+        centres, widths = windows(question.alpha, question.eps, seed, first, trials)
+        hit = curve().first_n(product_draws(seed, first, trials, largest * question.R), centres, widths)
         return np.array([(hit <= n).sum() for n in sizes], np.int64)
 
-    return count, max(1, piece)
+    return Counter(count, piece)
 
 
-class ProductCoverageCounter(CoverageCounter):
-    """`sims.coverage.CoverageCounter` with products of two uniform draws for values; exact method only."""
+def product_coverage_counter(question: Coverage, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
+    """What counts a question of coverage at one size, R = 1, whose values are products of two uniform draws."""
+    (n,) = sizes
+    solver = one_per_thread(lambda: GapSolver(n, 1, question.low, question.high, bits=GRID_BITS, threads=jobs))
+    solver()  # refuses here what would not fit
 
-    def __call__(self, first: int, trials: int) -> Counts:
-        """Covered trials among first, ..., first + trials - 1, one count per eps."""
-        values = product_draws(self._seed, first, trials, self.setting.n * self.setting.R)
-        gaps = self._solver().solve(values)
-        return np.array([gaps.covered(eps).sum() for eps in self.eps], np.int64)
+    def count(first: int, trials: int) -> Counts:
+        return np.array([solver().solve(product_draws(seed, first, trials, n)).covered(question.eps).sum()], np.int64)
+
+    return Counter(count, min(_PIECE_HALF_SUMS // 2**n, _PIECE_VALUES // n, 2**13))
 
 
 def verdict(successes: int, trials: int, delta: float) -> int:

@@ -5,31 +5,28 @@
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
 import math
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
-
+from sims import coverage, recycling, single_weight, subset_sum
+from sims.commands import cli, flags
+from sims.commands.flags import UsageError, between
 from sims.commands.output import console
-from sims.commands.table import Cell, check_grid
-from sims.constant_search import Bracket, ProductCoverageCounter, from_counts, product_counter, walk
-from sims.coverage import CoverageCounter, Setting
-from sims.recycling import recycling_counter
-from sims.single_weight import draws_counter
+from sims.constant_search import Bracket, from_counts, product_counter, product_coverage_counter, walk
+from sims.experiment import Counter, check_grid, fresh_seed
 from sims.solver.memory import default_jobs
 from sims.solver.philox import MAX_SEED
 from sims.statistics.intervals import clopper_pearson
 from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 from sims.statistics.trials import count_trials
-from sims.subset_sum import subset_sum_counter
+from theory.coverage import Coverage
+from theory.recycling import Recycling
+from theory.single_weight import SingleWeight
+from theory.subset_sum import SubsetSum
 
 ALPHA = 0.5
 """The fixed target of the forms that speak of one."""
@@ -40,6 +37,12 @@ MAX_N = 26
 BURKHOLZ_N, BURKHOLZ_EPS = 15, 0.01
 """What the author's code simulates."""
 
+_COUNTERS: dict[type, Callable[..., Counter]] = {
+    module.EXPERIMENT.question: module.EXPERIMENT.counter for module in (coverage, recycling, single_weight, subset_sum)
+}
+
+Names = Annotated[tuple[str, ...], *flags.written("NAME [NAME ...]", tuple, many=True)]
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -49,23 +52,28 @@ class Constants:
     forms of theory.necessary.widths take these constants as C.
     """
 
-    eps: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.01",)
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m sims.constants --eps 0.01 --delta 0.01",
+        "python -m sims.constants --form threshold recycling --eps 1e-2 1e-3 --R 1:5 --json",
+    )
+
+    eps: flags.Reals = (0.01,)
     """Accuracy in [1e-4, 0.5]; several make a grid."""
-    delta: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.01",)
+    delta: flags.Reals = (0.01,)
     """Failure probability in (0, 1); several make a grid."""
-    R: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ("1", "2", "5")
+    R: flags.Integers = (1, 2, 5)
     """Draws, for the forms that have them."""
-    form: Annotated[tuple[str, ...], cli.values("NAME [NAME ...]")] = ("all",)
+    form: Names = ("all",)
     """Which forms: threshold, lueker, lueker-products, dacunha, burkholz, pick-one, recycling, or all."""
-    trials: Annotated[str, cli.values("INT")] = "2000"
+    trials: flags.Integer = 2000
     """Trials per n, up to 1e9."""
-    seed: Annotated[str | None, cli.values("INT")] = None
+    seed: flags.OptionalInteger = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
-    jobs: Annotated[str | None, cli.values("INT")] = None
+    jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores. The counts do not depend on it."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
+    csv: flags.OptionalFile = None
     """Also write the rows as CSV."""
     quiet: bool = False
     """No table and no progress bar."""
@@ -82,125 +90,161 @@ class Case:
     seed: int
     jobs: int
 
+    def counts(self, question: object, sizes: Sequence[int], make: Callable[..., Counter] | None = None) -> list[int]:
+        """Successes at each size, counted by the question's experiment or by what ``make`` returns."""
+        counter = (make or _COUNTERS[type(question)])(question, sizes, self.seed, self.jobs)
+        found: list[int] = count_trials(counter, 0, self.trials, piece=counter.piece, jobs=self.jobs).tolist()
+        return found
 
-def _bracket_row(
-    case: Case, bracket: Bracket, unit: float, form: str, text: str, law: str, target: str
-) -> dict[str, Any]:
-    return {
-        "form": form,
-        "unit": text,
-        "law": law,
-        "target": target,
-        "R": case.R,
-        "eps": case.eps,
-        "delta": case.delta,
-        "trials": case.trials,
-        "n_refuted": bracket.refuted,
-        "n": bracket.n,
-        "n_confirmed": bracket.confirmed,
-        "C_low": (bracket.refuted + 1) / unit,
-        "C": bracket.n / unit,
-        "C_high": bracket.confirmed / unit,
-    }
+    def unconfirmed(self) -> ValueError:
+        """No n is confirmed with these trials."""
+        return ValueError(f"no n is confirmed with {self.trials} trials at delta={self.delta}; raise --trials")
 
 
-def _curve(case: Case, make: Callable[..., Any], guess: int, step: int = 1) -> Bracket:
-    """Counts at 1, ..., top (in steps), all at once; top grows until an n is confirmed."""
-    top = guess
-    cell = Cell(case.R, case.eps, ALPHA, "choice")
+def _curve(case: Case, unit: float, question: object) -> Bracket:
+    """Counts at 1, ..., top, all at once; top grows until an n is confirmed."""
+    guess = top = math.ceil(1.5 * unit) + 3
     while True:
-        sizes = range(1, top + 1, step)
-        count, piece = make(sizes, cell, case.seed, case.jobs)
-        found = count_trials(count, 0, case.trials, piece=piece, jobs=case.jobs)
-        bracket = from_counts(sizes, found.tolist(), case.trials, case.delta)
+        sizes = range(1, top + 1)
+        found = case.counts(question, sizes)
+        bracket = from_counts(sizes, found, case.trials, case.delta)
         if bracket is not None:
             return bracket
-        if np.ptp(found[-3:]) == 0 and top > 4 * guess + 40:
-            raise ValueError(f"no n is confirmed with {case.trials} trials at delta={case.delta}; raise --trials")
+        if min(found[-3:]) == max(found[-3:]) and top > 4 * guess + 40:
+            raise case.unconfirmed()
         top += max(2, top // 4)
 
 
-def threshold(case: Case) -> dict[str, Any]:
-    """One target, choice model: n = C log(1/eps)/log(R+1) (2.4)."""
-    unit = math.log(1.0 / case.eps) / math.log(case.R + 1)
-    bracket = _curve(case, subset_sum_counter, math.ceil(1.5 * unit) + 3)
-    return _bracket_row(case, bracket, unit, "threshold", "log(1/eps)/log(R+1)", "U", f"alpha = {ALPHA:g}")
-
-
-def recycling(case: Case) -> dict[str, Any]:
-    """One target, n slots from n values: n = C log(1/eps)/log 4 (6)."""
-    unit = math.log(1.0 / case.eps) / math.log(4.0)
-    bracket = _curve(case, recycling_counter, math.ceil(1.5 * unit) + 3)
-    return _bracket_row(case, bracket, unit, "recycling", "log(1/eps)/log 4", "U, reused", f"alpha = {ALPHA:g}")
-
-
-def pick_one(case: Case) -> dict[str, Any]:
-    """One draw within eps of alpha = 1, the worst target: n = C 2/(eps R) log(1/delta) (1.2)."""
-    unit = 2.0 / (case.eps * case.R) * -math.log(case.delta)
+def _around(case: Case, unit: float) -> Bracket:
+    """Counts at sizes from half the unit to twice it, for alpha = 1, the worst target."""
     sizes = sorted({max(1, round(unit * (0.5 + i / 400.0))) for i in range(601)})
-    count, piece = draws_counter(sizes, Cell(case.R, case.eps, 1.0, "draws"), case.seed)
-    found = count_trials(count, 0, case.trials, piece=piece, jobs=case.jobs)
-    bracket = from_counts(sizes, found.tolist(), case.trials, case.delta)
+    question = SingleWeight(R=case.R, eps=case.eps, alpha=1.0)
+    bracket = from_counts(sizes, case.counts(question, sizes), case.trials, case.delta)
     if bracket is None:
-        raise ValueError(f"no n is confirmed with {case.trials} trials at delta={case.delta}; raise --trials")
-    return _bracket_row(case, bracket, unit, "pick-one", "2/(eps R) log(1/delta)", "U", "alpha = 1")
+        raise case.unconfirmed()
+    return bracket
 
 
-_GUESS = {"lueker": 2.6, "lueker-products": 3.6, "dacunha": 2.2}
-"""Where the search begins: this times the unit."""
+@dataclass(frozen=True)
+class Form:
+    """What a paper promises: n = C unit.
+
+    Attributes
+    ----------
+    text, law, target : str
+        The unit, the law of the values, and what must be hit.
+    unit : callable
+        Case to the number.
+    bracket : callable
+        (case, unit) to the n that simulation finds.
+    draws : bool
+        Whether the form speaks of R.
+    guess : float
+        Where a search among all targets begins: this times the unit; 0 for the other forms.
+    """
+
+    text: str
+    law: str
+    target: str
+    unit: Callable[[Case], float]
+    bracket: Callable[[Case, float], Bracket]
+    draws: bool = False
+    guess: float = 0.0
+
+    def check(self, name: str, case: Case) -> None:
+        """Refuse what would have too many sums."""
+        n = round(self.guess * self.unit(case))
+        if n > MAX_N - 3:
+            raise UsageError(
+                f"--form {name} would take about 2^{n} sums a trial at eps={case.eps:g}, delta={case.delta:g}, the "
+                f"limit is 2^{MAX_N - 3}: larger values, or other forms"
+            )
+
+    def row(self, name: str, case: Case) -> dict[str, Any]:
+        """The measured constant."""
+        unit = self.unit(case)
+        found = self.bracket(case, unit)
+        return {
+            "form": name,
+            "unit": self.text,
+            "law": self.law,
+            "target": self.target,
+            "R": case.R,
+            "eps": case.eps,
+            "delta": case.delta,
+            "trials": case.trials,
+            "n_refuted": found.refuted,
+            "n": found.n,
+            "n_confirmed": found.confirmed,
+            "C_low": (found.refuted + 1) / unit,
+            "C": found.n / unit,
+            "C_high": found.confirmed / unit,
+        }
 
 
-def _unit(form: str, eps: float, delta: float) -> float:
-    """The unit of the forms about all targets at once."""
-    return math.log2(1.0 / eps) if form == "dacunha" else math.log(2.0 / min(eps, delta))
+def _all_targets(text: str, law: str, target: str, *, half: float, factor: float, guess: float) -> Form:
+    """Every target in [-half, half] at accuracy factor eps."""
+
+    def unit(case: Case) -> float:
+        return math.log2(1.0 / case.eps) if text == _DACUNHA else math.log(2.0 / min(case.eps, case.delta))
+
+    def bracket(case: Case, unit: float) -> Bracket:
+        question = Coverage(eps=factor * case.eps, low=-half, high=half)
+        make = None if law == "U" else product_coverage_counter
+        start = round(guess * unit)
+        return walk(lambda n: case.counts(question, (n,), make)[0], start, case.trials, case.delta, last=MAX_N)
+
+    return Form(text, law, target, unit, bracket, guess=guess)
 
 
-def _check_coverage(form: str, eps: float, delta: float) -> None:
-    """Refuse what would have too many sums."""
-    n = round(_GUESS[form] * _unit(form, eps, delta))
-    if n > MAX_N - 3:
-        raise cli.UsageError(
-            f"--form {form} would take about 2^{n} sums a trial at eps={eps:g}, delta={delta:g}, the limit is "
-            f"2^{MAX_N - 3}: larger values, or other forms"
-        )
+_LUEKER, _DACUNHA, _HALF = "log(2/min(eps, delta))", "log2(1/eps)", "all in [-1/2, 1/2]"
 
+FORMS = {
+    # one target, choice model (2.4)
+    "threshold": Form(
+        "log(1/eps)/log(R+1)",
+        "U",
+        f"alpha = {ALPHA:g}",
+        lambda case: math.log(1.0 / case.eps) / math.log(case.R + 1),
+        lambda case, unit: _curve(case, unit, SubsetSum(R=case.R, eps=case.eps, alpha=ALPHA)),
+        draws=True,
+    ),
+    # all targets in [-1/2, 1/2] (3.4)
+    "lueker": _all_targets(_LUEKER, "U", _HALF, half=0.5, factor=1.0, guess=2.6),
+    # the same for products of two draws, as the construction of Pensia et al. needs it
+    "lueker-products": _all_targets(_LUEKER, "U*U", _HALF, half=0.5, factor=1.0, guess=3.6),
+    # all targets in [-1, 1] at accuracy 2 eps (3.4; the failure is delta, not its exponential)
+    "dacunha": _all_targets(_DACUNHA, "U", "all in [-1, 1], 2 eps", half=1.0, factor=2.0, guess=2.2),
+    # one draw within eps of alpha = 1, the worst target (1.2)
+    "pick-one": Form(
+        "2/(eps R) log(1/delta)",
+        "U",
+        "alpha = 1",
+        lambda case: 2.0 / (case.eps * case.R) * -math.log(case.delta),
+        _around,
+        draws=True,
+    ),
+    # one target, n slots from n values (6)
+    "recycling": Form(
+        "log(1/eps)/log 4",
+        "U, reused",
+        f"alpha = {ALPHA:g}",
+        lambda case: math.log(1.0 / case.eps) / math.log(4.0),
+        lambda case, unit: _curve(case, unit, Recycling(eps=case.eps, alpha=ALPHA)),
+    ),
+}
+"""The forms n = C unit; the constant of Burkholz is an estimate at one n."""
 
-def _coverage(case: Case, kind: type[CoverageCounter], eps: float, half: float, form: str) -> Bracket:
-    def successes(n: int) -> int:
-        counter = kind(Setting(n, 1, -half, half, None), [eps], case.seed, jobs=case.jobs)
-        return int(count_trials(counter, 0, case.trials, piece=counter.piece, jobs=case.jobs)[0])
-
-    guess = round(_GUESS[form] * _unit(form, case.eps, case.delta))
-    return walk(successes, guess, case.trials, case.delta, last=MAX_N)
-
-
-def lueker(case: Case) -> dict[str, Any]:
-    """All targets in [-1/2, 1/2]: n = C log(2/min(eps, delta)) (3.4)."""
-    unit = _unit("lueker", case.eps, case.delta)
-    bracket = _coverage(case, CoverageCounter, case.eps, 0.5, "lueker")
-    return _bracket_row(case, bracket, unit, "lueker", "log(2/min(eps, delta))", "U", "all in [-1/2, 1/2]")
-
-
-def lueker_products(case: Case) -> dict[str, Any]:
-    """The same for products of two draws, as the construction of Pensia et al. needs it."""
-    unit = _unit("lueker-products", case.eps, case.delta)
-    bracket = _coverage(case, ProductCoverageCounter, case.eps, 0.5, "lueker-products")
-    return _bracket_row(case, bracket, unit, "lueker-products", "log(2/min(eps, delta))", "U*U", "all in [-1/2, 1/2]")
-
-
-def dacunha(case: Case) -> dict[str, Any]:
-    """All targets in [-1, 1] at accuracy 2 eps: n = C log2(1/eps) (3.4; the failure is delta, not its exponential)."""
-    unit = _unit("dacunha", case.eps, case.delta)
-    bracket = _coverage(case, CoverageCounter, 2.0 * case.eps, 1.0, "dacunha")
-    return _bracket_row(case, bracket, unit, "dacunha", "log2(1/eps)", "U", "all in [-1, 1], 2 eps")
+NAMES = ("threshold", "lueker", "lueker-products", "dacunha", "burkholz", "pick-one", "recycling")
+"""Of all forms, in the order of the table."""
 
 
 def burkholz(law: str, trials: int, seed: int, jobs: int) -> dict[str, Any]:
     """C = n/(-log min(eps, delta_hat)) at n = 15, eps = 0.01, a uniform target; delta_hat by simulation."""
-    cell = Cell(1, BURKHOLZ_EPS, "uniform", "choice")
-    make = subset_sum_counter if law == "U" else product_counter
-    count, piece = make((BURKHOLZ_N,), cell, seed, jobs)
-    misses = trials - int(count_trials(count, 0, trials, piece=piece, jobs=jobs)[0])
+    case = Case(BURKHOLZ_EPS, 0.0, 1, trials, seed, jobs)
+    question = SubsetSum(eps=BURKHOLZ_EPS, alpha="uniform")
+    (hits,) = case.counts(question, (BURKHOLZ_N,), None if law == "U" else product_counter)
+    misses = trials - hits
     low, high = clopper_pearson(misses, trials)
 
     def constant(miss: float) -> float:
@@ -224,70 +268,63 @@ def burkholz(law: str, trials: int, seed: int, jobs: int) -> dict[str, Any]:
     }
 
 
-_WITH_R = {"threshold": threshold, "pick-one": pick_one}
-_WITHOUT_R = {"lueker": lueker, "lueker-products": lueker_products, "dacunha": dacunha, "recycling": recycling}
-FORMS = ("threshold", "lueker", "lueker-products", "dacunha", "burkholz", "pick-one", "recycling")
+def _forms(names: Sequence[str]) -> tuple[str, ...]:
+    if tuple(names) == ("all",):
+        return NAMES
+    for name in names:
+        if name not in NAMES:
+            raise UsageError(f"--form takes all or names among {', '.join(NAMES)}, got {name!r}")
+    if len(set(names)) < len(names) or not names:
+        raise UsageError("--form needs at least one name and none twice")
+    return tuple(names)
 
 
-def _forms(tokens: Sequence[str]) -> tuple[str, ...]:
-    if tuple(tokens) == ("all",):
-        return FORMS
-    for token in tokens:
-        if token not in FORMS:
-            raise cli.UsageError(f"--form takes all or names among {', '.join(FORMS)}, got {token!r}")
-    if len(set(tokens)) < len(tokens) or not tokens:
-        raise cli.UsageError("--form needs at least one name and none twice")
-    return tuple(tokens)
-
-
-def measure(flags: Constants) -> Result:
+def measure(given: Constants) -> Result:
     """Measure every form that was asked for."""
     started = time.monotonic()
-    forms = _forms(flags.form)
-    trials = cli.between("--trials", cli.integer("--trials", flags.trials), 1, 10**9)
-    seed = cli.fresh_seed() if flags.seed is None else cli.integer("--seed", flags.seed)
-    seed = cli.between("--seed", seed, 0, MAX_SEED)
-    jobs = default_jobs() if flags.jobs is None else cli.integer("--jobs", flags.jobs)
-    jobs = cli.between("--jobs", jobs, 1, 4096)
-    eps, deltas = cli.reals("--eps", flags.eps), cli.reals("--delta", flags.delta)
-    R = tuple(cli.between("--R", value, 1, 10**6) for value in cli.integers("--R", flags.R))
-    for value in eps:
-        if not 1e-4 <= value <= 0.5:
-            raise cli.UsageError(f"--eps must be in [1e-4, 0.5], got {value:g}")
-        check_grid(value)
-    for value in deltas:
-        if not 0.0 < value < 1.0:
-            raise cli.UsageError(f"--delta must be in (0, 1), got {value:g}")
-        if clopper_pearson(trials, trials)[0] < 1.0 - value:
-            need = math.ceil(math.log(0.025) / math.log1p(-value))
-            raise cli.UsageError(f"--delta {value:g} cannot be confirmed with {trials} trials: give --trials {need}")
-    work: list[tuple[str, Callable[[], dict[str, Any]]]] = []
-    for e in eps:
-        for delta in deltas:
-            for form in forms:
-                if form in _WITH_R:
-                    for r in R:
-                        work.append((form, _later(_WITH_R[form], Case(e, delta, r, trials, seed, jobs))))
-                elif form in _WITHOUT_R:
-                    if form in _GUESS:
-                        _check_coverage(form, e, delta)
-                    work.append((form, _later(_WITHOUT_R[form], Case(e, delta, 1, trials, seed, jobs))))
-    if "burkholz" in forms:
-        for law in ("U", "U*U"):
-            work.append(("burkholz", lambda law=law: burkholz(law, trials, seed, jobs)))  # type: ignore[misc]
+    forms = _forms(given.form)
+    trials = between("--trials", given.trials, 1, 10**9)
+    seed = between("--seed", fresh_seed() if given.seed is None else given.seed, 0, MAX_SEED)
+    jobs = between("--jobs", default_jobs() if given.jobs is None else given.jobs, 1, 4096)
+    for R in given.R:
+        between("--R", R, 1, 10**6)
+    for eps in given.eps:
+        if not 1e-4 <= eps <= 0.5:
+            raise UsageError(f"--eps must be in [1e-4, 0.5], got {eps:g}")
+        check_grid(eps)
+    for delta in given.delta:
+        if not 0.0 < delta < 1.0:
+            raise UsageError(f"--delta must be in (0, 1), got {delta:g}")
+        if clopper_pearson(trials, trials)[0] < 1.0 - delta:
+            need = math.ceil(math.log(0.025) / math.log1p(-delta))
+            raise UsageError(f"--delta {delta:g} cannot be confirmed with {trials} trials: give --trials {need}")
+    cases = [
+        (name, Case(eps, delta, R, trials, seed, jobs))
+        for eps in given.eps
+        for delta in given.delta
+        for name in forms
+        if name in FORMS
+        for R in (given.R if FORMS[name].draws else (1,))
+    ]
+    for name, case in cases:
+        FORMS[name].check(name, case)
+    laws = ("U", "U*U") if "burkholz" in forms else ()
     rows = []
-    with cli.progress(len(work), quiet=flags.quiet or flags.json) as advance:
-        for form, row in work:
-            advance(0, label=form)
-            rows.append(row())
-            advance(1, label=form)
-    params = {"eps": eps, "delta": deltas, "R": R, "form": forms, "trials": trials, "seed": seed, "jobs": jobs}
+    with cli.progress(len(cases) + len(laws), quiet=given.quiet or given.json) as advance:
+        for name, case in cases:
+            advance(0, label=name)
+            rows.append(FORMS[name].row(name, case))
+            advance(1, label=name)
+        for law in laws:
+            advance(0, label="burkholz")
+            rows.append(burkholz(law, trials, seed, jobs))
+            advance(1, label="burkholz")
+    params = {
+        "eps": given.eps, "delta": given.delta, "R": given.R, "form": forms,
+        "trials": trials, "seed": seed, "jobs": jobs,
+    }  # fmt: skip
     seconds = time.monotonic() - started
     return Result("sims.constants", params, rows, provenance(seed=seed, threads=jobs, seconds=seconds))
-
-
-def _later(work: Callable[[Case], dict[str, Any]], case: Case) -> Callable[[], dict[str, Any]]:
-    return lambda: work(case)
 
 
 def _print(result: Result) -> None:
@@ -318,24 +355,24 @@ def _print(result: Result) -> None:
         print(f"{form}: {target}")
 
 
-def run_constants(flags: Constants) -> int:
+def run_constants(given: Constants) -> int:
     """Measure, print and write what was asked for; returns the exit code."""
-    check_output("--csv", flags.csv)
-    result = measure(flags)
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.json:
+    check_output("--csv", given.csv)
+    result = measure(given)
+    if given.csv is not None:
+        write_text(given.csv, result.to_csv())
+    if given.json:
         print_json(result)
-    elif not flags.quiet:
+    elif not given.quiet:
         _print(result)
-        if flags.csv is not None:
-            print(f"table: {flags.csv}")
+        if given.csv is not None:
+            print(f"table: {given.csv}")
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return cli.run(lambda args: run_constants(cli.parse(Constants, args, prog="python -m sims.constants")), argv)
+    return cli.run(lambda args: run_constants(flags.parse(Constants, args, prog="python -m sims.constants")), argv)
 
 
 if __name__ == "__main__":

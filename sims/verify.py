@@ -6,23 +6,44 @@ computation where nothing is random, and then statements that are wrong on purpo
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
 import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from sims.solver.memory import default_jobs
-from sims.solver.philox import MAX_SEED
-from sims.statistics.result import Result, check_output, print_json, provenance, write_text
+from sims.commands import cli, flags
+from sims.commands.flags import UsageError, between
+
+if TYPE_CHECKING:
+    from sims.checks.check import Check
 
 MAX_BUDGET = 86_400.0
+
+
+def seconds(token: str) -> float:
+    """The budget: 5s, 60, 10m, 1h.
+
+    Examples
+    --------
+    >>> seconds("90"), seconds("1.5m")
+    (90.0, 90.0)
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(token[-1:])
+    try:
+        value = float(token[:-1] if unit else token) * (unit or 1.0)
+    except ValueError:
+        raise ValueError(f"takes seconds like 5s, 60 or 10m, got {token!r}") from None
+    if not 0.0 < value <= MAX_BUDGET:
+        raise ValueError(f"must be in (0, {MAX_BUDGET:g}] seconds, got {token}")
+    return value
+
+
+Claims = Annotated[tuple[str, ...], *flags.written("ID [ID ...]", tuple, many=True)]
+Seconds = Annotated[float, *flags.written("SECONDS", lambda tokens: seconds(tokens[0]))]
 
 
 @dataclass(frozen=True)
@@ -34,24 +55,30 @@ class Verify:
     recalled or heuristic may fail: that is a finding.
     """
 
-    only: Annotated[tuple[str, ...], cli.values("ID [ID ...]")] = ()
-    """Claims to check: 1.1, "4.5 (c)" or 4.5(c). 4 means all of section 4, 4.5 also its parts."""
-    budget: Annotated[str, cli.values("SECONDS")] = "60s"
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m sims.verify --budget 5s --seed 1",
+        'python -m sims.verify --only 2 "4.5 (c)" --budget 10m --report report.md',
+    )
+    renamed: ClassVar[dict[str, str]] = {"--readme": "--table"}
+
+    only: Claims = ()
+    """Claims to check: 1.1, "4.5 (c)" or 4.5(c). 4 means all of section 4, 4.5 also its parts. Default: all."""
+    budget: Seconds = 60.0
     """Work to be done, in seconds of two cores, as declared in advance: the numbers of trials follow from it and from
     fixed costs per trial, not from a clock. 5s, 60, 10m."""
-    seed: Annotated[str | None, cli.values("INT")] = None
+    seed: flags.OptionalInteger = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
     list: bool = False
     """List the claims and how many checks each has, and do nothing."""
-    report: Annotated[str | None, cli.values("FILE")] = None
+    report: flags.OptionalFile = None
     """Also write everything into a Markdown file."""
-    readme: Annotated[str | None, cli.values("FILE")] = None
+    table: flags.OptionalFile = None
     """Rewrite the claim table of this file, between its two markers."""
-    jobs: Annotated[str | None, cli.values("INT")] = None
+    jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores. The numbers do not depend on it."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
+    csv: flags.OptionalFile = None
     """Also write the rows as CSV."""
     quiet: bool = False
     """No table and no progress bar."""
@@ -75,84 +102,70 @@ def chosen(tokens: Sequence[str]) -> tuple[str, ...]:
         plain = token.replace(" ", "")
         fits = {name for name in ids if re.match(re.escape(plain) + r"($|[.(])", name.replace(" ", ""))}
         if not plain or not fits:
-            raise cli.UsageError(f"--only got {token!r}, which is no claim; there are: {', '.join(ids)}")
+            raise UsageError(f"--only got {token!r}, which is no claim; there are: {', '.join(ids)}")
         wanted |= fits
     return tuple(name for name in ids if name in wanted)
 
 
-def seconds(token: str) -> float:
-    """The budget: 5s, 60, 10m, 1h.
-
-    Examples
-    --------
-    >>> seconds("90"), seconds("1.5m")
-    (90.0, 90.0)
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(token[-1:])
-    value = cli.real("--budget", token[:-1] if unit else token, kind="seconds like 5s, 60 or 10m") * (unit or 1.0)
-    if not 0.0 < value <= MAX_BUDGET:
-        raise cli.UsageError(f"--budget must be in (0, {MAX_BUDGET:g}] seconds, got {token}")
-    return value
-
-
-def verify(flags: Verify) -> int:
+def verify(given: Verify) -> int:
     """Run the checks and write what was asked for; returns the exit code."""
-    started = time.monotonic()
-    ids = chosen(flags.only)
-    budget = seconds(flags.budget)
-    seed = cli.fresh_seed() if flags.seed is None else cli.integer("--seed", flags.seed)
-    cli.between("--seed", seed, 0, MAX_SEED)
-    jobs = cli.between("--jobs", default_jobs() if flags.jobs is None else cli.integer("--jobs", flags.jobs), 1, 4096)
-    for flag, path in (("--report", flags.report), ("--csv", flags.csv), ("--readme", flags.readme)):
-        check_output(flag, path)
-    if flags.readme is not None and flags.only:
-        raise cli.UsageError("--readme needs every claim: leave out --only")
-    from sims.checks import readme as _readme
     from sims.checks import report as _report
     from sims.checks import run as _run
+    from sims.checks import table as _table
+    from sims.experiment import fresh_seed
+    from sims.solver.memory import default_jobs
+    from sims.solver.philox import MAX_SEED
+    from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
-    if flags.readme is not None:
-        _readme.rewritten(Path(flags.readme).read_text(encoding="utf-8"), [], flags.readme)
-    silent = flags.quiet or flags.json
-    if not (silent or flags.list):
-        print(f"seed {seed}, budget {budget:g} s, {len(ids)} claims", flush=True)
+    started = time.monotonic()
+    ids = chosen(given.only)
+    seed = between("--seed", fresh_seed() if given.seed is None else given.seed, 0, MAX_SEED)
+    jobs = between("--jobs", default_jobs() if given.jobs is None else given.jobs, 1, 4096)
+    for flag, path in (("--report", given.report), ("--csv", given.csv), ("--table", given.table)):
+        check_output(flag, path)
+    if given.table is not None:
+        if given.only:
+            raise UsageError("--table needs every claim: leave out --only")
+        _table.rewritten(Path(given.table).read_text(encoding="utf-8"), [], given.table)
+    silent = given.quiet or given.json
+    if not (silent or given.list):
+        print(f"seed {seed}, budget {given.budget:g} s, {len(ids)} claims", flush=True)
     checks = _run.collect(seed, ids)
-    if flags.list:
+    if given.list:
         return _print_list(ids, checks)
-    with cli.progress(_run.work_of(checks, budget), quiet=silent) as advance:
-        outcomes = _run.run(checks, seed, budget, jobs, advance)
+    with cli.progress(_run.work_of(checks, given.budget), quiet=silent) as advance:
+        outcomes = _run.run(checks, seed, given.budget, jobs, advance)
     rows = [_report.row(outcome) for outcome in outcomes]
     result = Result(
         command="sims.verify",
-        params={"only": list(ids) if flags.only else None, "budget": budget, "seed": seed},
+        params={"only": list(ids) if given.only else None, "budget": given.budget, "seed": seed},
         rows=rows,
         summary=[{"claim": name, "verdict": _report.summary(rows, name)} for name in ids],
         provenance=provenance(seed=seed, threads=jobs, seconds=time.monotonic() - started),
     )
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.report is not None:
-        write_text(flags.report, _report.markdown(result))
-    if flags.readme is not None:
-        text = Path(flags.readme).read_text(encoding="utf-8")
-        write_text(flags.readme, _readme.rewritten(text, rows, flags.readme))
-    if flags.json:
+    if given.csv is not None:
+        write_text(given.csv, result.to_csv())
+    if given.report is not None:
+        write_text(given.report, _report.markdown(result))
+    if given.table is not None:
+        text = Path(given.table).read_text(encoding="utf-8")
+        write_text(given.table, _table.rewritten(text, rows, given.table))
+    if given.json:
         print_json(result)
-    elif not flags.quiet:
+    elif not given.quiet:
         _report.print_table(result)
-        for what, path in (("report", flags.report), ("table", flags.csv), ("claim table", flags.readme)):
+        for what, path in (("report", given.report), ("table", given.csv), ("claim table", given.table)):
             if path is not None:
                 print(f"{what}: {path}")
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
 
-def _print_list(ids: Sequence[str], checks: Sequence[object]) -> int:
-    from sims.checks.check import Fact, Point, Untested
+def _print_list(ids: Sequence[str], checks: Sequence[Check]) -> int:
+    from sims.checks.check import Untested
     from theory.claims import BY_ID
 
     for name in ids:
-        mine = [check for check in checks if isinstance(check, Point | Fact | Untested) and check.claim == name]
+        mine = [check for check in checks if check.claim == name]
         reasons = [check.reason for check in mine if isinstance(check, Untested)]
         controls = sum(not isinstance(check, Untested) and bool(check.control) for check in mine)
         tests = len(mine) - controls - len(reasons)
@@ -164,7 +177,7 @@ def _print_list(ids: Sequence[str], checks: Sequence[object]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return cli.run(lambda args: verify(cli.parse(Verify, args, prog="python -m sims.verify")), argv)
+    return cli.run(lambda args: verify(flags.parse(Verify, args, prog="python -m sims.verify")), argv)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What ``sims.verify`` checks: one file for each section of theory/claims.py."""
+"""What ``sims.verify`` does: checks, how they are run and judged, and how that is shown."""

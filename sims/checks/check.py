@@ -6,14 +6,15 @@ A section is a module with ``checks(seed)``, which returns a list of these, cont
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from sims.experiment import Pass
+from sims.registry import experiment_of
 from sims.solver.philox import block
 from sims.statistics.trials import Count, Counts
 
@@ -51,6 +52,27 @@ class Simulation:
     least: int = 2000
     most: int = 10**7
     weight: float = 1.0
+
+    def point(self, kind: Kind, claim: str, where: str, low: float, high: float, index: int, **more: Any) -> Point:
+        """A claim about one of its counts; ``more`` is ``complement`` or ``control``."""
+        return Point(claim, where, kind, low, high, self, index, **more)
+
+    def exact(self, claim: str, where: str, p: float, index: int = 0, *, off: float = 0.0, **more: Any) -> Point:
+        """The probability is p, up to ``off``."""
+        low, high = (max(0.0, p - off), min(1.0, p + off)) if off else (p, p)
+        return self.point("exact", claim, where, low, high, index, **more)
+
+    def upper(self, claim: str, where: str, bound: float, index: int = 0, **more: Any) -> Point:
+        """The probability is at most the bound."""
+        return self.point("upper", claim, where, 0.0, bound, index, **more)
+
+    def lower(self, claim: str, where: str, bound: float, index: int = 0, **more: Any) -> Point:
+        """The probability is at least the bound."""
+        return self.point("lower", claim, where, bound, 1.0, index, **more)
+
+    def predicted(self, claim: str, where: str, p: float, index: int = 0, **more: Any) -> Point:
+        """The probability is about p."""
+        return self.point("prediction", claim, where, 0.0, p, index, **more)
 
 
 @dataclass(frozen=True)
@@ -149,12 +171,26 @@ def own_seed(seed: int, key: str) -> int:
     return int(words[0]) | int(words[1]) << 32
 
 
-def generator(seed: int, key: str) -> np.random.Generator:
-    """Random cases for a fact."""
-    return np.random.default_rng(own_seed(seed, key))
+def settings(question: Any) -> dict[str, Any]:
+    """What a bound f(n, R, **settings) takes of a question."""
+    return {name: value for name, value in vars(question).items() if name != "R"}
 
 
-def single(event: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int], tuple[Count, int]]:
+def asked(
+    key: str, question: object, sizes: Sequence[int], cost: float, *, least: int = 2000, most: int = 10**7
+) -> Simulation:
+    """The simulation of a question at several sizes, one count for each, by its experiment."""
+
+    def make(seed: int, jobs: int) -> tuple[Count, int]:
+        counter = experiment_of(question).counter_of(Pass(question, tuple(sizes)), seed, jobs)
+        return counter, counter.piece
+
+    return Simulation(key, make, cost, least, most)
+
+
+def events(
+    key: str, event: Callable[[int, int, int], np.ndarray], cost: float, least: int = 2000, most: int = 10**7
+) -> Simulation:
     """A simulation of one or more events from event(seed, first, trials), of shape (trials,) or (events, trials)."""
 
     def make(seed: int, jobs: int) -> tuple[Count, int]:
@@ -164,55 +200,4 @@ def single(event: Callable[[int, int, int], np.ndarray]) -> Callable[[int, int],
 
         return count, 2**13
 
-    return make
-
-
-def equal(pairs: Iterable[tuple[float, float]], tolerance: float) -> Closest:
-    """Every (claimed, true) pair agrees up to a relative error."""
-    worst, cases = 0.0, 0
-    for claimed, true in pairs:
-        cases += 1
-        worst = max(worst, relative_error(claimed, true))
-    return Closest(
-        math.inf if worst == 0.0 else tolerance / worst,
-        f"error {worst:.0e} of {tolerance:.0e} allowed, {cases} cases" if worst else f"equal, {cases} cases",
-        1.0 + tolerance,
-    )
-
-
-def relative_error(claimed: float, true: float) -> float:
-    """|claimed - true| / |true|; infinite where only one of them is zero or infinite, or one is not a number."""
-    if claimed == true:
-        return 0.0
-    if not (math.isfinite(claimed) and math.isfinite(true)) or true == 0.0:
-        return math.inf
-    return abs(claimed - true) / abs(true)
-
-
-def at_most(pairs: Iterable[tuple[float, float]], *, slack: float = 0.0) -> Closest:
-    """First <= second in every pair of numbers >= 0; the ratio is the least second / first."""
-    ratios = [_ratio(smaller, larger) for smaller, larger in pairs]
-    least = min(ratios)
-    return Closest(least * (1.0 + slack), f"closest {least:.4g}, {len(ratios)} cases", least)
-
-
-def _ratio(smaller: float, larger: float) -> float:
-    if math.isnan(smaller) or math.isnan(larger) or larger < 0.0:
-        return 0.0
-    if smaller <= 0.0:
-        return math.inf
-    return float(larger / smaller)
-
-
-def measured(errors: Sequence[float], allowed: float, text: str = "") -> Closest:
-    """A prediction: its largest relative error, which contradicts it only beyond what is allowed."""
-    worst = max(errors)
-    shown = f"{text}off by {100 * worst:.2g} % at most, {len(errors)} cases"
-    return Closest(allowed / worst if worst else math.inf, shown, 1.0 + allowed, worst)
-
-
-def all_true(cases: Sequence[bool], text: str) -> Closest:
-    """A yes-or-no statement that holds in every case."""
-    wrong = sum(not case for case in cases)
-    shown = f"{text}, {len(cases)} cases" if not wrong else f"{wrong} of {len(cases)} cases fail: {text}"
-    return Closest(0.0 if wrong else math.inf, shown, 1.0)
+    return Simulation(key, make, cost, least, most)

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from sims.checks.check import Check, Closest, Fact, Point, Simulation, Untested, own_seed
 from sims.checks.judge import NOT_RUN, Judged, judge_fact, judge_point, share
-from sims.commands.cli import Advance
+from sims.progress import Advance
 from sims.statistics.trials import count_trials
 from sims.statistics.verdict import REFUTED
 from theory.claims import BY_ID, CLAIMS
 
 SECTIONS = {
-    "sims.checks.section_1": ("1",),
-    "sims.checks.section_2": ("2",),
-    "sims.checks.section_3": ("3",),
-    "sims.checks.section_4": ("4",),
-    "sims.checks.section_4_products": ("4.7",),
-    "sims.checks.section_5": ("5",),
-    "sims.checks.section_6": ("6",),
-    "sims.checks.section_7": ("7",),
+    "sims.checks.sections.single_weight": ("1",),
+    "sims.checks.sections.subset_sum": ("2",),
+    "sims.checks.sections.coverage": ("3",),
+    "sims.checks.sections.network": ("4",),
+    "sims.checks.sections.product_sum": ("4.7",),
+    "sims.checks.sections.necessary": ("5",),
+    "sims.checks.sections.recycling": ("6",),
+    "sims.checks.sections.binary_weights": ("7",),
     "nets.checks": ("4",),
 }
 """The modules with the checks, and how the claims begin that each speaks of. ``nets.checks`` is named, not imported:

@@ -16,10 +16,11 @@ from scipy import stats
 
 from sims import constant_search as search
 from sims import constants
-from sims.commands.table import Cell
-from sims.coverage import CoverageCounter, Setting
+from sims.coverage import EXPERIMENT as COVERAGE
 from tests import naive
 from tests.stats import assert_probability
+from theory.coverage import Coverage
+from theory.subset_sum import SubsetSum
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=9), st.floats(0.02, 0.5))
@@ -68,8 +69,7 @@ def test_products_are_those_of_the_draws():
 
 def test_product_counter_against_all_choices():
     sizes, trials = (1, 2, 4), 60
-    cell = Cell(2, 0.1, 0.5, "choice")
-    count, _ = search.product_counter(sizes, cell, 9)
+    count = search.product_counter(SubsetSum(R=2, eps=0.1, alpha=0.5), sizes, 9)
     values = search.product_draws(9, 0, trials, 8).astype(float) / 2**52
     expected = [
         int((naive.best_error_vectorised(values.reshape(trials, 4, 2)[:, :n], 0.5) <= 0.1).sum()) for n in sizes
@@ -81,7 +81,7 @@ def test_product_counter_against_all_choices():
 
 def test_product_coverage_against_all_sums():
     n, eps, trials = 7, 0.1, 80
-    counter = search.ProductCoverageCounter(Setting(n, 1, -0.5, 0.5, None), [eps], 9)
+    counter = search.product_coverage_counter(Coverage(eps=eps, low=-0.5, high=0.5), (n,), 9)
     values = search.product_draws(9, 0, trials, n).astype(float) / 2**52
     covered = 0
     for row in values:
@@ -97,13 +97,17 @@ def test_product_coverage_against_all_sums():
     assert 0 < covered < trials
 
 
+def row_of(form: str, case: constants.Case) -> dict:
+    return constants.FORMS[form].row(form, case)
+
+
 def case(R: int = 1, eps: float = 0.1, delta: float = 0.1, trials: int = 400) -> constants.Case:
     return constants.Case(eps, delta, R, trials, 3, 1)
 
 
 @pytest.mark.parametrize("R", [1, 3])
 def test_threshold_row_against_naive_counts(R):
-    row = constants.threshold(case(R=R))
+    row = row_of("threshold", case(R=R))
     draws = np.array([[naive.draw(3, 0, t, i) for i in range(8 * R)] for t in range(400)]) / 2**52
     shares = [
         (naive.best_error_vectorised(draws.reshape(400, 8, R)[:, :n], 0.5) <= 0.1).mean()
@@ -117,37 +121,38 @@ def test_threshold_row_against_naive_counts(R):
 
 
 @pytest.mark.parametrize(
-    ("measure", "unit"),
+    ("form", "unit"),
     [
-        (constants.lueker, math.log(2 / 0.1)),
-        (constants.lueker_products, math.log(2 / 0.1)),
-        (constants.dacunha, math.log2(10)),
-        (constants.recycling, math.log(10) / math.log(4)),
+        ("lueker", math.log(2 / 0.1)),
+        ("lueker-products", math.log(2 / 0.1)),
+        ("dacunha", math.log2(10)),
+        ("recycling", math.log(10) / math.log(4)),
     ],
 )
-def test_units(measure, unit):
-    row = measure(case())
+def test_units(form, unit):
+    row = row_of(form, case())
     assert row["C"] * unit == pytest.approx(row["n"], rel=1e-12)
     assert row["n_refuted"] < row["n"] <= row["n_confirmed"]
     assert 0.5 < row["C"] < 5
 
 
 @pytest.mark.parametrize(
-    ("measure", "eps", "half"), [(constants.lueker, 0.1, 0.5), (constants.dacunha, 0.2, 1.0)], ids=["lueker", "dacunha"]
+    ("form", "eps", "half"), [("lueker", 0.1, 0.5), ("dacunha", 0.2, 1.0)], ids=["lueker", "dacunha"]
 )
-def test_all_targets_of_the_right_interval(measure, eps, half):
-    row = measure(case())
-    shares = [CoverageCounter(Setting(n, 1, -half, half, None), [eps], 3)(0, 400)[0] / 400 for n in range(1, 13)]
+def test_all_targets_of_the_right_interval(form, eps, half):
+    row = row_of(form, case())
+    question = Coverage(eps=eps, low=-half, high=half)
+    shares = [COVERAGE.counter(question, (n,), 3)(0, 400)[0] / 400 for n in range(1, 13)]
     assert row["n"] == next(n for n, share in enumerate(shares, 1) if share >= 0.9)
 
 
 def test_products_need_more_values():
-    assert constants.lueker_products(case())["n"] > constants.lueker(case())["n"]
+    assert row_of("lueker-products", case())["n"] > row_of("lueker", case())["n"]
 
 
 @pytest.mark.parametrize("R", [1, 4])
 def test_pick_one_contains_the_exact_number(R):
-    row = constants.pick_one(case(R=R, trials=3000))
+    row = row_of("pick-one", case(R=R, trials=3000))
     exact = math.log(0.1) / math.log1p(-0.05) / R
     assert row["n_refuted"] < math.ceil(exact) + 1
     assert row["n_confirmed"] + 1 > exact

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sims.checks import judge as _judge
-from sims.checks.check import Fact, Point, Simulation, all_true, at_most, equal, measured, own_seed, relative_error
+from sims.checks.check import Fact, Point, Simulation, own_seed
+from sims.checks.facts import all_true, at_most, equal, measured, relative_error
 from sims.checks.judge import critical_counts, judge_fact, judge_point, power, share
 from sims.checks.run import plan_trials, run
 from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED

@@ -10,8 +10,8 @@ import pytest
 import sims.verify
 import theory.network.gadget
 import theory.single_weight
-from sims.checks import readme as _readme
 from sims.checks import run as _run
+from sims.checks import table as _table
 from sims.checks.check import Untested
 from theory.claims import CLAIMS
 
@@ -96,8 +96,8 @@ def test_report_and_readme_block(tmp_path: Path) -> None:
     widths = {len(re.split(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
     assert widths == {9}
     with pytest.raises(ValueError, match="once each"):
-        _readme.rewritten("no markers", [], "x")
-    done = _readme.rewritten(f"a\n{_readme.BEGIN}\nformer\n{_readme.END}\nb\n", [], "x")
+        _table.rewritten("no markers", [], "x")
+    done = _table.rewritten(f"a\n{_table.BEGIN}\nformer\n{_table.END}\nb\n", [], "x")
     assert "former" not in done
     assert done.startswith("a\n")
     assert done.endswith("\nb\n")
@@ -114,7 +114,7 @@ def test_report_and_readme_block(tmp_path: Path) -> None:
         (["--seed", "-1"], "--seed must be"),
         (["--jobs", "0"], "--jobs must be"),
         (["--report", "/nowhere/x.md"], "does not exist"),
-        (["--readme", "README.md", "--only", "1.1"], "needs every claim"),
+        (["--table", "README.md", "--only", "1.1"], "needs every claim"),
     ],
 )
 def test_mistakes_get_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
@@ -123,6 +123,15 @@ def test_mistakes_get_one_line(argv: list[str], message: str, capsys: pytest.Cap
     assert message in told.err
     assert told.err.count("\n") == 1
     assert not told.out
+
+
+def test_the_former_name_of_a_flag_works_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no markers", encoding="utf-8")
+    assert sims.verify.main(["--readme", str(page)]) == 2
+    told = capsys.readouterr().err
+    assert "note: --readme is now called --table" in told
+    assert "page.md must hold the lines" in told
 
 
 def test_which_claims_are_meant() -> None:

@@ -80,10 +80,9 @@ def _path(p, q, target, step):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(**_JIT)
-def _sweep(p, q, target, stop):  # type: ignore[no-untyped-def]
-    """(error, sum in p, sum in q) of the best pair, or of the first within ``stop``; four stretches side by side."""
-    one = np.uint64(1)
+@njit(**_JIT, forceinline=True)
+def _stretches(p, q, target):  # type: ignore[no-untyped-def]
+    """A sweep cut into four: steps of each, where it starts in q, and how far ahead of that in p."""
     q_size = len(q) - 2
     steps = len(p) - 2 + q_size
     quarter = (steps + 3) // 4
@@ -97,10 +96,18 @@ def _sweep(p, q, target, stop):  # type: ignore[no-untyped-def]
     j1 = np.uint64(q_size - (cut1 - i1))
     j2 = np.uint64(q_size - (cut2 - i2))
     j3 = np.uint64(q_size - (cut3 - i3))
-    ahead0 = one - j0
+    ahead0 = np.uint64(1) - j0
     ahead1 = np.uint64(1 + i1) - j1
     ahead2 = np.uint64(1 + i2) - j2
     ahead3 = np.uint64(1 + i3) - j3
+    return quarter, j0, j1, j2, j3, ahead0, ahead1, ahead2, ahead3
+
+
+@njit(**_JIT)
+def _sweep(p, q, target, stop):  # type: ignore[no-untyped-def]
+    """(error, sum in p, sum in q) of the best pair, or of the first within ``stop``; four stretches side by side."""
+    one = np.uint64(1)
+    quarter, j0, j1, j2, j3, ahead0, ahead1, ahead2, ahead3 = _stretches(p, q, target)
     best = _FAR
     best_p = np.int64(0)
     best_q = np.int64(0)
@@ -137,23 +144,7 @@ def _sweep(p, q, target, stop):  # type: ignore[no-untyped-def]
 def _within(p, q, target, tolerance):  # type: ignore[no-untyped-def]
     """Whether some pair is within tolerance of the target: the sweep alone."""
     one = np.uint64(1)
-    q_size = len(q) - 2
-    steps = len(p) - 2 + q_size
-    quarter = (steps + 3) // 4
-    cut1 = min(quarter, steps - quarter)
-    cut2 = min(2 * quarter, steps - quarter)
-    cut3 = steps - quarter
-    i1 = _path(p, q, target, cut1)
-    i2 = _path(p, q, target, cut2)
-    i3 = _path(p, q, target, cut3)
-    j0 = np.uint64(q_size)
-    j1 = np.uint64(q_size - (cut1 - i1))
-    j2 = np.uint64(q_size - (cut2 - i2))
-    j3 = np.uint64(q_size - (cut3 - i3))
-    ahead0 = one - j0
-    ahead1 = np.uint64(1 + i1) - j1
-    ahead2 = np.uint64(1 + i2) - j2
-    ahead3 = np.uint64(1 + i3) - j3
+    quarter, j0, j1, j2, j3, ahead0, ahead1, ahead2, ahead3 = _stretches(p, q, target)
     for _ in range(quarter):
         s0 = p[ahead0 + j0] + q[j0] - target
         s1 = p[ahead1 + j1] + q[j1] - target

@@ -6,23 +6,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
-from sims.checks import gadgets as _gadgets
-from sims.checks import products as _products
-from sims.checks.check import (  # fmt: skip
-    Check,
-    Closest,
-    Fact,
-    Point,
-    Simulation,
-    all_true,
-    at_most,
-    equal,
-    generator,
-    single,
-)
+from sims.checks.check import Check, Closest, Fact, Simulation, events
+from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator, never_above
+from sims.checks.twins import gadgets as _gadgets
+from sims.checks.twins import products as _products
 from sims.solver.philox import uniforms
 from theory import product_sum as theory
 from theory.coverage import share_failure_bound
@@ -41,21 +32,21 @@ def _shift_simulation(n: int, R: int, reach: float) -> Simulation:
         sums = _products.steps(uniforms(seed, first, trials, 2 * n * R), R, reach).sum(axis=1)
         return np.asarray(sums < 1 - reach)
 
-    return Simulation(f"shift n={n} R={R} reach={reach}", single(event), 0.12 * n * R, 20_000, 1_000_000)
+    return events(f"shift n={n} R={R} reach={reach}", event, 0.12 * n * R, 20_000, 1_000_000)
 
 
 def _shift() -> Iterator[Check]:
     for n, R, reach in ((24, 1, 0.4375), (10, 3, 0.375), (6, 20, 0.375)):
         bound = math.exp(theory.log_shift_failure_bound(n, R, reach=reach))
         where = f"P(shift fails), n={n} R={R} reach={reach:g}"
-        yield Point("4.7", where, "upper", 0.0, bound, _shift_simulation(n, R, reach))
+        yield _shift_simulation(n, R, reach).upper("4.7", where, bound)
 
 
 def _drift_simulation(reach: float, R: int) -> Simulation:
     def event(seed: int, first: int, trials: int) -> np.ndarray:
         return _products.newly_reached(uniforms(seed, first, trials, 1 + 2 * R), R, reach, UNION)
 
-    return Simulation(f"neuron reach={reach} R={R}", single(event), 0.2 + 0.1 * R, 200_000, 2_000_000)
+    return events(f"neuron reach={reach} R={R}", event, 0.2 + 0.1 * R, 200_000, 2_000_000)
 
 
 def _gain(c: float, R: int) -> float:
@@ -67,7 +58,7 @@ def _drift() -> Iterator[Check]:
     for reach, R in ((0.25, 1), (0.4375, 1), (0.3125, 4)):
         bound = _gain(theory.drift_constant(reach, R), R)
         where = f"P(newly reached by one neuron), reach={reach:g} R={R} A = {UNION}"
-        yield Point("4.7", where, "lower", bound, 1.0, _drift_simulation(reach, R))
+        yield _drift_simulation(reach, R).lower("4.7", where, bound)
 
 
 def _weight_simulation(n: int, R: int, w: float, eta: float) -> Simulation:
@@ -76,7 +67,7 @@ def _weight_simulation(n: int, R: int, w: float, eta: float) -> Simulation:
     def event(seed: int, first: int, trials: int) -> np.ndarray:
         return _products.misses(uniforms(seed, first, trials, 2 * n * R), R, w, eta)
 
-    return Simulation(f"products n={n} R={R} w={w} eta={eta}", single(event), 10.0, 10_000, 200_000)
+    return events(f"products n={n} R={R} w={w} eta={eta}", event, 10.0, 10_000, 200_000)
 
 
 def _built(design: theory.Design, R: int, eta: float, w: float, tried: int) -> Simulation:
@@ -90,7 +81,7 @@ def _built(design: theory.Design, R: int, eta: float, w: float, tried: int) -> S
         return _products.misses(draws[:, 2 * R * design.shift :], R, rest, eta)
 
     name = f"design {design.shift} {design.group} R={R} eta={eta} w={w} {tried}"
-    return Simulation(name, single(event), 0.15 * design.shift * R + 5.0, 10_000, 200_000)
+    return events(name, event, 0.15 * design.shift * R + 5.0, 10_000, 200_000)
 
 
 def _weights() -> Iterator[Check]:
@@ -98,19 +89,19 @@ def _weights() -> Iterator[Check]:
     for eta, R, w, tried in ((0.25, 1, 1.0, 20), (0.25, 1, -0.6, 18), (0.3, 2, 1.0, 14)):
         enough = theory.required_neurons(eta, delta, R=R).neurons
         where = f"P(none within {eta:g} of {w:g}), required {enough}, tried with {tried}, delta={delta:g} R={R}"
-        yield Point("4.7", where, "upper", 0.0, delta, _weight_simulation(min(tried, enough), R, w, eta))
+        yield _weight_simulation(min(tried, enough), R, w, eta).upper("4.7", where, delta)
     for eta, R, w, tried in ((0.45, 1, 1.0, 0), (0.3, 2, 0.9, 0), (0.2, 4, 1.0, 7)):
         design = theory.required_neurons(eta, delta, R=R)
         where = f"P(construction misses {w:g}), shift {design.shift}"
         where += f", {min(tried, design.group)} of {design.group} more" if design.groups else ""
         where += f", eta={eta:g} delta={delta:g} R={R}"
-        yield Point("4.7", where, "upper", 0.0, delta, _built(design, R, eta, w, min(tried, design.group)))
+        yield _built(design, R, eta, w, min(tried, design.group)).upper("4.7", where, delta)
 
 
 def _formulas() -> Iterator[Check]:
     yield Fact("4.7", "Lemma A: bound by another quadrature, above it by at most 15 %", _compare_shift)
     yield Fact("4.7", "Lemma B: drift constant by quadrature", _compare_drift)
-    yield Fact("4.7", "Lemma C: sets of share 3/4 have all sums, exactly", _compare_meeting)
+    yield Fact("4.7", "Lemma C: sets of share 3/4 have all sums, exactly", _meeting)
     yield Fact("4.7", "Lemma D: formula", _compare_tail)
     yield Fact("4.7", "Lemma D: above an exact chain with this drift", _compare_chain)
     yield Fact("4.7", "designs: their parts fail with probability <= delta", _compare_designs)
@@ -122,41 +113,43 @@ def _controls() -> Iterator[Check]:
     reach, R = 0.25, 1
     bound = _gain(2 * theory.drift_constant(reach, R), R)
     where = f"P(newly reached by one neuron), reach={reach:g} R={R} A = {UNION}"
-    yield Point("4.7", where, "lower", bound, 1.0, _drift_simulation(reach, R), control="drift constant doubled")
+    yield _drift_simulation(reach, R).lower("4.7", where, bound, control="drift constant doubled")
     yield Fact("4.7", "drift constant", _halved_drift, control="drift constant halved: the sign counted twice")
     bound = math.exp(theory.log_shift_failure_bound(96, 1, reach=0.4375))
     where = "P(shift fails), n=24 R=1 reach=.4375"
-    yield Point("4.7", where, "upper", 0.0, bound, _shift_simulation(24, 1, 0.4375), control="n = 96's bound")
+    yield _shift_simulation(24, 1, 0.4375).upper("4.7", where, bound, control="n = 96's bound")
     few = _weight_simulation(4, 1, 1.0, 0.25)
-    yield Point("4.7", "P(none within .25 of 1), 4 neurons", "upper", 0.0, 0.3, few, control="too few neurons")
-    yield Fact("4.7", "sets of share .74 have all sums", lambda seed: _meeting(seed, 0.74), control="share .74")
+    yield few.upper("4.7", "P(none within .25 of 1), 4 neurons", 0.3, control="too few neurons")
+    yield Fact("4.7", "sets of share .74 have all sums", partial(_meeting, share=0.74), control="share .74")
 
 
 # -- independent computations -----------------------------------------------------------------------------------------
 
 
-def _compare_shift(seed: int) -> Closest:
-    pairs = []
+@never_above(slack=1e-9)
+def _compare_shift(_: Rng) -> Pairs:
     for n, R, reach in itertools.product((8, 40, 300), (1, 3, 50), (0.25, 0.4375)):
         true = _products.log_shift(n, R, reach)
         found = theory.log_shift_failure_bound(n, R, reach=reach)
         if true < 0:
-            pairs += [(-found, -true), (-true, -1.15 * found)]
-    return at_most(pairs, slack=1e-9)
+            yield -found, -true
+            yield -true, -1.15 * found
 
 
-def _compare_drift(seed: int) -> Closest:
-    rng = generator(seed, "4.7 drift")
-    cases = [(float(rng.uniform(0.05, 0.5)), int(10 ** rng.uniform(0, 3))) for _ in range(40)] + [(0.25, 1), (0.5, 2)]
-    return equal([(theory.drift_constant(tau, R), _products.drift(tau, R)) for tau, R in cases], 1e-9)
+@agree(1e-9, "4.7 drift")
+def _compare_drift(rng: Rng) -> Pairs:
+    cases = [(float(rng.uniform(0.05, 0.5)), int(10 ** rng.uniform(0, 3))) for _ in range(40)]
+    for tau, R in (*cases, (0.25, 1), (0.5, 2)):
+        yield theory.drift_constant(tau, R), _products.drift(tau, R)
 
 
-def _halved_drift(seed: int) -> Closest:
-    return equal([(theory.drift_constant(0.25, 1) / 2, _products.drift(0.25, 1))], 1e-9)
+@agree(1e-9)
+def _halved_drift(_: Rng) -> Pairs:
+    yield theory.drift_constant(0.25, 1) / 2, _products.drift(0.25, 1)
 
 
-def _meeting(seed: int, share: float) -> Closest:
-    rng = generator(seed, "4.7 meeting")
+def _meeting(seed: int, share: float | None = None) -> Closest:
+    rng, share = generator(seed, "4.7 meeting"), theory.MEETING_SHARE if share is None else share
     size = Fraction(share)
     pairs = [(_products.random_set(rng, size), _products.random_set(rng, size)) for _ in range(200)]
     left = [(Fraction(-1), -1 + 2 * size)]
@@ -164,31 +157,24 @@ def _meeting(seed: int, share: float) -> Closest:
     return all_true([_products.sums_cover(one, two) for one, two in pairs], f"share {share:g}: sums cover [-1, 1]")
 
 
-def _compare_meeting(seed: int) -> Closest:
-    return _meeting(seed, theory.MEETING_SHARE)
-
-
-def _compare_tail(seed: int) -> Closest:
-    rng = generator(seed, "4.7 tail")
-    pairs = []
+@agree(1e-9, "4.7 tail")
+def _compare_tail(rng: Rng) -> Pairs:
     for _ in range(40):
         n, start, c = int(rng.integers(0, 2000)), float(10 ** rng.uniform(-6, -0.13)), float(rng.uniform(0.01, 1))
         true = min(1.0, 0.75 / start * (1 - c / 8) ** n)
-        pairs.append((theory.share_tail_closed_form(n, start=start, c=c), true))
-    return equal(pairs, 1e-9)
+        yield theory.share_tail_closed_form(n, start=start, c=c), true
 
 
-def _compare_chain(seed: int) -> Closest:
-    pairs = []
+@never_above(slack=1e-9)
+def _compare_chain(_: Rng) -> Pairs:
     for start, c in ((0.5, 0.9), (0.25, 0.5), (2.0**-9, 0.3)):
         for n, true in enumerate(_products.doubling_chain(start, c, 60)):
-            pairs.append((true, theory.share_tail_closed_form(n, start=start, c=c)))
-    return at_most(pairs, slack=1e-9)
+            yield true, theory.share_tail_closed_form(n, start=start, c=c)
 
 
-def _compare_designs(seed: int) -> Closest:
+@never_above(slack=1e-9)
+def _compare_designs(_: Rng) -> Pairs:
     """At least 1/2 of delta is used up, too: a design with more neurons than it needs would not."""
-    pairs = []
     for eta, delta, R in ((0.45, 0.3, 1), (0.2, 0.3, 4), (0.1, 0.2, 1), (0.02, 1e-4, 6), (1e-6, 0.05, 10**4)):
         one = theory.required_neurons(eta, delta, R=R)
         total = math.exp(_products.log_shift(one.shift, R, one.reach))
@@ -197,16 +183,17 @@ def _compare_designs(seed: int) -> Closest:
             stop = 0.75 if one.groups == 2 else 1 - unit / 4
             cells = math.ceil(8 * (math.log(stop / (1 - stop)) - math.log(unit / 2)) / c)
             total += one.groups * share_failure_bound(one.group, R, start=unit / 2, stop=stop, c=c, cells=cells)
-        pairs += [(total, one.failure_bound), (one.failure_bound, delta), (delta, 2 * one.failure_bound)]
-        pairs.append((float(one.neurons), float(one.shift + one.groups * one.group)))
-    return at_most(pairs, slack=1e-9)
+        yield total, one.failure_bound
+        yield one.failure_bound, delta
+        yield delta, 2 * one.failure_bound
+        yield one.neurons, one.shift + one.groups * one.group
 
 
 def _compare_formula(seed: int) -> Closest:
     pairs, cases = [], []
     for eta, delta in itertools.product((1.0, 0.3, 0.2, 1e-2, 1e-5, 1e-9), (0.9, 0.1, 1e-6)):
         n = theory.neurons_closed_form(eta, delta)
-        pairs.append((float(n), float(math.ceil(142 * math.log(1 / eta) + 149 * math.log(4 / delta)))))
+        pairs.append((n, math.ceil(142 * math.log(1 / eta) + 149 * math.log(4 / delta))))
         s, logs = _products.log_laplace(0.25, 1)
         rate = -float(np.interp(8.0, s, logs))
         shift = math.ceil((6 + math.log(2 / delta)) / rate)
@@ -221,18 +208,18 @@ def _compare_formula(seed: int) -> Closest:
     return found if all(cases) else all_true(cases, "the formula suffices by its own proof")
 
 
-def _compare_networks(seed: int) -> Closest:
-    pairs = []
+@agree(1e-9)
+def _compare_networks(_: Rng) -> Pairs:
     for widths, eps, delta, R in (((1, 1), 1.0, 0.3, 2), ((3, 2, 4), 0.3, 0.05, 4), ((5, 5, 5, 2), 0.5, 0.01, 30)):
         designs = theory.network_designs(widths, eps, delta=delta, R=R)
         failures = [design.failure_bound for design in designs]
         total = _products.log_union(widths, failures)
-        pairs.append((theory.log_network_failure_bound(widths, designs), total))
+        yield theory.log_network_failure_bound(widths, designs), total
         weights = sum(a * b for a, b in itertools.pairwise(widths))
         fits = total <= math.log(delta) and total >= math.log(delta / 2)
-        pairs.append((1.0, 1.0 if fits else 0.0))
+        yield True, fits
         counts = theory.required_n(widths, eps, delta=delta, R=R)
         for design, eta, n in zip(designs, _gadgets.etas(widths, eps), counts, strict=True):
             again = theory.required_neurons(eta, delta / (2 * weights), R=R)
-            pairs += [(float(design.neurons), float(again.neurons)), (float(n), float(-(-design.neurons // 2)))]
-    return equal(pairs, 1e-9)
+            yield design.neurons, again.neurons
+            yield n, -(-design.neurons // 2)

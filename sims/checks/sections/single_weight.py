@@ -10,22 +10,18 @@ from typing import Literal
 
 import numpy as np
 
-from sims.checks.check import Check, Closest, Fact, Point, Simulation, equal, generator, single
-from sims.commands.table import Cell
-from sims.single_weight import draws_counter
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
+from sims.checks.facts import Pairs, Rng, agree, equal, generator
 from sims.solver.philox import GRID_BITS, uniforms
-from sims.statistics.trials import Count
 from theory import single_weight as theory
+from theory.single_weight import SingleWeight
 
 Alpha = float | Literal["uniform"]
 
 
-def _misses(cell: Cell, sizes: Sequence[int], cost: float) -> Simulation:
-    def make(seed: int, jobs: int) -> tuple[Count, int]:
-        return draws_counter(sizes, cell, seed)
-
-    name = f"draws R={cell.R} eps={cell.eps:g} alpha={cell.alpha} n={sizes}"
-    return Simulation(name, make, cost, least=400_000, most=4_000_000)
+def _misses(R: int, eps: float, alpha: Alpha, sizes: Sequence[int], cost: float) -> Simulation:
+    name = f"draws R={R} eps={eps:g} alpha={alpha} n={sizes}"
+    return asked(name, SingleWeight(R=R, eps=eps, alpha=alpha), sizes, cost, least=400_000, most=4_000_000)
 
 
 EXACT: tuple[tuple[int, float, Alpha, tuple[int, ...]], ...] = (
@@ -43,11 +39,11 @@ def checks(seed: int) -> list[Check]:
 
 def _exact_law() -> Iterator[Check]:
     for R, eps, alpha, sizes in EXACT:
-        simulation = _misses(Cell(R, eps, alpha, "draws"), sizes, 0.3)
+        simulation = _misses(R, eps, alpha, sizes, 0.3)
         for i, n in enumerate(sizes):
             p, grid = theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), n * R * 2.0**-GRID_BITS
             where = f"P(miss), n={n} R={R} eps={eps:g} alpha={alpha}"
-            yield Point("1.1", where, "exact", max(0.0, p - grid), min(1.0, p + grid), simulation, i, True)
+            yield simulation.exact("1.1", where, p, i, off=grid, complement=True)
     yield Fact("1.1", "hit_prob by the overlap of intervals", _compare_hit_prob)
     yield Fact("1.1", "log P(miss) in 40 digits", _compare_log_miss)
     yield Fact("1.1", "required_n_exact is the least n", _compare_required_exact)
@@ -55,15 +51,15 @@ def _exact_law() -> Iterator[Check]:
 
 def _bound() -> Iterator[Check]:
     for R, eps, alpha, n in ((1, 0.1, 1.0, 25), (5, 0.02, -1.0, 40), (1, 0.1, 0.5, 7)):
-        simulation = _misses(Cell(R, eps, alpha, "draws"), (n,), 0.4)
+        simulation = _misses(R, eps, alpha, (n,), 0.4)
         bound = theory.miss_prob_bound(n, R, eps=eps)
         where = f"P(miss), n={n} R={R} eps={eps:g} alpha={alpha:g}"
-        yield Point("1.2", where, "upper", 0.0, bound, simulation, 0, True)
+        yield simulation.upper("1.2", where, bound, complement=True)
     for eps, delta, R in ((0.02, 0.05, 2), (0.1, 0.2, 1)):
         n = theory.required_n(eps, delta, R=R)
-        simulation = _misses(Cell(R, eps, 1.0, "draws"), (n,), 0.4)
+        simulation = _misses(R, eps, 1.0, (n,), 0.4)
         where = f"P(miss) at required_n={n}, eps={eps:g} delta={delta:g} R={R} alpha=1"
-        yield Point("1.2", where, "upper", 0.0, delta, simulation, 0, True)
+        yield simulation.upper("1.2", where, delta, complement=True)
     yield Fact("1.2", "log bound and least n by exact fractions", _compare_bound)
 
 
@@ -85,16 +81,16 @@ def _nearest() -> Iterator[Check]:
             sides = np.where(u[:, 1] < 0.0, -1.0, 1.0)
             return _events(theory.nearest_draw(0.5 + 0.5 * u[:, 0], sides, R=R, alpha=alpha), alpha, cuts)
 
-        honest = Simulation(f"honest nearest R={R} alpha={alpha}", single(made), 0.03 * R, 300_000, 2_000_000)
-        by_law = Simulation(f"nearest_draw R={R} alpha={alpha}", single(drawn), 0.5, 300_000, 2_000_000)
+        honest = events(f"honest nearest R={R} alpha={alpha}", made, 0.03 * R, 300_000, 2_000_000)
+        by_law = events(f"nearest_draw R={R} alpha={alpha}", drawn, 0.5, 300_000, 2_000_000)
         for i, d in enumerate(cuts):
             p = theory.nearest_distance_cdf(d, R, alpha=alpha)
             above = p / 2 if d <= 1.0 - abs(alpha) else None
             for name, simulation in (("all draws made", honest), ("one number", by_law)):
-                yield Point("1.3", f"P(D <= {d:g}), R={R} alpha={alpha:g}, {name}", "exact", p, p, simulation, 2 * i)
+                yield simulation.exact("1.3", f"P(D <= {d:g}), R={R} alpha={alpha:g}, {name}", p, 2 * i)
                 if above is not None:
                     where = f"P(D <= {d:g}, above alpha), R={R} alpha={alpha:g}, {name}"
-                    yield Point("1.3", where, "exact", above, above, simulation, 2 * i + 1)
+                    yield simulation.exact("1.3", where, above, 2 * i + 1)
     yield Fact("1.3", "cdf and quantile in 40 digits", _compare_nearest)
 
 
@@ -109,31 +105,31 @@ def _controls() -> Iterator[Check]:
         p = theory.hit_prob(alpha, eps)
         return float((1.0 - p) ** (n * R))
 
-    simulation = _misses(Cell(3, 0.05, 0.5, "draws"), (10,), 0.8)
+    simulation = _misses(3, 0.05, 0.5, (10,), 0.8)
     for wrong, p in (
         ("R off by one", log_draws(10, 2, 0.5, 0.05)),
         ("window halved", log_draws(10, 3, 0.5, 0.025)),
     ):
-        yield Point("1.1", "P(miss), n=10 R=3 eps=.05 alpha=.5", "exact", p, p, simulation, 0, True, control=wrong)
-    edge = _misses(Cell(2, 0.2, -1.0, "draws"), (5,), 0.8)
+        yield simulation.exact("1.1", "P(miss), n=10 R=3 eps=.05 alpha=.5", p, complement=True, control=wrong)
+    edge = _misses(2, 0.2, -1.0, (5,), 0.8)
     p = (1.0 - 0.2) ** 10  # 1 + |alpha| for 1 - |alpha|: no overlap lost
     where = "P(miss), n=5 R=2 eps=.2 alpha=-1"
-    yield Point("1.1", where, "exact", p, p, edge, 0, True, control="1 + |alpha| in place of 1 - |alpha|")
+    yield edge.exact("1.1", where, p, complement=True, control="1 + |alpha| in place of 1 - |alpha|")
     bound = math.exp(-5 * 2 * 0.2)
-    yield Point("1.2", where, "upper", 0.0, bound, edge, 0, True, control="constant halved: exp(-nR eps)")
+    yield edge.upper("1.2", where, bound, complement=True, control="constant halved: exp(-nR eps)")
     for wrong, n in (
         ("log10 for log", math.ceil(2 / 0.02 * math.log10(1 / 0.05))),
         ("nine tenths of the candidates", math.ceil(0.9 * 2 / 0.02 * math.log(1 / 0.05))),
     ):
-        few = _misses(Cell(1, 0.02, 1.0, "draws"), (n,), 0.4)
-        yield Point("1.2", f"P(miss) at n={n}, eps=.02 delta=.05", "upper", 0.0, 0.05, few, 0, True, control=wrong)
+        few = _misses(1, 0.02, 1.0, (n,), 0.4)
+        yield few.upper("1.2", f"P(miss) at n={n}, eps=.02 delta=.05", 0.05, complement=True, control=wrong)
 
     def nearest(seed: int, first: int, trials: int) -> np.ndarray:
         return np.abs(_honest(4, 0.9, seed, first, trials) - 0.9) <= 0.5
 
     p = 1.0 - (1.0 - 0.5) ** 4  # the lost part of the window forgotten
-    honest = Simulation("honest nearest, control", single(nearest), 0.6, 100_000, 2_000_000)
-    yield Point("1.3", "P(D <= .5), R=4 alpha=.9", "exact", p, p, honest, control="the end of [-1, 1] forgotten")
+    honest = events("honest nearest, control", nearest, 0.6, 100_000, 2_000_000)
+    yield honest.exact("1.3", "P(D <= .5), R=4 alpha=.9", p, control="the end of [-1, 1] forgotten")
 
 
 # -- independent computations -----------------------------------------------------------------------------------------
@@ -146,9 +142,8 @@ def overlap(alpha: float, eps: float) -> Fraction:
     return max(Fraction(0), high - low) / 2
 
 
-def _settings(seed: int, key: str, count: int) -> Iterator[tuple[float, float, int, int, float]]:
+def _settings(rng: Rng, count: int) -> Iterator[tuple[float, float, int, int, float]]:
     """Random alpha, eps, n, R, delta, the ends of their ranges among them."""
-    rng = generator(seed, key)
     for i in range(count):
         alpha = float((1.0, -1.0, 0.0, rng.uniform(-1, 1))[min(i, 3)])
         eps = float((1e-3, 0.5, 0.999, 10 ** rng.uniform(-6, 0))[min(i, 3)])
@@ -157,13 +152,12 @@ def _settings(seed: int, key: str, count: int) -> Iterator[tuple[float, float, i
 
 
 def _compare_hit_prob(seed: int) -> Closest:
-    pairs = [
-        (theory.hit_prob(alpha, eps), float(overlap(alpha, eps))) for alpha, eps, *_ in _settings(seed, "1.1 hit", 200)
-    ]
-    for _, eps, *_ in _settings(seed, "1.1 uniform", 50):
+    settings = _settings(generator(seed, "1.1 hit"), 200)
+    pairs = [(theory.hit_prob(alpha, eps), overlap(alpha, eps)) for alpha, eps, *_ in settings]
+    for _, eps, *_ in _settings(generator(seed, "1.1 uniform"), 50):
         # the overlap is eps for |alpha| <= 1-eps and falls linearly to eps/2 at 1: trapezia
         e = Fraction(eps)
-        pairs.append((theory.hit_prob("uniform", eps), float((1 - e) * e + e * (e + e / 2) / 2)))
+        pairs.append((theory.hit_prob("uniform", eps), (1 - e) * e + e * (e + e / 2) / 2))
     return equal(pairs, 1e-12)
 
 
@@ -174,48 +168,45 @@ def _log_miss(alpha: float, eps: float, draws: int) -> float:
         return float(draws * (Decimal(miss.numerator) / Decimal(miss.denominator)).ln()) if miss else -math.inf
 
 
-def _compare_log_miss(seed: int) -> Closest:
-    pairs = []
-    for alpha, eps, n, R, _ in _settings(seed, "1.1 log", 200):
+@agree(1e-9, "1.1 log")
+def _compare_log_miss(rng: Rng) -> Pairs:
+    for alpha, eps, n, R, _ in _settings(rng, 200):
         true = _log_miss(alpha, eps, n * R)
-        pairs.append((theory.log_miss_prob_exact(n, R, eps=eps, alpha=alpha), true))
-        pairs.append((theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), math.exp(true) if true > -600 else 0.0))
-    pairs = [(a, b) for a, b in pairs if b != 0.0]
+        if true:
+            yield theory.log_miss_prob_exact(n, R, eps=eps, alpha=alpha), true
+        if true > -600:
+            yield theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), math.exp(true)
     x, weights = np.polynomial.legendre.leggauss(200)
     for eps, draws in ((0.5, 3), (0.1, 40), (0.9, 7)):  # a uniform target: numerical average over alpha >= 0
         edge = eps * (x + 1) / 2
         inner = (1 - eps) * (1 - eps) ** draws
         tail = eps / 2 * float(weights @ (1 - (eps + edge) / 2) ** draws)
-        pairs.append((theory.miss_prob_exact(draws, 1, eps=eps, alpha="uniform"), inner + tail))
-    return equal(pairs, 1e-9)
+        yield theory.miss_prob_exact(draws, 1, eps=eps, alpha="uniform"), inner + tail
 
 
-def _compare_required_exact(seed: int) -> Closest:
-    pairs = []
-    for alpha, eps, _, R, delta in _settings(seed, "1.1 required", 100):
+@agree(1e-12, "1.1 required")
+def _compare_required_exact(rng: Rng) -> Pairs:
+    for alpha, eps, _, R, delta in _settings(rng, 100):
         per_n = _log_miss(alpha, eps, R)
         true = max(1, math.ceil(math.log(delta) / per_n * (1 - 1e-13))) if per_n else 1
-        pairs.append((float(theory.required_n_exact(eps, delta, R=R, alpha=alpha)), float(true)))
-    return equal(pairs, 1e-12)
+        yield theory.required_n_exact(eps, delta, R=R, alpha=alpha), true
 
 
-def _compare_bound(seed: int) -> Closest:
-    pairs = []
-    for _, eps, n, R, delta in _settings(seed, "1.2", 200):
+@agree(1e-11, "1.2")
+def _compare_bound(rng: Rng) -> Pairs:
+    for _, eps, n, R, delta in _settings(rng, 200):
         exponent = float(-Fraction(eps) * n * R / 2)
-        pairs.append((theory.log_miss_prob_bound(n, R, eps=eps), exponent))
+        yield theory.log_miss_prob_bound(n, R, eps=eps), exponent
         if exponent > -600:
-            pairs.append((theory.miss_prob_bound(n, R, eps=eps), math.exp(exponent)))
+            yield theory.miss_prob_bound(n, R, eps=eps), math.exp(exponent)
         least = max(1, math.ceil(2 * Fraction(math.log(1 / Fraction(delta))) / (Fraction(eps) * R)))
-        pairs.append((float(theory.required_n(eps, delta, R=R)), float(least)))
-    return equal(pairs, 1e-11)
+        yield theory.required_n(eps, delta, R=R), least
 
 
-def _compare_nearest(seed: int) -> Closest:
-    pairs = []
-    for alpha, d, _, R, u in _settings(seed, "1.3", 200):
+@agree(1e-9, "1.3")
+def _compare_nearest(rng: Rng) -> Pairs:
+    for alpha, d, _, R, u in _settings(rng, 200):
         true = -math.expm1(_log_miss(alpha, d, R))
-        pairs.append((theory.nearest_distance_cdf(d, R, alpha=alpha), true))
+        yield theory.nearest_distance_cdf(d, R, alpha=alpha), true
         there = theory.nearest_distance_ppf(u, R, alpha=alpha)
-        pairs.append((-math.expm1(_log_miss(alpha, there, R)), u))
-    return equal(pairs, 1e-9)
+        yield -math.expm1(_log_miss(alpha, there, R)), u

@@ -1,4 +1,4 @@
-"""The claim table of README.md, written from the registry and a run."""
+"""The claim table of a page, written from the registry and a run."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from sims.checks import sums as _sums
+from sims.checks.twins import sums as _sums
 
 
 @cache

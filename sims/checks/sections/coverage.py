@@ -5,50 +5,43 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from sims.checks import shares as _shares
-from sims.checks.check import (  # fmt: skip
-    Check,
-    Closest,
-    Fact,
-    Point,
-    Simulation,
-    Untested,
-    all_true,
-    at_most,
-    equal,
-    generator,
-    single,
-)
-from sims.coverage import CoverageCounter, Setting
+from sims.checks.check import Check, Closest, Fact, Simulation, Untested, events, settings
+from sims.checks.facts import Pairs, Rng, agree, all_true, never_above
+from sims.checks.twins import shares as _shares
+from sims.coverage import CoverageCounter, ValueSets
 from sims.solver.philox import uniforms
 from sims.statistics.trials import Count
 from theory import coverage as theory
+from theory.coverage import Coverage
 
-SETTINGS = (
-    (Setting(6, 1, -0.5, 0.5, None), (0.2, 0.1), 3.0),
-    (Setting(10, 1, -0.5, 0.5, None), (0.02, 0.01), 5.0),
-    (Setting(3, 4, -0.5, 0.5, None), (0.1, 0.05), 2.0),
-    (Setting(12, 1, -1.0, 1.0, None), (0.05,), 15.0),
-    (Setting(5, 5, -0.5, 0.5, None), (0.1,), 20.0),
+CURVES = (
+    (6, (Coverage(eps=0.2), Coverage(eps=0.1)), 3.0),
+    (10, (Coverage(eps=0.02), Coverage(eps=0.01)), 5.0),
+    (3, (Coverage(R=4, eps=0.1), Coverage(R=4, eps=0.05)), 2.0),
+    (12, (Coverage(eps=0.05, low=-1.0, high=1.0),), 15.0),
+    (5, (Coverage(R=5, eps=0.1),), 20.0),
 )
-"""Settings of the simulated coverage, their eps and the cost of a trial."""
+"""n, the questions whose coverage is simulated at once, and the cost of a trial."""
 
 
-def _covered(setting: Setting, eps: Sequence[float], cost: float) -> Simulation:
+def _covered(n: int, questions: Sequence[Coverage], cost: float) -> Simulation:
+    """One count for each question; they differ in eps alone."""
+    one, eps = questions[0], tuple(question.eps for question in questions)
+
     def make(seed: int, jobs: int) -> tuple[Count, int]:
-        counter = CoverageCounter(setting, eps, seed, jobs=jobs)
+        counter = CoverageCounter(ValueSets(n, one.R, one.low, one.high, None, eps, 0), seed, jobs)
         return counter, counter.piece
 
-    name = f"coverage n={setting.n} R={setting.R} {setting.low:g}..{setting.high:g} eps={tuple(eps)}"
+    name = f"coverage n={n} R={one.R} {one.low:g}..{one.high:g} eps={eps}"
     return Simulation(name, make, cost, least=10_000, most=1_000_000)
 
 
-def _where(setting: Setting, eps: float) -> str:
-    return f"P(covered), n={setting.n} R={setting.R} eps={eps:g} [{setting.low:g}, {setting.high:g}]"
+def _where(n: int, one: Coverage) -> str:
+    return f"P(covered), n={n} R={one.R} eps={one.eps:g} [{one.low:g}, {one.high:g}]"
 
 
 def checks(seed: int) -> list[Check]:
@@ -70,7 +63,7 @@ def _reached(intervals: Sequence[tuple[float, float]], R: int) -> Simulation:
         inside = (points[..., None] >= ends[:, 0]) & (points[..., None] <= ends[:, 1])
         return np.asarray(inside.any(axis=(1, 2)))
 
-    return Simulation(f"reached {intervals} R={R}", single(event), 0.03 * (R + 1), 200_000, 2_000_000)
+    return events(f"reached {intervals} R={R}", event, 0.03 * (R + 1), 200_000, 2_000_000)
 
 
 UNIONS = (
@@ -85,13 +78,13 @@ def _drift() -> Iterator[Check]:
         exact = [(Fraction(a), Fraction(b)) for a, b in union]
         v = float(sum((b - a for a, b in exact), Fraction(0)) / 2)
         p = v + float(theory.gain(exact))
-        yield Point("3.1", f"E(next share) = v + gain, A = {union}", "exact", p, p, _reached(union, 1))
+        yield _reached(union, 1).exact("3.1", f"E(next share) = v + gain, A = {union}", p)
         bound = v + theory.DRIFT_PROVED * v * (1 - v)
-        yield Point("3.1", f"E(next share), A = {union}", "lower", bound, 1.0, _reached(union, 1))
+        yield _reached(union, 1).lower("3.1", f"E(next share), A = {union}", bound)
         for R in (3, 8):
             bound = theory.expected_share(v, R)
             where = f"E(next share), R={R} A = {union}"
-            yield Point("3.2", where, "lower", bound, 1.0, _reached(union, R))
+            yield _reached(union, R).lower("3.2", where, bound)
     yield Fact("3.1", "gain by splitting areas, random unions of intervals", _compare_gain)
     yield Fact("3.1", "gain >= c v(1-v), random and extreme unions; one attains c = 1/2", _compare_drift)
     yield Fact("3.1", "spectral gap by a matrix of 400 points, and the certificate", _compare_gap)
@@ -100,44 +93,34 @@ def _drift() -> Iterator[Check]:
 
 
 def _curves() -> Iterator[Check]:
-    for setting, eps, cost in SETTINGS:
-        simulation = _covered(setting, eps, cost)
-        n, R = setting.n, setting.R
-        where: dict[str, Any] = {"low": setting.low, "high": setting.high}
-        for i, e in enumerate(eps):
-            upper = theory.success_prob_upper(n, R, eps=e, **where)
+    for n, questions, cost in CURVES:
+        simulation = _covered(n, questions, cost)
+        for i, one in enumerate(questions):
+            where, at = _where(n, one), settings(one)
+            upper = theory.success_prob_upper(n, one.R, **at)
             if upper < 1.0:
-                yield Point("3.5", _where(setting, e), "upper", 0.0, upper, simulation, i)
-            lower = theory.success_prob_lower(n, R, eps=e, **where)
+                yield simulation.upper("3.5", where, upper, i)
+            lower = theory.success_prob_lower(n, one.R, **at)
             if lower > 0.0:
-                yield Point("3.5", _where(setting, e), "lower", lower, 1.0, simulation, i)
-            predicted = theory.success_prediction(n, R, eps=e, **where)
-            yield Point("3.6", _where(setting, e), "prediction", 0.0, predicted, simulation, i)
-    for base, accuracy, delta in (
-        (Setting(0, 4, -0.3, 0.3, None), 0.25, 0.3),
-        (Setting(0, 5, -0.5, 0.5, None), 0.4, 0.2),
-    ):
-        ends: dict[str, Any] = {"low": base.low, "high": base.high}
-        enough = theory.required_n(accuracy, delta, R=base.R, **ends)
-        few = theory.necessary_n(accuracy, delta, R=base.R, **ends) - 1
+                yield simulation.lower("3.5", where, lower, i)
+            yield simulation.predicted("3.6", where, theory.success_prediction(n, one.R, **at), i)
+    for one, delta in ((Coverage(R=4, eps=0.25, low=-0.3, high=0.3), 0.3), (Coverage(R=5, eps=0.4), 0.2)):
+        enough = theory.required_n(delta=delta, **vars(one))
+        few = theory.necessary_n(delta=delta, **vars(one)) - 1
         n = min(enough, 5)
-        at = Setting(n, base.R, base.low, base.high, None)
-        simulation = _covered(at, (accuracy,), 20.0)
-        text = f"P(not covered) at required_n={enough}, tried with n={n}, delta={delta:g} R={base.R} eps={accuracy:g}"
-        yield Point("3.3", text, "upper", 0.0, delta, simulation, 0, True)
-        bound = theory.coverage_failure_bound(n, base.R, eps=accuracy, **ends)
+        simulation = _covered(n, (one,), 20.0)
+        where = f"P(not covered) at required_n={enough}, tried with n={n}, delta={delta:g} R={one.R} eps={one.eps:g}"
+        yield simulation.upper("3.3", where, delta, complement=True)
+        bound = theory.coverage_failure_bound(n, one.R, **settings(one))
         if bound < 1.0:
-            yield Point(
-                "3.3", f"P(not covered), n={n} R={base.R} eps={accuracy:g}", "upper", 0.0, bound, simulation, 0, True
-            )
+            where = f"P(not covered), n={n} R={one.R} eps={one.eps:g}"
+            yield simulation.upper("3.3", where, bound, complement=True)
         if few >= 1:
-            below = Setting(few, base.R, base.low, base.high, None)
-            text = f"below necessary_n={few + 1}, delta={delta:g}: {_where(below, accuracy)}"
-            yield Point("3.5", text, "upper", 0.0, 1.0 - delta, _covered(below, (accuracy,), 3.0))
-    predicted = theory.predicted_n(0.05, 0.1, R=1, low=-0.5, high=0.5)
-    setting = Setting(predicted, 1, -0.5, 0.5, None)
-    text = f"at predicted_n={predicted}, delta=.1: {_where(setting, 0.05)}"
-    yield Point("3.6", text, "prediction", 0.0, 0.9, _covered(setting, (0.05,), 5.0))
+            where = f"below necessary_n={few + 1}, delta={delta:g}: {_where(few, one)}"
+            yield _covered(few, (one,), 3.0).upper("3.5", where, 1.0 - delta)
+    one = Coverage(eps=0.05)
+    n = theory.predicted_n(delta=0.1, **vars(one))
+    yield _covered(n, (one,), 5.0).predicted("3.6", f"at predicted_n={n}, delta=.1: {_where(n, one)}", 0.9)
 
 
 def _formulas() -> Iterator[Check]:
@@ -148,60 +131,52 @@ def _formulas() -> Iterator[Check]:
 
 
 def _controls() -> Iterator[Check]:
-    union = UNIONS[0]
-    v = 0.375
-    for wrong, c, R in (("c = 0.55", 0.55, 1), ("c = 0.307 but one draw more", theory.DRIFT_PROVED, 0)):
-        if R:
-            bound = v + c * v * (1 - v)
-            yield Point("3.1", f"E(next share), A = {union}", "lower", bound, 1.0, _reached(union, R), control=wrong)
+    union, v = UNIONS[0], 0.375
+    bound = v + 0.55 * v * (1 - v)
+    yield _reached(union, 1).lower("3.1", f"E(next share), A = {union}", bound, control="c = 0.55")
     bound = v + 0.5 * (1 - v) * (1 - (1 - v) ** 8)
     where = f"E(next share), R=2 A = {union}"
-    yield Point("3.2", where, "lower", bound, 1.0, _reached(union, 2), control="R = 8 with c = 1/2 claimed of R = 2")
+    yield _reached(union, 2).lower("3.2", where, bound, control="R = 8 with c = 1/2 claimed of R = 2")
     p = v - float(theory.gain([(Fraction(-1), Fraction(-1, 4))]))
-    yield Point("3.1", f"E(next share) = v - gain, A = {union}", "exact", p, p, _reached(union, 1), control="a sign")
-    yield Fact("3.1", "gain >= 0.55 v(1-v)", lambda seed: _drift_of(seed, 0.55), control="c = 0.55")
+    yield _reached(union, 1).exact("3.1", f"E(next share) = v - gain, A = {union}", p, control="a sign")
+    yield Fact("3.1", "gain >= 0.55 v(1-v)", partial(_drift_of, c=0.55), control="c = 0.55")
     yield Fact("3.1", "spectral gap >= 0.615", _wrong_gap, control="gap 0.615")
-    setting = Setting(6, 1, -0.5, 0.5, None)
-    simulation = _covered(setting, (0.1,), 3.0)
-    failure = theory.coverage_failure_bound(60, 1, eps=0.1, low=-0.5, high=0.5)
-    where = _where(setting, 0.1)
-    yield Point("3.3", where, "lower", 1 - failure, 1.0, simulation, control="n = 60's bound claimed of n = 6")
+    one = Coverage(eps=0.1)
+    simulation, where = _covered(6, (one,), 3.0), _where(6, one)
+    failure = theory.coverage_failure_bound(60, 1, **settings(one))
+    yield simulation.lower("3.3", where, 1 - failure, control="n = 60's bound claimed of n = 6")
     wide = theory.success_prob_lower(10, 4, eps=0.2, low=-0.5, high=0.5)
-    yield Point("3.5", where, "lower", wide, 1.0, simulation, control="R and eps of another setting")
+    yield simulation.lower("3.5", where, wide, control="R and eps of another setting")
 
 
 # -- independent computations -----------------------------------------------------------------------------------------
 
 
-def _compare_gain(seed: int) -> Closest:
-    rng = generator(seed, "3.1 gain")
-    pairs = []
+@agree(1e-12, "3.1 gain")
+def _compare_gain(rng: Rng) -> Pairs:
     for _ in range(60):
         union = _shares.random_union(rng)
-        pairs.append((float(theory.gain(union)), float(_shares.gain_by_strips(union))))
-    return equal(pairs, 1e-12)
+        yield theory.gain(union), _shares.gain_by_strips(union)
 
 
-def _drift_of(seed: int, c: float) -> Closest:
-    rng = generator(seed, "3.1 drift")
+@never_above("3.1 drift", slack=1e-12)
+def _drift_of(rng: Rng, c: float) -> Pairs:
     unions = [_shares.random_union(rng) for _ in range(150)]
     unions += [[(Fraction(-1), Fraction(b, 16))] for b in range(-15, 16)]
     unions += [[(-Fraction(b, 16), Fraction(b, 16))] for b in range(1, 16)]
-    pairs = []
     for union in unions:
         v = _shares.share(union)
-        pairs.append((c * float(v * (1 - v)), float(theory.gain(union))))
-    return at_most(pairs, slack=1e-12)
+        yield c * float(v * (1 - v)), theory.gain(union)
 
 
 def _compare_drift(seed: int) -> Closest:
-    proved = _drift_of(seed, theory.DRIFT_PROVED)
+    proved = _drift_of(seed, c=theory.DRIFT_PROVED)
     constants = theory.DRIFT_MIDPOINT <= 0.2 and _shares.matrix_gap(400)[0] / 2 + 1e-4 >= theory.DRIFT_PROVED
     return proved if constants else Closest(0.0, "c exceeds half the spectral gap", 1.0)
 
 
 def _compare_conjecture(seed: int) -> Closest:
-    return _drift_of(seed, theory.DRIFT_CONJECTURED)
+    return _drift_of(seed, c=theory.DRIFT_CONJECTURED)
 
 
 def _compare_gap(seed: int) -> Closest:
@@ -219,48 +194,44 @@ def _wrong_gap(seed: int) -> Closest:
     return all_true([_shares.matrix_gap(400)[0] >= 0.615, theory.check_certificate(Fraction(615, 1000))], "gap 0.615")
 
 
-def _compare_expected(seed: int) -> Closest:
-    rng = generator(seed, "3.2")
-    pairs = []
+@agree(1e-12, "3.2")
+def _compare_expected(rng: Rng) -> Pairs:
     for _ in range(100):
         v, R, c = float(rng.uniform(0, 1)), int(rng.integers(1, 40)), float(rng.uniform(0.01, 0.5))
         share = Fraction(v)
         true = share + Fraction(c) * (1 - share) * (1 - (1 - share) ** R)
-        pairs.append((theory.expected_share(v, R, c=c), float(true)))
+        yield theory.expected_share(v, R, c=c), true
         true = share + Fraction(307, 1000) * (1 - share) * (1 - (1 - share) ** R)
-        pairs.append((theory.expected_share(v, R), float(true)))
-    return equal(pairs, 1e-12)
+        yield theory.expected_share(v, R), true
 
 
-def _compare_tail(seed: int) -> Closest:
-    pairs = []
+@agree(0.05)
+def _compare_tail(_: Rng) -> Pairs:
     for R, start, stop, c, steps in ((1, 0.05, 0.95, 0.307, (10, 25, 40)), (4, 0.02, 0.9, 0.307, (8, 16, 24))):
         coarse = _shares.tail_bounds(R, start, stop, c, cells=60, steps=max(steps))
         for n in steps:
             fine = theory.share_failure_bound(n, R, start=start, stop=stop, c=c, cells=60)
-            pairs.append((fine, coarse[n]))
-    return equal(pairs, 0.05)
+            yield fine, coarse[n]
 
 
-def _compare_levels(seed: int) -> Closest:
-    pairs = []
+@agree(1e-3)
+def _compare_levels(_: Rng) -> Pairs:
     for R, eps, low, high in ((1, 0.1, -0.5, 0.5), (3, 0.05, -1.0, 1.0), (2, 0.2, -0.85, 0.88)):
         inside = max(-low, high) <= 1 - eps / 2
         stop = 1 - (eps / 2 if inside else eps / 4)
         for n in (10, 30):
             share = theory.share_failure_bound(n, R, start=eps / 2, stop=stop)
-            pairs.append((theory.coverage_failure_bound(n, R, eps=eps, low=low, high=high), share))
+            yield theory.coverage_failure_bound(n, R, eps=eps, low=low, high=high), share
         n = theory.required_n(eps, 0.03, R=R, low=low, high=high)
         here = theory.coverage_failure_bound(n, R, eps=eps, low=low, high=high)
         before = theory.coverage_failure_bound(n - 1, R, eps=eps, low=low, high=high)
-        pairs.append((1.0, 1.0 if here <= 0.03 < before else 0.0))
-    return equal(pairs, 1e-3)
+        yield True, here <= 0.03 < before
 
 
-def _compare_union(seed: int) -> Closest:
+@agree(1e-6)
+def _compare_union(_: Rng) -> Pairs:
     from theory.subset_sum import success_prob_second_moment
 
-    pairs = []
     for n, R, eps, high in ((14, 3, 0.1, 0.5), (10, 9, 0.1, 0.5), (40, 1, 0.2, 1.0)):
         count = math.ceil(2 * high / (eps * (1 - 2**-20))) + 1
         total = 0.0
@@ -273,17 +244,16 @@ def _compare_union(seed: int) -> Closest:
                 for b in (1, 2, 3, 4, 6, 8)
             )
         bound = theory.union_failure_bound(n, R, eps=eps, low=-high, high=high)
-        pairs.append((bound, min(1.0, total)))
+        yield bound, min(1.0, total)
         tail = theory.coverage_failure_bound(n, R, eps=eps, low=-high, high=high)
         better = max(0.0, 1.0 - min(bound, tail))
-        pairs.append((theory.success_prob_lower(n, R, eps=eps, low=-high, high=high), better))
-    return equal(pairs, 1e-6)
+        yield theory.success_prob_lower(n, R, eps=eps, low=-high, high=high), better
 
 
-def _compare_necessary(seed: int) -> Closest:
+@agree(1e-12)
+def _compare_necessary(_: Rng) -> Pairs:
     from theory.subset_sum import success_prob_upper
 
-    pairs = []
     for R, eps, low, high, delta in ((1, 0.01, -0.5, 0.5, 0.05), (3, 0.001, -1.0, 1.0, 0.1), (2, 0.03, 0.1, 0.6, 0.2)):
 
         def allowed(n: int, R: int = R, eps: float = eps, low: float = low, high: float = high) -> float:
@@ -292,7 +262,6 @@ def _compare_necessary(seed: int) -> Closest:
             return min(success_prob_upper(n, R, eps=eps, alpha=z) for z in (low, high, (low + high) / 2))
 
         n = next(n for n in range(100) if allowed(n) >= 1 - delta)
-        pairs.append((float(theory.necessary_n(eps, delta, R=R, low=low, high=high)), float(n)))
+        yield theory.necessary_n(eps, delta, R=R, low=low, high=high), n
         for m in range(2, n + 2):
-            pairs.append((theory.success_prob_upper(m, R, eps=eps, low=low, high=high), allowed(m)))
-    return equal(pairs, 1e-12)
+            yield theory.success_prob_upper(m, R, eps=eps, low=low, high=high), allowed(m)

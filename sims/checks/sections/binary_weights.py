@@ -6,19 +6,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
-from sims.binary_weights import binary_counter
-from sims.checks import deep as _deep
-from sims.checks.check import Check, Closest, Fact, Point, Simulation, at_most, equal, generator, measured, single
-from sims.commands.table import Cell
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
+from sims.checks.facts import Pairs, Rng, agree, generator, measured, never_above
+from sims.checks.twins import linear_networks as _deep
 from sims.solver.binary_sums import best_errors, sign_options
 from sims.solver.philox import uniforms
-from sims.statistics.trials import Count
-from sims.subset_sum import subset_sum_counter
 from theory import binary_weights as theory
+from theory.binary_weights import BinaryWeights
 from theory.binary_weights.depth import DeepWidth
+from theory.subset_sum import SubsetSum
 
 ROUNDING = 1e-12
 """Errors are compared with eps plus this; no case lies so near."""
@@ -34,7 +34,7 @@ def _signs(n: int, R: int, eps: float, alpha: float, gain: float, kind: str = "s
         return np.array([here, np.all(every, axis=0)])
 
     name = f"signs n={n} R={R} eps={eps} alpha={alpha} gain={gain} {kind} {inner}"
-    return Simulation(name, single(event), 0.1 * n * R * inner + 1.0, 400_000, 1_000_000)
+    return events(name, event, 0.1 * n * R * inner + 1.0, 400_000, 1_000_000)
 
 
 def checks(seed: int) -> list[Check]:
@@ -50,28 +50,25 @@ def _laws() -> Iterator[Check]:
         simulation = _signs(n, R, eps, alpha, 2 * eps)
         at = f"n={n} R={R} eps={eps:g} alpha={alpha:g}"
         p = theory.success_prob_exact(n, R, eps=eps, alpha=alpha, gain=gain)
-        yield Point("7.1", f"P(success), {at}", "exact", p, p, simulation)
+        yield simulation.exact("7.1", f"P(success), {at}", p)
         p = theory.miss_prob_exact(n, R, eps=eps, alpha=alpha)
-        yield Point("7.1", f"P(miss), {at}", "exact", p, p, simulation, 0, True)
+        yield simulation.exact("7.1", f"P(miss), {at}", p, complement=True)
         p = theory.success_prob_all_exact(n, R, eps=eps)
-        yield Point("7.3", f"P(every target), n={n} R={R} eps={eps:g}", "exact", p, p, simulation, 1)
+        yield simulation.exact("7.3", f"P(every target), n={n} R={R} eps={eps:g}", p, 1)
         p = theory.miss_prob_all_exact(n, R, eps=eps)
-        yield Point("7.3", f"P(some target missed), n={n} R={R} eps={eps:g}", "exact", p, p, simulation, 1, True)
+        yield simulation.exact("7.3", f"P(some target missed), n={n} R={R} eps={eps:g}", p, 1, complement=True)
     for eps, delta, R in ((0.15, 0.1, 1), (0.1, 0.2, 3)):
         n = theory.required_n(eps, delta, R=R)
         where = f"P(miss) at required_n={n}, eps={eps:g} delta={delta:g} R={R} alpha=1"
-        yield Point("7.2", where, "upper", 0.0, delta, _signs(n, R, eps, 1.0, 2 * eps), 0, True)
+        yield _signs(n, R, eps, 1.0, 2 * eps).upper("7.2", where, delta, complement=True)
         where = f"P(miss) at n={n - 1}, one less"
-        yield Point("7.2", where, "lower", delta, 1.0, _signs(n - 1, R, eps, 1.0, 2 * eps), 0, True)
+        yield _signs(n - 1, R, eps, 1.0, 2 * eps).lower("7.2", where, delta, complement=True)
     eps, delta, R = 0.02, 0.1, 1
     n = theory.necessary_n(eps, delta, R=R) - 1
-
-    def make(seed: int, jobs: int) -> tuple[Count, int]:
-        return binary_counter((n,), Cell(R, eps, "uniform", "subset"), seed, gain=2 * eps)
-
-    simulation = Simulation(f"signs, uniform target, n={n}", make, 3.0, 50_000, 400_000)
+    one = BinaryWeights(R=R, eps=eps, alpha="uniform", gain=2 * eps)
+    simulation = asked(f"signs, uniform target, n={n}", one, (n,), 3.0, least=50_000, most=400_000)
     where = f"P(success) at n={n}, below necessary_n, eps={eps:g} delta={delta:g}, uniform target"
-    yield Point("7.4", where, "upper", 0.0, 1.0 - delta, simulation)
+    yield simulation.upper("7.4", where, 1.0 - delta)
 
 
 def _paths() -> Iterator[Check]:
@@ -79,7 +76,7 @@ def _paths() -> Iterator[Check]:
         count, draws = theory.equivalent_subset(n, R, kind=kind, inner=inner)
         p = theory.success_prob_exact(count, draws, eps=0.1, alpha=0.95)
         where = f"P(success), {kind} n={n} R={R} inner={inner} eps=.1 alpha=.95"
-        yield Point("7.5", where, "exact", p, p, _signs(n, R, 0.1, 0.95, 0.2, kind, inner))
+        yield _signs(n, R, 0.1, 0.95, 0.2, kind, inner).exact("7.5", where, p)
 
 
 def _forms() -> Iterator[Check]:
@@ -107,7 +104,7 @@ def _deep_simulation(eps: float, R: int, depth: int, design: DeepWidth, alpha: f
         return np.asarray(np.abs(2 * eps * np.concatenate(found) - alpha) <= eps + ROUNDING)
 
     name = f"deep eps={eps} R={R} depth={depth} {design.carriers}+{design.ones} alpha={alpha}"
-    return Simulation(name, single(event), 0.06 * weights * R + 2.0, 6_000, 200_000)
+    return events(name, event, 0.06 * weights * R + 2.0, 6_000, 200_000)
 
 
 def _depth() -> Iterator[Check]:
@@ -115,9 +112,9 @@ def _depth() -> Iterator[Check]:
         design = theory.required_width_deep(eps, delta, R=R, depth=depth)
         where = f"P(built network misses {alpha:g}) at width {design.width}, {depth} layers, eps={eps:g} R={R}"
         simulation = _deep_simulation(eps, R, depth, design, alpha)
-        yield Point("7.6", f"{where} delta={delta:g}", "upper", 0.0, delta, simulation, 0, True)
+        yield simulation.upper("7.6", f"{where} delta={delta:g}", delta, complement=True)
     yield Fact("7.6", "designs: union bound recomputed, at most delta, and not with one unit less", _compare_designs)
-    yield Fact("7.6", "counting: outputs of tiny networks under all masks, eps per output", _compare_outputs)
+    yield Fact("7.6", "counting: outputs of tiny networks under all masks, eps per output", _outputs)
     yield Fact("7.6", "necessary width by its definition", _compare_necessary_width)
 
 
@@ -126,13 +123,10 @@ def _predictions() -> Iterator[Check]:
     yield Fact("7.7", "Biprop's gain against the mean |W| of masked draws, within 1 %", _measure_gain)
     n, R, delta, alpha = 8, 1, 0.2, 0.5
     eps = theory.continuous_error_prediction(n, R, delta, alpha=alpha)
-
-    def make(seed: int, jobs: int) -> tuple[Count, int]:
-        return subset_sum_counter((n,), Cell(R, eps, alpha, "choice"), seed, jobs)
-
+    one = SubsetSum(R=R, eps=eps, alpha=alpha)
+    simulation = asked("continuous values", one, (n,), 1.0, least=50_000, most=1_000_000)
     where = f"P(miss) of {n} continuous values at the predicted error {eps:.4g}, R={R} alpha={alpha:g}"
-    simulation = Simulation("continuous values", make, 1.0, 50_000, 1_000_000)
-    yield Point("7.7", where, "prediction", 0.0, delta, simulation, 0, True)
+    yield simulation.predicted("7.7", where, delta, complement=True)
 
 
 def _controls() -> Iterator[Check]:
@@ -142,17 +136,17 @@ def _controls() -> Iterator[Check]:
         ("R off by one", theory.success_prob_exact(6, 2, eps=0.15, alpha=0.9)),
         ("the sign of eps", _at_least(6, 1, math.ceil((0.9 + 0.15) / 0.3))),
     ):
-        yield Point("7.1", where, "exact", p, p, simulation, control=wrong)
+        yield simulation.exact("7.1", where, p, control=wrong)
     few = theory.required_n(0.15, 0.1, R=1) - 2
     where = f"P(miss) at n={few}, two below required_n"
-    yield Point("7.2", where, "upper", 0.0, 0.1, _signs(few, 1, 0.15, 1.0, 0.3), 0, True, control="too few candidates")
+    yield _signs(few, 1, 0.15, 1.0, 0.3).upper("7.2", where, 0.1, complement=True, control="too few candidates")
     eps, delta, R, depth = 0.1, 0.3, 1, 3
     design = theory.required_width_deep(eps, delta, R=R, depth=depth)
     less = replace(design, carriers=design.carriers - 2, ones=design.ones - 3, width=design.width - 5)
     simulation = _deep_simulation(eps, R, depth, less, 1.0)
     where = f"P(built network misses 1) at width {less.width}, {depth} layers, eps=.1 delta=.3"
-    yield Point("7.6", where, "upper", 0.0, delta, simulation, 0, True, control="five units fewer")
-    yield Fact("7.6", "counting", lambda seed: _outputs(1.25), control="a fifth of the outputs left out")
+    yield simulation.upper("7.6", where, delta, complement=True, control="five units fewer")
+    yield Fact("7.6", "counting", partial(_outputs, factor=1.25), control="a fifth of the outputs left out")
 
 
 # -- independent computations -----------------------------------------------------------------------------------------
@@ -168,78 +162,67 @@ def _at_least(n: int, R: int, k: int) -> float:
     return float(_exactly_at_least(n, R, k))
 
 
-def _compare_law(seed: int) -> Closest:
-    rng = generator(seed, "7.1")
-    pairs = []
+@agree(1e-6, "7.1")
+def _compare_law(rng: Rng) -> Pairs:
     for _ in range(60):
         n, R = int(rng.integers(1, 40)), int(rng.integers(1, 6))
         eps, alpha = float(rng.uniform(0.02, 0.9)), float(rng.uniform(-1, 1))
         k = math.ceil((abs(Fraction(alpha)) - Fraction(eps)) / (2 * Fraction(eps)))
         p = _exactly_at_least(n, R, k)
-        pairs.append((theory.success_prob_exact(n, R, eps=eps, alpha=alpha), float(p)))
-        pairs.append((theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), float(1 - p)))
-    return equal(pairs, 1e-6)
+        yield theory.success_prob_exact(n, R, eps=eps, alpha=alpha), p
+        yield theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), 1 - p
 
 
-def _compare_required(seed: int) -> Closest:
-    rng = generator(seed, "7.2")
-    pairs = []
+@agree(1e-9, "7.2")
+def _compare_required(rng: Rng) -> Pairs:
     for _ in range(30):
         R, eps, delta = int(rng.integers(1, 5)), float(rng.uniform(0.02, 0.6)), float(rng.uniform(0.01, 0.5))
-        pairs.append((theory.best_gain(eps), 2 * eps))
+        yield theory.best_gain(eps), 2 * eps
         k = math.ceil((1 - Fraction(eps)) / (2 * Fraction(eps)))
         n = next(n for n in range(1, 10**4) if _at_least(n, R, k) >= 1 - delta)
-        pairs.append((float(theory.required_n(eps, delta, R=R)), float(n)))
+        yield theory.required_n(eps, delta, R=R), n
         closed = theory.required_n_closed_form(eps, delta, R=R)
-        pairs.append((1.0, 1.0 if n <= closed and _at_least(closed, R, k) >= 1 - delta else 0.0))
-    return equal(pairs, 1e-9)
+        yield True, n <= closed and _at_least(closed, R, k) >= 1 - delta
 
 
-def _compare_error(seed: int) -> Closest:
+@agree(1e-9, "7.1 error")
+def _compare_error(rng: Rng) -> Pairs:
     """Law of the smallest error: every number of plus signs with its probability."""
-    rng = generator(seed, "7.1 error")
-    pairs = []
     for _ in range(25):
         n, R, gain = int(rng.integers(1, 25)), int(rng.integers(1, 5)), float(rng.uniform(0.03, 0.9))
         alpha, level = float(rng.uniform(-1, 1)), float(rng.uniform(0.05, 0.95))
         law = [float(_exactly_at_least(n, R, k) - _exactly_at_least(n, R, k + 1)) for k in range(n + 1)]
         errors = [min(abs(j * gain - abs(alpha)) for j in range(k + 1)) for k in range(n + 1)]
         mean = sum(p * e for p, e in zip(law, errors, strict=True))
-        pairs.append((theory.error_mean_exact(n, R, alpha=alpha, gain=gain), mean))
+        yield theory.error_mean_exact(n, R, alpha=alpha, gain=gain), mean
         least = min(e for e in errors if sum(p for p, x in zip(law, errors, strict=True) if x <= e) >= level)
-        pairs.append((1.0 + theory.error_quantile_exact(n, R, level, alpha=alpha, gain=gain), 1.0 + least))
+        yield 1.0 + theory.error_quantile_exact(n, R, level, alpha=alpha, gain=gain), 1.0 + least
         eps = float(rng.uniform(0.02, 0.9))
         count = max(0, math.ceil((abs(Fraction(alpha)) - Fraction(eps)) / (2 * Fraction(eps))))
-        pairs.append((float(theory.signs_needed(eps, alpha=alpha) or 0), float(count)))
-    return equal(pairs, 1e-9)
+        yield theory.signs_needed(eps, alpha=alpha) or 0, count
 
 
-def _compare_guarantee(seed: int) -> Closest:
-    rng = generator(seed, "7.2 guarantee")
-    pairs = []
+@agree(1e-12, "7.2 guarantee")
+def _compare_guarantee(rng: Rng) -> Pairs:
     for _ in range(30):
         n, R, delta = int(rng.integers(1, 80)), int(rng.integers(1, 5)), float(rng.uniform(0.01, 0.6))
         k = max(k for k in range(n + 1) if _exactly_at_least(n, R, k) >= 1 - Fraction(delta))
-        pairs.append((theory.best_gain_for(n, R, delta), 2 / (2 * k + 1)))
-        pairs.append((theory.guaranteed_error_exact(n, R, delta), 1 / (2 * k + 1)))
-    return equal(pairs, 1e-12)
+        yield theory.best_gain_for(n, R, delta), 2 / (2 * k + 1)
+        yield theory.guaranteed_error_exact(n, R, delta), 1 / (2 * k + 1)
 
 
-def _compare_shared(seed: int) -> Closest:
-    rng = generator(seed, "7.4 shared")
-    pairs = []
+@agree(1e-9, "7.4 shared")
+def _compare_shared(rng: Rng) -> Pairs:
     for _ in range(30):
         R, d, eps = int(rng.integers(1, 5)), int(rng.integers(1, 12)), float(10 ** rng.uniform(-4, -1))
         delta, q = float(rng.uniform(0.01, 0.5)), 1 - 0.5**R
         wanted = ((1 - delta) / (eps ** (d - 1) * (eps + (1 + eps) * d / 2))) ** (1 / d)
         n = max(0, math.ceil((wanted - 1) / (2 * q) - 1e-9))
-        pairs.append((float(theory.necessary_n_shared_gain(eps, delta, R=R, d=d)), float(n)))
-    return equal(pairs, 1e-9)
+        yield theory.necessary_n_shared_gain(eps, delta, R=R, d=d), n
 
 
-def _compare_designs(seed: int) -> Closest:
-    rng = generator(seed, "7.6")
-    pairs = []
+@agree(1e-9, "7.6")
+def _compare_designs(rng: Rng) -> Pairs:
     for _ in range(30):
         eps, delta = float(10 ** rng.uniform(-4, -0.5)), float(10 ** rng.uniform(-4, -0.3))
         R, depth = int(rng.integers(1, 4)), int(rng.integers(2, 7))
@@ -249,37 +232,31 @@ def _compare_designs(seed: int) -> Closest:
         used = _deep.union_bound(depth, one.base, one.carriers, one.ones, R)
         over = one.ones == max(1, base - 1) or _deep.union_bound(depth, base, one.carriers, one.ones - 1, R) > delta
         fits = used <= delta * (1 + 1e-9) and over and one.width == one.carriers + one.ones
-        pairs += [(1.0, 1.0 if fits else 0.0), (float(one.base), float(base)), (one.gain**depth, 2 * eps)]
-    return equal(pairs, 1e-9)
+        yield True, fits
+        yield one.base, base
+        yield one.gain**depth, 2 * eps
 
 
-def _outputs(factor: float) -> Closest:
+@never_above()
+def _outputs(_: Rng, factor: float = 1.0) -> Pairs:
     """A uniform target is reached with probability at most eps per output: 2 n^(D-1) + 1 of them at most."""
-    pairs = []
     for depth, n in ((2, 3), (3, 2), (3, 3), (4, 2)):
         delta = 0.5
         for found in (_deep.mean_reached(depth, n), float(_deep.all_reached(depth, n))):
             eps = (1 - delta) / found * (1 + 1e-12)  # at this eps the outputs reach a share 1-delta of the targets
-            pairs.append((float(theory.necessary_width_deep(eps, delta, depth=depth)), float(n)))
-            pairs.append((factor * found, 2.0 * n ** (depth - 1) + 1))
-    return at_most(pairs)
+            yield theory.necessary_width_deep(eps, delta, depth=depth), n
+            yield factor * found, 2.0 * n ** (depth - 1) + 1
 
 
-def _compare_outputs(seed: int) -> Closest:
-    return _outputs(1.0)
-
-
-def _compare_necessary_width(seed: int) -> Closest:
-    rng = generator(seed, "7.6 necessary")
-    pairs = []
+@agree(1e-12, "7.6 necessary")
+def _compare_necessary_width(rng: Rng) -> Pairs:
     for _ in range(40):
         eps, delta, depth = float(10 ** rng.uniform(-6, -0.2)), float(rng.uniform(0.01, 0.9)), int(rng.integers(2, 9))
         wanted = 1 - Fraction(delta)
         n = 0
         while Fraction(eps) * (2 * n ** (depth - 1) + 1) < wanted:
             n = max(n + 1, math.floor(0.999 * (float(wanted / Fraction(eps)) / 2 - 0.5) ** (1 / (depth - 1))) - 1)
-        pairs.append((float(theory.necessary_width_deep(eps, delta, depth=depth)), float(n)))
-    return equal(pairs, 1e-12)
+        yield theory.necessary_width_deep(eps, delta, depth=depth), n
 
 
 def _measure_error(seed: int) -> Closest:
@@ -304,11 +281,9 @@ def _measure_gain(seed: int) -> Closest:
     return measured(errors, 0.01)
 
 
-def _compare_necessary(seed: int) -> Closest:
-    rng = generator(seed, "7.4")
-    pairs = []
+@agree(1e-9, "7.4")
+def _compare_necessary(rng: Rng) -> Pairs:
     for _ in range(30):
         R, eps, delta = int(rng.integers(1, 5)), float(10 ** rng.uniform(-4, -1)), float(rng.uniform(0.01, 0.5))
         n = math.ceil(((1 - delta) / eps - 1) / (2 * (1 - 0.5**R)) - 1e-9)
-        pairs.append((float(theory.necessary_n(eps, delta, R=R)), float(max(0, n))))
-    return equal(pairs, 1e-9)
+        yield theory.necessary_n(eps, delta, R=R), max(0, n)

@@ -1,0 +1,1 @@
+"""The checks of each section of theory/claims.py, in modules named like the packages of theory."""
