@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
 from sims.run import run
+from sims.statistics.result import Result
 from theory.network import MainTheorem
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _caption(data: Data) -> str:
     return (
         "Certified error of built networks: share of the trials whose error over the unit ball is at most x. Marked: "
         "the certified upper end; thin: an error attained at an input found by ascent. All lie far to the left of the "
-        f"eps that the proved theorem promises. {_settings(as_result(data['result']))}."
+        f"eps that the proved theorem promises. {_settings(Result.from_dict(data['result']))}."
     )
 
 
@@ -102,7 +103,7 @@ RECIPE = Recipe(
     6,
     "The main theorem, end to end",
     _compute,
-    lambda data: plot(as_result(data["result"]), data["errors"], note=False),
+    lambda data: plot(Result.from_dict(data["result"]), data["errors"], note=False),
     _caption,
 )
 main = RECIPE.main
