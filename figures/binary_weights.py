@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
+from sims.run import run
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +28,7 @@ SOLVED = 20
 """Largest n at which continuous values are searched; beyond it only the prediction is drawn."""
 
 
-def plot(result: Any) -> Figure:
+def plot(result: Result) -> Figure:
     """Draw a result of ``sims.binary_weights``: success against n, one colour per cell.
 
     Raises
@@ -43,7 +45,7 @@ def plot(result: Any) -> Figure:
     return figure
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.binary_weights`` into a file."""
     save_figure(plot(result), path)
 
@@ -71,6 +73,7 @@ def _kinds() -> list[Any]:
 
 def _compute(smoke: bool, seed: int) -> Data:
     from theory.binary_weights import (
+        BinaryWeights,
         best_gain_for,
         continuous_error_prediction,
         error_prediction,
@@ -78,8 +81,8 @@ def _compute(smoke: bool, seed: int) -> Data:
     )
 
     trials, last = (200, 12) if smoke else (100_000, 60)
-    argv = ["--R", "1", "2", "--eps", str(EPS), "--alpha", "1", "--n", "1:30", "--seed", str(seed)]
-    result = run("sims.binary_weights", *argv, "--trials", str(trials))
+    questions = [BinaryWeights(R=R, eps=EPS, alpha=1.0) for R in (1, 2)]
+    result = run(questions, n=range(1, 31), trials=trials, seed=seed)
     rows = []
     for R in (1, 2):
         for n in range(2, last + 1, 2):
@@ -98,7 +101,7 @@ def _compute(smoke: bool, seed: int) -> Data:
             if n <= SOLVED // R:
                 row["searched"] = _quantile(continuous_errors(n, R, 1.0, seed, min(trials, 4000)))
             rows.append(row)
-    return {"result": result, "errors": rows, "delta": DELTA, "trials": trials}
+    return {"result": result.to_dict(), "errors": rows, "delta": DELTA, "trials": trials}
 
 
 def binary_errors(n: int, R: int, gain: float, alpha: float, seed: int, trials: int) -> npt.NDArray[np.float64]:
@@ -130,7 +133,7 @@ def _quantile(errors: npt.NDArray[np.float64]) -> list[float]:
 
 
 def _plot(data: Data) -> Figure:
-    result = as_result(data["result"])
+    result = Result.from_dict(data["result"])
     groups = success.cells(result.rows, "kind")
     with house_style():
         figure = blank_figure(6.6, 3.2)

@@ -10,8 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, run
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
+from sims.run import run
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,26 +22,26 @@ EPS = 0.1
 LOW, HIGH = -0.5, 0.5
 
 
-def plot(result: Any) -> Figure:
+def plot(result: Result) -> Figure:
     """Draw a result of ``sims.coverage``; the interval of targets takes the place of alpha."""
     targets = "[{:g}, {:g}]".format(*result.params["interval"])
     drawn = dataclasses.replace(result, rows=[{**row, "alpha": targets} for row in result.rows])
     return success.plot(drawn, kind="method", prediction="prediction (heuristic)", xlabel="number of variables n")
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.coverage`` into a file."""
     save_figure(plot(result), path)
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from theory.coverage import coverage_failure_bound, dacunha_failure, success_prob_upper, union_failure_bound
+    from theory.coverage import Coverage, coverage_failure_bound, dacunha_failure, union_failure_bound
 
-    draws = (1, 2, 5)
-    trials, delta, last = ("200", "0.1", 12) if smoke else ("1e5", "1e-3", 72)
-    argv = ("--eps", str(EPS), "--delta", delta, "--trials", trials, "--seed", str(seed))
+    trials, delta, last = (200, 0.1, 12) if smoke else (10**5, 1e-3, 72)
+    questions = [Coverage(R=R, eps=EPS, low=LOW, high=HIGH) for R in (1, 2, 5)]
     bounds = []
-    for R in draws:
+    for question in questions:
+        R = question.R
         for n in range(1, last + 1):
             bounds.append(
                 {
@@ -47,11 +49,12 @@ def _compute(smoke: bool, seed: int) -> Data:
                     "n": n,
                     "drift": coverage_failure_bound(n, R, eps=EPS, low=LOW, high=HIGH),
                     "union": union_failure_bound(n, R, eps=EPS, low=LOW, high=HIGH),
-                    "lower": 1.0 - success_prob_upper(n, R, eps=EPS, low=LOW, high=HIGH),
+                    "lower": 1.0 - question.success_upper(n),
                 }
             )
     forms = [{"n": n, "dacunha": dacunha_failure(n, EPS / 2, C=1.0)} for n in range(1, last + 1)]
-    return {"results": [run("sims.coverage", "--R", str(R), *argv) for R in draws], "bounds": bounds, "forms": forms}
+    results = [run(question, delta=delta, trials=trials, seed=seed).to_dict() for question in questions]
+    return {"results": results, "bounds": bounds, "forms": forms}
 
 
 def _plot(data: Data) -> Figure:

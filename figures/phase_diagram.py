@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from figures.recipe import Data, Recipe
 from figures.style import house_style, new_panels
+from sims.run import run
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,24 +19,14 @@ ALPHA = 0.5
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from sims.commands.table import Cell
-
-    from sims.statistics.trials import count_trials
-    from sims.subset_sum import subset_sum_counter
-
     trials = 200 if smoke else 20_000
     steps = range(2, 7) if smoke else range(2, 19)  # eps = 10^(-step/3)
     rows = []
     for R in DRAWS:
-        sizes = list(range(1, 6 if smoke else math.ceil(6 * math.log(10) / math.log(R + 1)) + 4))
-        for step in steps:
-            eps = 10.0 ** (-step / 3.0)
-            count, piece = subset_sum_counter(sizes, Cell(R, eps, ALPHA, "choice"), seed)
-            found = count_trials(count, 0, trials, piece=piece, jobs=1)
-            rows += [
-                {"R": R, "eps": eps, "n": n, "trials": trials, "successes": int(k)}
-                for n, k in zip(sizes, found, strict=True)
-            ]
+        sizes = range(1, 6 if smoke else math.ceil(6 * math.log(10) / math.log(R + 1)) + 4)
+        questions = [SubsetSum(R=R, eps=10.0 ** (-step / 3.0), alpha=ALPHA) for step in steps]
+        found = run(questions, n=sizes, trials=trials, seed=seed).rows
+        rows += [{key: row[key] for key in ("R", "eps", "n", "trials", "successes")} for row in found]
     return {"params": {"alpha": ALPHA, "trials": trials, "seed": seed}, "rows": rows}
 
 

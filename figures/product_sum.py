@@ -6,36 +6,36 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result
+from figures.recipe import recipe_of_result
 from figures.style import save_figure
 from sims.run import run
+from sims.statistics.result import Result
 from theory.product_sum import ProductSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.product_sum``; ``note``: with the parameters, trials and seed under the axis."""
     prediction, xlabel = "prediction (heuristic)", "number of neurons n"
     return success.plot(result, kind="", prediction=prediction, xlabel=xlabel, note=note)
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.product_sum`` into a file."""
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
+def _simulate(smoke: bool, seed: int) -> Result:
     questions = [ProductSum(R=R, eps=0.05) for R in (1, 2, 5)]
-    return {"result": run(questions, trials=200 if smoke else 50_000, seed=seed).to_dict()}
+    return run(questions, trials=200 if smoke else 50_000, seed=seed)
 
 
-def _caption(data: Data) -> str:
-    result = as_result(data["result"])
+def _caption(result: Result) -> str:
     needed = ", ".join(f"{entry['required_n']} at R = {entry['R']}" for entry in result.summary)
     return (
         "Probability that some of n products of two weights add up to within eps of alpha. Points: exact simulation; "
@@ -44,14 +44,7 @@ def _caption(data: Data) -> str:
     )
 
 
-RECIPE = Recipe(
-    "product_sum",
-    14,
-    "Subset sums of products",
-    _compute,
-    lambda data: plot(as_result(data["result"]), note=False),
-    _caption,
-)
+RECIPE = recipe_of_result("product_sum", 14, "Subset sums of products", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

@@ -97,6 +97,25 @@ class Recipe:
         return cli.run(work, argv)
 
 
+def recipe_of_result(
+    name: str,
+    number: int,
+    title: str,
+    simulate: Callable[[bool, int], Result],
+    plot: Callable[..., Figure],
+    caption: Callable[[Result], str],
+) -> Recipe:
+    """A figure that draws one result and nothing else, without the note under its axis: the caption says that."""
+    return Recipe(
+        name,
+        number,
+        title,
+        lambda smoke, seed: {"result": simulate(smoke, seed).to_dict()},
+        lambda data: plot(Result.from_dict(data["result"]), note=False),
+        lambda data: caption(Result.from_dict(data["result"])),
+    )
+
+
 def load(recipe: Recipe) -> Data:
     """The committed numbers of a figure.
 
@@ -138,11 +157,6 @@ def run(module: str, *argv: str) -> Data:
     if code != 0:
         raise RuntimeError(f"python -m {module} {' '.join(argv)} exited with {code}")
     return dict(json.loads(printed.getvalue()))
-
-
-def as_result(content: Data) -> Result:
-    """A command's result from what it printed as JSON."""
-    return Result(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
 
 
 @dataclass(frozen=True)

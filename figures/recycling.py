@@ -9,10 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import recipe_of_result
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 from sims.commands.output import MAX_CURVES
-from theory.recycling import count_R, interpolated_R
+from sims.run import run
+from sims.statistics.result import Result
+from theory.recycling import Recycling, count_R, interpolated_R
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.recycling``: one column of two panels for every eps and alpha.
 
     Parameters
@@ -106,22 +108,18 @@ def _draw_worth(axes: Any, rows: Sequence[Row], every: Sequence[int]) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.recycling`` into a file."""
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    argv = ["--eps", "0.01", "0.001", "--n", "1:4" if smoke else "1:11", "--trials", "200" if smoke else "2e5"]
-    return {"result": run("sims.recycling", *argv, "--seed", str(seed))}
+def _simulate(smoke: bool, seed: int) -> Result:
+    last, trials = (4, 200) if smoke else (11, 200_000)
+    return run([Recycling(eps=eps) for eps in (0.01, 0.001)], n=range(1, last + 1), trials=trials, seed=seed)
 
 
-def _plot(data: Data) -> Figure:
-    return plot(as_result(data["result"]), note=False)
-
-
-def _caption(data: Data) -> str:
-    params = data["result"]["params"]
+def _caption(result: Result) -> str:
+    params = result.params
     return (
         "Recycling: n slots take any of n uniform values, with repetition. Above: probability of a sum within eps of "
         f"alpha, exact simulation, {params['trials']:,} trials a point, bars 95 %, seed {params['seed']}, beside R "
@@ -131,7 +129,7 @@ def _caption(data: Data) -> str:
     )
 
 
-RECIPE = Recipe("recycling", 9, "Recycling against fresh draws", _compute, _plot, _caption)
+RECIPE = recipe_of_result("recycling", 9, "Recycling against fresh draws", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

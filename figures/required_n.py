@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style
+from sims.run import run
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,30 +42,24 @@ SHAPES = (
 
 
 def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
-    from sims.commands.table import Cell
-
-    from sims.statistics.trials import count_trials
-    from sims.subset_sum import subset_sum_counter
-    from theory.subset_sum import necessary_n, predicted_n, required_n
-
     trials = 200 if smoke else 20_000
     rows = []
     for R in (1, 5):
         for step in range(2, 4 if smoke else 13):  # eps = 10^(-step/2)
             eps = 10.0 ** (-step / 2)
-            predicted = predicted_n(eps, DELTA, R=R, alpha=ALPHA)
-            sizes = list(range(1, predicted + 4))
-            count, piece = subset_sum_counter(sizes, Cell(R, eps, ALPHA, "choice"), seed)
-            found = count_trials(count, 0, trials, piece=piece, jobs=1)
-            reached = [n for n, k in zip(sizes, found.tolist(), strict=True) if k >= (1.0 - DELTA) * trials]
+            question = SubsetSum(R=R, eps=eps, alpha=ALPHA)
+            predicted = question.predicted_n(DELTA)
+            found = run(question, n=range(1, predicted + 4), delta=DELTA, trials=trials, seed=seed)
+            reached = [row["n"] for row in found.rows if row["successes"] >= (1.0 - DELTA) * trials]
+            (needs,) = found.summary
             rows.append(
                 {
                     "R": R,
                     "eps": eps,
                     "measured": reached[0] if reached else None,
                     "predicted": predicted,
-                    "necessary": necessary_n(eps, DELTA, R=R, alpha=ALPHA),
-                    "sufficient": required_n(eps, DELTA, R=R, alpha=ALPHA).n,
+                    "necessary": needs["necessary_n"],
+                    "sufficient": needs["required_n"],
                     "trials": trials,
                 }
             )

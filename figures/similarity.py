@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import Data, Recipe, run
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,7 +136,7 @@ RECIPE = Recipe(
     11,
     "How alike tickets are",
     _compute,
-    lambda data: plot(as_result(data["result"])),
+    lambda data: plot(Result.from_dict(data["result"])),
     _caption,
 )
 main = RECIPE.main

@@ -10,14 +10,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import recipe_of_result
 from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
+from sims.run import run
+from sims.statistics.result import Result
+from theory.single_weight import SingleWeight
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.single_weight``.
 
     Parameters
@@ -51,33 +54,25 @@ def plot(result: Any, *, note: bool = True) -> Figure:
     return figure
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.single_weight`` into a file."""
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    trials = "200" if smoke else "1e6"
-    argv = ("--R", "1", "2", "5", "10", "--eps", "0.1", "--n", "1:40:3", "--trials", trials, "--seed", str(seed))
-    return {"result": run("sims.single_weight", *argv)}
+def _simulate(smoke: bool, seed: int) -> Result:
+    questions = [SingleWeight(R=R, eps=0.1) for R in (1, 2, 5, 10)]
+    return run(questions, n=range(1, 41, 3), trials=200 if smoke else 10**6, seed=seed)
 
 
-def _caption(data: Data) -> str:
+def _caption(result: Result) -> str:
     return (
         "Probability that none of n elements, R draws each, comes within eps of alpha. Points: simulation (an arrow: "
         "from here on no trial failed; its tip is the upper end of the 95 % interval); line: the exact formula 1.1; "
-        f"dotted: the lemma's bound 1.2. {success.caption(as_result(data['result']), 'sampler')}."
+        f"dotted: the lemma's bound 1.2. {success.caption(result, 'sampler')}."
     )
 
 
-RECIPE = Recipe(
-    "single_weight",
-    1,
-    "One weight by the nearest draw",
-    _compute,
-    lambda data: plot(as_result(data["result"]), note=False),
-    _caption,
-)
+RECIPE = recipe_of_result("single_weight", 1, "One weight by the nearest draw", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

@@ -6,50 +6,44 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from figures import success
-from figures.recipe import Data, Recipe, as_result, run
+from figures.recipe import recipe_of_result
 from figures.style import save_figure
+from sims.run import run
+from sims.statistics.result import Result
+from theory.subset_sum import SubsetSum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(result: Any, *, note: bool = True) -> Figure:
+def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.subset_sum``; ``note``: with the parameters, trials and seed under the axis."""
     prediction, xlabel = "prediction (heuristic)", "number of variables n"
     return success.plot(result, kind="model", prediction=prediction, xlabel=xlabel, note=note)
 
 
-def save(result: Any, path: str) -> None:
+def save(result: Result, path: str) -> None:
     """Draw a result of ``sims.subset_sum`` into a file."""
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    trials = "200" if smoke else "1e6"
-    argv = ("--R", "1", "2", "5", "10", "--eps", "0.01", "--trials", trials, "--seed", str(seed))
-    return {"result": run("sims.subset_sum", *argv)}
+def _simulate(smoke: bool, seed: int) -> Result:
+    return run([SubsetSum(R=R, eps=0.01) for R in (1, 2, 5, 10)], trials=200 if smoke else 10**6, seed=seed)
 
 
-def _caption(data: Data) -> str:
+def _caption(result: Result) -> str:
     return (
         "Probability that some choice of n re-sampled uniform values sums to within eps of alpha. Points: exact "
         "simulation; shaded: between the proved bounds 2.1 and 2.2; dashed: the prediction 2.4, a heuristic. "
-        + success.caption(as_result(data["result"]), "model")
+        + success.caption(result, "model")
         + "."
     )
 
 
-RECIPE = Recipe(
-    "subset_sum",
-    2,
-    "Random subset sums with re-sampling",
-    _compute,
-    lambda data: plot(as_result(data["result"]), note=False),
-    _caption,
-)
+RECIPE = recipe_of_result("subset_sum", 2, "Random subset sums with re-sampling", _simulate, plot, _caption)
 main = RECIPE.main
 
 if __name__ == "__main__":

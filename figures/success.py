@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from figures.style import MARKERS, PALETTE, house_style, new_figure, sample
 from sims.commands.output import MAX_CURVES
+from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def label(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> str:
     return ", ".join(names[i].format(key[i]) for i in varying)
 
 
-def plot(result: Any, *, kind: str, prediction: str, xlabel: str, note: bool = True) -> Figure:
+def plot(result: Result, *, kind: str, prediction: str, xlabel: str, note: bool = True) -> Figure:
     """Success against n, one colour per cell.
 
     Parameters
@@ -91,7 +92,7 @@ def _legend_of_kinds(prediction: str) -> list[Any]:
     return [Patch(color="0.35", alpha=0.25, label="between proved bounds"), sample(prediction, linestyle="--")]
 
 
-def caption(result: Any, kind: str) -> str:
+def caption(result: Result, kind: str) -> str:
     """What all cells of a result have in common, with the trials and the seed."""
     keys = list(cells(result.rows, kind))
     names = ("R = {}", "eps = {:g}", "alpha = {}", f"{kind} {{}}")[: 4 if kind else 3]

@@ -1,9 +1,11 @@
-"""Hypothesis profiles for the whole suite: dev (default), ci (derandomised) and nightly."""
+"""Hypothesis profiles for the whole suite (dev by default, ci is derandomised, nightly), and what ``kernels`` marks."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -11,3 +13,20 @@ settings.register_profile("dev", deadline=None, max_examples=60, suppress_health
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark with ``kernels`` what is run again with the portable kernels (``make scalar``).
+
+    Those are the tests of ``sims`` in files that name ``sims.solver``, and those of the counts of subset sums, which
+    the solver makes. All else sees kernels only through them.
+    """
+    chosen: dict[Path, bool] = {}
+    for item in items:
+        path = item.path
+        if path.parent == Path(__file__).parent / "sims":
+            if path not in chosen:
+                text = path.read_text(encoding="utf-8")
+                chosen[path] = "sims.solver" in text or path.name == "test_subset_sum.py"
+            if chosen[path]:
+                item.add_marker("kernels")

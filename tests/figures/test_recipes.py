@@ -9,7 +9,9 @@ from figures import recipe as recipes
 from figures.__main__ import main as draw_all
 from figures.registry import NAMES, recipe
 from figures.style import house_style
+from sims.run import run
 from sims.statistics.result import Result
+from theory.subset_sum import SubsetSum
 
 NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy"}
 
@@ -67,10 +69,9 @@ def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None
 def test_committed_counts_are_what_the_simulator_finds() -> None:
     committed = recipes.load(recipe("subset_sum"))["result"]
     params = committed["params"]
-    argv = ["--R", "5", "--eps", "0.01", "--n", "1:6", "--trials", str(params["trials"]), "--seed", str(params["seed"])]
-    fresh = recipes.run("sims.subset_sum", *argv)
+    fresh = run(SubsetSum(R=5, eps=0.01), n=range(1, 7), trials=params["trials"], seed=params["seed"])
     counts = {(row["R"], row["n"]): row["successes"] for row in committed["rows"]}
-    assert [counts[row["R"], row["n"]] for row in fresh["rows"]] == [row["successes"] for row in fresh["rows"]]
+    assert [counts[row["R"], row["n"]] for row in fresh.rows] == [row["successes"] for row in fresh.rows]
 
 
 def test_drawing_uses_the_numbers(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
 
 
 def test_a_result_comes_back_from_its_json() -> None:
-    content = recipes.run("sims.subset_sum", "--n", "1:2", "--trials", "100", "--seed", "3")
-    result = recipes.as_result(content)
+    content = json.loads(run(SubsetSum(), n=[1, 2], trials=100, seed=3).to_json())
+    result = Result.from_dict(content)
     assert isinstance(result, Result)
     assert json.loads(result.to_json()) == content

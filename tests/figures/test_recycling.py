@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from figures import recipe, recycling
+from sims.run import run
 from sims.statistics.result import Result
-from theory.recycling import interpolated_R
+from theory.recycling import Recycling, interpolated_R
 
 
 @pytest.fixture(scope="module")
 def found() -> Result:
-    argv = ["--eps", "0.1", "0.02", "--n", "1:5", "--trials", "300", "--seed", "1"]
-    return recipe.as_result(recipe.run("sims.recycling", *argv))
+    return run([Recycling(eps=eps) for eps in (0.1, 0.02)], n=range(1, 6), trials=300, seed=1)
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
