@@ -14,12 +14,12 @@ import math
 
 from theory.binary_weights.case import Target, gain_of, sign_count, signs_needed, target_of
 from theory.binary_weights.law import at_least, fewer, joint_tail
-from theory.binary_weights.parameters import Gain
+from theory.binary_weights.parameters import BinaryWeightsParameters, Gain, Kind
 from theory.binary_weights.uniform import mean_covered
 from theory.numerics import check
 
 
-def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -> tuple[int, int]:
+def equivalent_subset(n: int, R: int, *, kind: Kind = "subset", inner: int = 1) -> tuple[int, int]:
     """The subset of single signs that has the same sums: (values, draws of each).
 
     Parameters are those of `BinaryWeights`; n >= 1 units. A product of two signs, both re-sampled, is one sign of 2R-1
@@ -39,16 +39,11 @@ def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -
     >>> equivalent_subset(8, 3, kind="product"), equivalent_subset(8, 1, kind="two-stage", inner=5)
     ((8, 5), (40, 1))
     """
-    n, R, inner = check.positive_int("n", n), check.draw_count("R", R), check.positive_int("inner", inner)
-    if kind == "subset":
-        return n, R
-    if kind == "product":
-        if 2 * R - 1 > check.MAX_DRAWS:
-            raise ValueError(f'R must be at most {check.MAX_DRAWS // 2} for kind="product", got R={R}')
-        return n, 2 * R - 1
-    if kind == "two-stage":
-        return n * inner, R
-    raise ValueError(f'kind must be "subset", "product" or "two-stage", got kind={kind!r}')
+    n = check.positive_int("n", n)
+    asked = BinaryWeightsParameters(R=R, kind=kind, inner=inner)
+    if asked.kind == "subset":
+        return n, asked.R
+    return (n, 2 * asked.R - 1) if asked.kind == "product" else (n * asked.inner, asked.R)
 
 
 def best_gain(eps: float) -> float:

@@ -38,6 +38,7 @@ from theory.network.layers import (
     l2_eps,
     layers,
 )
+from theory.network.parameters import MainTheoremParameters
 from theory.numerics.check import accuracy, open_probability, positive_int
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, logsumexp
@@ -291,24 +292,22 @@ def source_width(
     >>> answer.n, answer.source_widths, round(answer.param_factor, 3)
     ((1, 1), (3, 6, 2, 4, 1), 5.25)
     """
-    d = check_widths(widths)
-    check_domain(domain)
+    asked = MainTheoremParameters(widths=tuple(widths), eps=eps, R=R, statement=statement, domain=domain)
+    d, eps, R = asked.widths, asked.eps, asked.R
     if statement == "ours":
         n = required_n_ours(d, eps, delta=delta, R=R, domain=domain)
     elif statement == "recalled":
         n = required_n_recalled(d, eps, delta=delta, R=R)
-    elif statement == "repaired":
-        n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     else:
-        raise ValueError(f"statement must be 'ours', 'recalled' or 'repaired', got statement={statement!r}")
+        n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     source = [d[0]]
     for (into, out), count in zip(layers(d), n, strict=True):
         source += [2 * into * count, out]
     return SourceWidth(
         widths=d,
-        eps=float(eps),
+        eps=eps,
         delta=float(delta),
-        R=positive_int("R", R),
+        R=R,
         statement=statement,
         domain=domain,
         n=n,
