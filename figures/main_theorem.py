@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, new_figure, save_figure
+from sims.run import run
 from sims.statistics.result import Result
+from theory.network import MainTheorem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-DRAWS = ("1", "10", "1000", "100000")
+DRAWS = (1, 10, 1000, 100_000)
 
 
-def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], *, note: bool = True) -> Figure:
+def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]] | None = None, *, note: bool = True) -> Figure:
     """Share of the trials whose certified error is at most x, one colour per row.
 
     Parameters
@@ -29,7 +31,7 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], *, note: 
     result : sims.statistics.result.Result
         Of ``nets.main_theorem``.
     errors : sequence of {"lower": [...], "upper": [...]}, one for each row
-        Certified ends of every trial's error.
+        Certified ends of every trial's error; by default those of the result.
     note : bool
         Say the parameters, trials and seed under the axis.
 
@@ -38,6 +40,8 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], *, note: 
     ValueError
         More rows than can be told apart.
     """
+    if errors is None:
+        errors = result.details
     if len(errors) > len(PALETTE):
         raise ValueError(f"a picture holds up to {len(PALETTE)} settings of eps and R, got {len(errors)}")
     several = len({row["eps"] for row in result.rows}) > 1
@@ -60,9 +64,9 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], *, note: 
     return figure
 
 
-def save(result: Any, errors: Sequence[Mapping[str, Sequence[float]]], path: str) -> None:
+def save(result: Any, path: str) -> None:
     """Draw a result of ``nets.main_theorem`` into a file."""
-    save_figure(plot(result, errors), path)
+    save_figure(plot(result), path)
 
 
 def _range(n: Sequence[int]) -> str:
@@ -80,19 +84,10 @@ def _settings(result: Any) -> str:
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from dataclasses import asdict
-
-    from nets import main_theorem as command
-    from sims.commands import cli
-
-    argv = ["--R", *(DRAWS[-1:] if smoke else DRAWS), "--trials", "20" if smoke else "200", "--seed", str(seed)]
-    options = command.settings(cli.parse(command.MainTheorem, argv, prog="python -m nets.main_theorem"))
-    plan = [(eps, R) for eps in options.eps for R in options.R]
-    sizes = [command.neurons(options, eps, R) for eps, R in plan]
-    errors = [command.certified_errors(options, *at, n, lambda *_: None) for at, n in zip(plan, sizes, strict=True)]
-    result = command.tabulate(options, sizes, errors, [0.0] * len(plan), total=0.0)
-    ends = [{side: [float(f"{x:.6g}") for x in sorted(values)] for side, values in asdict(e).items()} for e in errors]
-    return {"result": asdict(result), "errors": ends}
+    draws = DRAWS[-1:] if smoke else DRAWS
+    result = run([MainTheorem(R=R) for R in draws], trials=20 if smoke else 200, seed=seed)
+    errors = [{side: [float(f"{x:.6g}") for x in sorted(ends)] for side, ends in one.items()} for one in result.details]
+    return {"result": result.to_dict(), "errors": errors}
 
 
 def _caption(data: Data) -> str:

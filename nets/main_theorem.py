@@ -7,57 +7,72 @@ it, certifies the error of the pruned network and reports how often it is at mos
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
+import dataclasses
 import itertools
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, ClassVar, Literal
 
+import numpy as np
+
+from nets.construction.trials import Networks, Trials, batch_size
 from nets.device import machine, resolve_device
-from sims.commands.output import COLOURS, check_files, console, deliver, number
-from sims.solver.memory import default_jobs
-from sims.solver.philox import MAX_SEED
+from sims.commands import flags
+from sims.commands.experiment import experiment_command
+from sims.experiment import (
+    MAX_DRAWS,
+    Counter,
+    Experiment,
+    Found,
+    Layout,
+    Options,
+    Request,
+    Row,
+    as_tuple,
+    between,
+    plain,
+    read_options,
+)
 from sims.statistics.intervals import clopper_pearson
-from sims.statistics.result import Result, provenance
+from sims.statistics.result import Result
+from sims.statistics.trials import Counts
 from sims.statistics.verdict import verdicts
-from theory.numerics import check
-
-_BATCH_WEIGHTS = 2**20
-_STARTS, _STEPS = 16, 12
-"""Of the ascent behind the lower end: fewer than `certify` takes, since there are many trials."""
-_TARGET_STREAM = 2**31
+from theory.network import MainTheorem
 
 
 @dataclass(frozen=True)
-class MainTheorem:
+class Config(flags.Output):
     """How often does the random network of depth 2l that the theorem asks for contain the target?
 
     Prints for every eps and R the width that the statement asks for, the share of trials in which the certified error
     of the pruned network is at most eps, and a verdict against 1 - delta.
     """
 
-    widths: Annotated[tuple[str, ...], cli.values("INT INT [INT ...]")] = ("4", "8", "3")
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m nets.main_theorem --widths 4 8 3 --eps 0.1 --delta 0.1 --R 4000",
+        "python -m nets.main_theorem --widths 2 2 --n 8 --R 1 --construction subset-sum --trials 20",
+        "python -m nets.main_theorem --widths 16 32 32 8 --R 1e6 --trials 1e4 --seed 1 --check",
+    )
+
+    widths: flags.Counts = (4, 8, 3)
     """Widths d_0, ..., d_l of the target."""
-    eps: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.1",)
+    eps: flags.Reals = (0.1,)
     """Accuracy of the whole network in (0, 1]; several make a grid."""
-    delta: Annotated[str, cli.values("FLOAT")] = "0.1"
+    delta: flags.Real = 0.1
     """Failure probability that the statement is asked for."""
-    R: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ("4000",)
+    R: flags.Integers = (4000,)
     """Draws that each element of the source may take; several make a grid."""
-    trials: Annotated[str, cli.values("INT")] = "200"
+    trials: flags.Integer = 200
     """Source networks per row."""
-    first_trial: Annotated[str, cli.values("INT")] = "0"
+    first_trial: flags.Integer = 0
     """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
-    targets: Annotated[str, cli.values("INT")] = "8"
+    targets: flags.Integer = 8
     """Random targets; trial t uses target t mod this number."""
     statement: Literal["ours", "recalled", "repaired"] = "ours"
     """ours: proved here. recalled: the published theorem as we recall it. repaired: the recalled form, with a proof."""
-    n: Annotated[tuple[str, ...], cli.values("INT [INT ...]")] = ()
+    n: flags.OptionalCounts = None
     """Candidates per input coordinate and sign, one number or one per target layer. Default: what the statement
     asks for."""
     construction: Literal["window", "best", "subset-sum"] = "window"
@@ -68,302 +83,294 @@ class MainTheorem:
     """Which norm of every target layer is 1."""
     domain: Literal["l2", "linf"] = "l2"
     """Unit ball of the inputs."""
-    seed: Annotated[str | None, cli.values("INT")] = None
+    seed: flags.OptionalInteger = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the search and the certificates run."""
-    jobs: Annotated[str | None, cli.values("INT")] = None
+    jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores."""
-    json: bool = False
-    """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
-    """Also write the rows as CSV."""
-    plot: Annotated[str | None, cli.values("FILE")] = None
-    """Also draw the certified errors against eps (.png, .pdf or .svg)."""
-    check: bool = False
-    """Exit with 1 if the statement is refuted."""
-    quiet: bool = False
-    """No table and no progress bar."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Validated flags."""
+@dataclass(frozen=True, kw_only=True)
+class MainTheoremOptions(Options):
+    """`Options`, and how the networks are made.
 
-    widths: tuple[int, ...]
-    eps: tuple[float, ...]
-    delta: float
-    R: tuple[int, ...]
-    trials: int
-    first_trial: int
-    targets: int
-    statement: str
-    n: tuple[int, ...] | None
-    construction: str
-    sampler: str
-    norm: str
-    domain: str
-    seed: int
-    device: str
-    jobs: int
-
-
-def settings(flags: MainTheorem) -> Settings:
-    """Validate the flags; raises UsageError or ValueError with one line."""
-    widths = tuple(cli.between("--widths", cli.integer("--widths", token), 1, 10**6) for token in flags.widths)
-    if len(widths) < 2:
-        raise cli.UsageError(f"--widths needs d_0, ..., d_l with l >= 1, got {' '.join(flags.widths)}")
-    n = tuple(cli.between("--n", cli.integer("--n", token), 1, 10**12) for token in flags.n) or None
-    if n is not None and len(n) not in (1, len(widths) - 1):
-        raise cli.UsageError(f"--n takes one number or {len(widths) - 1}, one per target layer, got {len(n)}")
-    if flags.construction == "subset-sum" and n is None:
-        raise cli.UsageError("--construction subset-sum needs --n: no statement with known constants gives it")
-    draws = cli.integers("--R", flags.R)
-    for value in draws:
-        cli.between("--R", value, 1, 10**12)
-    sampler = "draws" if flags.construction == "subset-sum" else flags.sampler
-    seed = cli.fresh_seed() if flags.seed is None else cli.integer("--seed", flags.seed)
-    jobs = default_jobs() if flags.jobs is None else cli.integer("--jobs", flags.jobs)
-    return Settings(
-        widths=widths,
-        eps=tuple(check.accuracy("eps", value) for value in cli.reals("--eps", flags.eps)),
-        delta=check.open_probability("delta", cli.real("--delta", flags.delta)),
-        R=draws,
-        trials=cli.between("--trials", cli.integer("--trials", flags.trials), 1, 10**9),
-        first_trial=cli.between("--first-trial", cli.integer("--first-trial", flags.first_trial), 0, 10**15),
-        targets=cli.between("--targets", cli.integer("--targets", flags.targets), 1, 10**6),
-        statement=flags.statement,
-        n=n,
-        construction=flags.construction,
-        sampler=sampler,
-        norm=flags.norm,
-        domain=flags.domain,
-        seed=cli.between("--seed", seed, 0, MAX_SEED),
-        device=resolve_device(flags.device),
-        jobs=cli.between("--jobs", jobs, 1, 4096),
-    )
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Certified errors of the trials of one row, in the order of the trials."""
-
-    lower: list[float]
-    upper: list[float]
-
-
-def certified_errors(options: Settings, eps: float, R: int, n: int | Sequence[int], advance: cli.Advance) -> Errors:
-    """Build, prune and certify every trial of one row.
-
-    Trial t has target t mod ``targets`` and a source of its own; both depend on (seed, t) alone.
+    Attributes
+    ----------
+    n : tuple of int or None
+        Candidates per input coordinate and sign, one number or one per target layer. None: what the statement asks
+        for.
+    targets, construction, sampler, norm, device
+        See `nets.construction.trials.Networks`.
     """
-    import torch
 
-    from nets.certificate import certify_batch
-    from nets.construction.prune_approx import simulate_trials
-    from nets.targets.target import random_target
-    from theory.network.width import layer_etas
+    delta: float = 0.1
+    trials: int = 200
+    targets: int = 8
+    construction: str = "window"
+    sampler: str = "nearest"
+    norm: str = "frobenius"
+    device: str = "cpu"
 
-    count = min(options.targets, options.first_trial + options.trials)
-    targets = [random_target(options.widths, options.norm, seed=_target_seed(options.seed, k)) for k in range(count)]
-    etas = layer_etas(options.widths, eps, domain=options.domain)
-    lower, upper = torch.empty(options.trials).double(), torch.empty(options.trials).double()
-    for start, size in _batches(options):
-        which = torch.arange(start, start + size) % options.targets
-        if options.construction == "subset-sum":
-            effective = _subset_sum_trials([targets[k] for k in which.tolist()], options, R, n, start)
-        else:
-            stacked = [torch.stack(layers)[which] for layers in zip(*(t.weights for t in targets), strict=True)]
-            effective = simulate_trials(
-                stacked, n, R=R, seed=options.seed, trials=size, first_trial=start, eta=etas, halves="needed",
-                construction=options.construction, sampler=options.sampler, device=options.device, jobs=options.jobs,
-            ).effective  # fmt: skip
-        for k in which.unique().tolist():
-            rows = which == k
-            mine = [(plus[rows], minus[rows]) for plus, minus in effective]
-            found = certify_batch(
-                targets[k], mine, domain=options.domain, starts=_STARTS, steps=_STEPS, device=options.device
+    max_n: ClassVar[int] = 10**12
+    distinct_n: ClassVar[bool] = False
+    max_trials: ClassVar[int] = 10**9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        between("targets", self.targets, 1, 10**6)
+        for name, known in (
+            ("construction", ("window", "best", "subset-sum")),
+            ("sampler", ("draws", "nearest")),
+            ("norm", ("frobenius", "spectral")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.until is not None:
+            raise ValueError("until is not offered here: every trial builds a network")
+        if self.construction == "subset-sum":
+            if self.n is None:
+                raise ValueError("construction subset-sum needs n: no statement with known constants gives it")
+            object.__setattr__(self, "sampler", "draws")
+
+    @property
+    def networks(self) -> Networks:
+        """How the networks are made."""
+        return Networks(self.targets, self.construction, self.sampler, self.norm, resolve_device(self.device))
+
+
+@dataclass(frozen=True)
+class Built:
+    """A pass: the networks of one question, of one size."""
+
+    question: MainTheorem
+    n: tuple[int, ...]
+    networks: Networks
+    delta: float
+    first_trial: int
+
+
+class MainTheoremCounter(Counter):
+    """Counts the trials that are certified to succeed and to fail; records both ends of every error."""
+
+    def __init__(self, work: Built, seed: int, jobs: int) -> None:
+        super().__init__(self._certified, 1)
+        self.own_threads = True
+        self._eps, self._widths = work.question.eps, work.question.widths
+        self._trials = Trials(work.question, work.n, work.networks, seed, jobs)
+
+    def piece_of(self, trials: int) -> int:
+        return batch_size(self._widths, trials)
+
+    def _certified(self, first: int, trials: int) -> Counts:
+        errors = self._trials.errors(first, trials).numpy()
+        self.records[first] = errors.astype("<f8").tobytes()
+        return np.array([(errors[1] <= self._eps).sum(), (errors[0] > self._eps).sum()], np.int64)
+
+    def recorded(self) -> list[bytes]:
+        """All errors as one record: the lower ends, then the upper ones."""
+        return [_errors(super().recorded()).astype("<f8").tobytes()]
+
+
+def _errors(records: Sequence[bytes]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.concatenate([np.frombuffer(record, "<f8").reshape(2, -1) for record in records], axis=1)
+
+
+class MainTheoremExperiment(Experiment[MainTheorem, Built]):
+    """Statements 4.4 and 4.5, on networks that are really built and certified."""
+
+    name = "main_theorem"
+    question = MainTheorem
+    config = Config
+    options = MainTheoremOptions
+    group = ("eps", "R")
+    whole = "eps"
+    probe_seconds = 0.5
+
+    @property
+    def command(self) -> str:
+        return "nets.main_theorem"
+
+    def request(self, given: Config) -> Request[MainTheorem]:
+        options = read_options(MainTheoremOptions, given)
+        return Request(_grid(given.widths, given.eps, given.R, given.statement, given.domain), options)
+
+    def passes(self, request: Request[MainTheorem]) -> list[Built]:
+        options = _options(request)
+        layers = len(request.questions[0].widths) - 1
+        if options.n is not None and len(options.n) not in (1, layers):
+            raise ValueError(f"n takes one number or {layers}, one per target layer, got {len(options.n)}")
+        given = options.n if options.n is None or len(options.n) == layers else options.n * layers
+        return [
+            Built(
+                question,
+                given or question.required_counts(options.delta),
+                options.networks,
+                options.delta,
+                options.first_trial,
             )
-            places = torch.arange(size)[rows] + start - options.first_trial
-            lower[places], upper[places] = found.lower, found.upper
-        advance(size)
-    return Errors(lower.tolist(), upper.tolist())
+            for question in request.questions
+        ]
 
+    def params(self, request: Request[MainTheorem]) -> Row:
+        options, one = _options(request), request.questions[0]
+        return {
+            "widths": one.widths,
+            "eps": request.axis("eps"),
+            "delta": options.delta,
+            "R": request.axis("R"),
+            "trials": options.trials,
+            "first_trial": options.first_trial,
+            "targets": options.targets,
+            "statement": one.statement,
+            "n": options.n,
+            "construction": options.construction,
+            "sampler": options.sampler,
+            "norm": options.norm,
+            "domain": one.domain,
+            "seed": options.seed,
+            "device": options.networks.device,
+            "jobs": options.jobs,
+        }
 
-def _target_seed(seed: int, which: int) -> int:
-    """A seed of its own for every target; torch's generators take 63 bits."""
-    from sims.solver.philox import grid_draws
+    def stored(self, request: Request[MainTheorem]) -> Row:
+        return plain(self.params(request))
 
-    return int(grid_draws(seed, which, 1, 1, stream=_TARGET_STREAM)[0, 0]) + 2**52
+    def restored(self, stored: Mapping[str, Any]) -> Request[MainTheorem]:
+        names = {one.name for one in dataclasses.fields(MainTheoremOptions)}
+        options = MainTheoremOptions(**{key: as_tuple(stored[key]) for key in names & stored.keys()})
+        axes = (stored[key] for key in ("widths", "eps", "R", "statement", "domain"))
+        return Request(_grid(*axes), options)
 
+    def encode(self, work: Built) -> Row:
+        one = work.question
+        made = dataclasses.asdict(work.networks)
+        return {
+            "R": one.R,
+            "eps": one.eps,
+            "n": list(work.n),
+            "widths": list(one.widths),
+            "delta": work.delta,
+            "first_trial": work.first_trial,
+            "targets": made.pop("targets"),
+            "statement": one.statement,
+            "construction": made.pop("construction"),
+            "sampler": made.pop("sampler"),
+            "norm": made.pop("norm"),
+            "domain": one.domain,
+            **made,
+        }
 
-def _batches(options: Settings) -> Iterator[tuple[int, int]]:
-    """(first trial, size) of pieces that keep memory small and the progress bar moving."""
-    weights = sum(a * b for a, b in itertools.pairwise(options.widths))
-    size = max(1, min(_BATCH_WEIGHTS // weights, -(-options.trials // 20)))
-    end = options.first_trial + options.trials
-    for start in range(options.first_trial, end, size):
-        yield start, min(size, end - start)
+    def decode(self, cell: Mapping[str, Any]) -> Built:
+        asked = {name: as_tuple(cell[name]) for name in ("widths", "eps", "R", "statement", "domain")}
+        made = Networks(**{one.name: cell[one.name] for one in dataclasses.fields(Networks)})
+        return Built(MainTheorem(**asked), tuple(cell["n"]), made, cell["delta"], cell["first_trial"])
 
+    def counter_of(self, work: Built, seed: int, jobs: int = 1) -> Counter:
+        return MainTheoremCounter(work, seed, jobs)
 
-def _subset_sum_trials(
-    targets: Sequence[Any], options: Settings, R: int, n: int | Sequence[int], first_trial: int
-) -> list[tuple[Any, Any]]:
-    """Effective weights of one source network per target, by subset sums."""
-    import torch
+    def cost(self, work: Built) -> float:
+        drawn = max(work.n) * (work.question.R if work.networks.sampler == "draws" else 1)
+        return 2e-3 + _weights(work.question) * (2e-5 + 2e-8 * drawn)
 
-    from nets.construction.prune_approx import prune
-    from nets.construction.source import Source, trial_seeds
+    def memory(self, work: Built) -> int:
+        return 2**28 + 64 * _weights(work.question) * 2**10
 
-    pruned = []
-    seeds = trial_seeds(options.seed, first_trial, trials=len(targets))
-    for target, seed in zip(targets, seeds.tolist(), strict=True):
-        source = Source(options.widths, n, seed=seed, R=R)
-        network = prune(
-            target, source, construction="subset-sum", halves="needed", device=options.device, jobs=options.jobs
+    def tabulate(
+        self, request: Request[MainTheorem], passes: Sequence[Built], found: Sequence[Found]
+    ) -> tuple[list[Row], list[Row]]:
+        options = _options(request)
+        rows = [_row(options, work, counted) for work, counted in zip(passes, found, strict=True)]
+        # refuted only if success >= 1 - delta is excluded with the undecided counted in favour
+        counts = [(row["successes"] + row["undecided"], row["trials"]) for row in rows]
+        judged = verdicts(counts, [(1.0 - options.delta, 1.0)] * len(rows))
+        return [
+            {**row, "verdict": verdict, "seconds": round(counted.seconds, 3)}
+            for row, verdict, counted in zip(rows, judged, found, strict=True)
+        ], []
+
+    def details(self, found: Sequence[Found]) -> list[dict[str, list[float]]]:
+        """Certified ends of every trial's error, for each row."""
+        both = [_errors(counted.records).tolist() for counted in found]
+        return [{"lower": lower, "upper": upper} for lower, upper in both]
+
+    def origin(self, request: Request[MainTheorem]) -> Row:
+        return machine(_options(request).networks.device)
+
+    def tables(self, result: Result) -> Iterator[tuple[Layout, Sequence[Mapping[str, Any]], str]]:
+        params, rows = result.params, result.rows
+        head = (
+            f"widths {' '.join(map(str, params['widths']))}, {rows[0]['statement']}, construction "
+            f"{params['construction']}, sampler {params['sampler']}, {params['norm']} norm 1, {params['domain']} ball, "
+            f"seed {params['seed']}"
         )
-        pruned.append(network.effective())
-    return [
-        (torch.stack([network[i][0] for network in pruned]), torch.stack([network[i][1] for network in pruned]))
-        for i in range(len(options.widths) - 1)
-    ]
+        columns = ("eps", "R", "n", "width_factor", "trials", "success", "ci_low", "error_upper_max", "verdict")
+        headings = {"width_factor": "width x", "success": "success", "error_upper_max": "max error"}
+        undecided = sum(row["undecided"] for row in rows)
+        promise = f"promised: error <= eps with probability >= {1.0 - params['delta']:g}"
+        sentence = f"{promise}; {undecided} of {sum(row['trials'] for row in rows)} trials undecided"
+        yield Layout("", columns, headings, head=head), rows, sentence
+
+    def text(self, row: Mapping[str, Any], key: str) -> str | None:
+        if key == "n":
+            low, high = min(row["n"]), max(row["n"])
+            return compact(high) if low == high else f"{compact(low)}-{compact(high)}"
+        if key in ("R", "width_factor", "trials"):
+            return compact(row[key])
+        if key == "eps":
+            return f"{row['eps']:g}"
+        return f"{row[key]:.3g}" if key == "error_upper_max" else None
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, simulate, judge, print; returns the exit code."""
-    started = time.monotonic()
-    flags = cli.parse(MainTheorem, argv, prog="python -m nets.main_theorem")
-    options = settings(flags)
-    plan = [(eps, R) for eps in options.eps for R in options.R]
-    check_files(flags, curves=len(plan), settings_of="eps and R")
-    sizes = [neurons(options, eps, R) for eps, R in plan]
-    errors: list[Errors] = []
-    seconds: list[float] = []
-    with cli.progress(options.trials * len(plan), quiet=flags.quiet or flags.json) as advance:
-        for (eps, R), n in zip(plan, sizes, strict=True):
-            begun = time.monotonic()
-            found = certified_errors(options, eps, R, n, lambda amount, _=None, R=R: advance(amount, f"R={R}"))
-            errors.append(found)
-            seconds.append(time.monotonic() - begun)
-    result = tabulate(options, sizes, errors, seconds, total=time.monotonic() - started)
-    return deliver(result, flags, draw=lambda path: draw(result, errors, path), show=lambda: print_table(result))
+def _grid(
+    widths: Sequence[int], eps: Sequence[float], R: Sequence[int], statement: Any, domain: Any
+) -> tuple[MainTheorem, ...]:
+    for value in R:
+        between("R", value, 1, MAX_DRAWS)
+    for width in widths:
+        between("widths", width, 1, 10**6)
+    shared = {"widths": tuple(widths), "statement": statement, "domain": domain}
+    return tuple(MainTheorem(eps=e, R=r, **shared) for e in eps for r in R)
 
 
-def tabulate(
-    options: Settings,
-    sizes: Sequence[Sequence[int]],
-    errors: Sequence[Errors],
-    seconds: Sequence[float],
-    *,
-    total: float,
-) -> Result:
-    """The result of all rows, in the order of eps, then R: n, errors and seconds of each, judged together."""
-    plan = [(eps, R) for eps in options.eps for R in options.R]
-    rows = [_row(options, *at, *rest) for at, *rest in zip(plan, sizes, errors, seconds, strict=True)]
-    _judge(options, rows)
-    return Result(
-        command="nets.main_theorem",
-        params=asdict(options),
-        rows=rows,
-        provenance=provenance(seed=options.seed, threads=options.jobs, seconds=total, **machine(options.device)),
-    )
+def _options(request: Request[MainTheorem]) -> MainTheoremOptions:
+    assert isinstance(request.options, MainTheoremOptions)
+    return request.options
 
 
-def draw(result: Result, errors: Sequence[Errors], path: str) -> None:
-    """Draw the certified errors against eps."""
-    from figures.main_theorem import save
-
-    save(result, [asdict(one) for one in errors], path)
+def _weights(question: MainTheorem) -> int:
+    return sum(a * b for a, b in itertools.pairwise(question.widths))
 
 
-def neurons(options: Settings, eps: float, R: int) -> tuple[int, ...]:
-    """n of every target layer: the user's, or the statement's."""
-    from theory.network.width import source_width
-
-    layers = len(options.widths) - 1
-    if options.n is not None:
-        return options.n * layers if len(options.n) == 1 else options.n
-    asked = source_width(
-        options.widths, eps=eps, delta=options.delta, R=R, statement=options.statement, domain=options.domain
-    )
-    return asked.n
-
-
-def _row(options: Settings, eps: float, R: int, n: Sequence[int], found: Errors, seconds: float) -> dict[str, Any]:
-    from statistics import median
-
-    widths = options.widths
-    successes = sum(error <= eps for error in found.upper)
-    refuted = sum(error > eps for error in found.lower)
-    undecided = options.trials - successes - refuted
-    source = [2 * a * count for a, count in zip(widths, n, strict=False)]
-    weights = [a * b for a, b in itertools.pairwise(widths)]
+def _row(options: MainTheoremOptions, work: Built, found: Found) -> Row:
+    widths, eps = work.question.widths, work.question.eps
+    lower, upper = _errors(found.records).tolist()
+    (successes, trials), (refuted, _) = found.counts
+    undecided = trials - successes - refuted
+    source = [2 * a * count for a, count in zip(widths, work.n, strict=False)]
     parameters = sum(d * (a + b) for d, (a, b) in zip(source, itertools.pairwise(widths), strict=True))
     return {
         "widths": list(widths),
         "eps": eps,
         "delta": options.delta,
-        "R": R,
-        "statement": options.statement if options.n is None else "given n",
+        "R": work.question.R,
+        "statement": work.question.statement if options.n is None else "given n",
         "construction": options.construction,
-        "n": list(n),
+        "n": list(work.n),
         "width_factor": max(d / a for d, a in zip(source, widths, strict=False)),
-        "param_factor": parameters / sum(weights),
-        "trials": options.trials,
+        "param_factor": parameters / _weights(work.question),
+        "trials": trials,
         "successes": successes,
         "refuted": refuted,
         "undecided": undecided,
-        "success": successes / options.trials,
-        "ci_low": clopper_pearson(successes, options.trials)[0],
-        "ci_high": clopper_pearson(successes + undecided, options.trials)[1],
-        "error_upper_median": median(found.upper),
-        "error_upper_max": max(found.upper),
-        "error_lower_median": median(found.lower),
-        "error_lower_max": max(found.lower),
-        "seconds": round(seconds, 3),
+        "success": successes / trials,
+        "ci_low": clopper_pearson(successes, trials)[0],
+        "ci_high": clopper_pearson(successes + undecided, trials)[1],
+        "error_upper_median": median(upper),
+        "error_upper_max": max(upper),
+        "error_lower_median": median(lower),
+        "error_lower_max": max(lower),
     }
-
-
-def _judge(options: Settings, rows: list[dict[str, Any]]) -> None:
-    """Add each row's verdict: refuted only if success >= 1 - delta is excluded with the undecided counted in favour."""
-    counts = [(row["successes"] + row["undecided"], row["trials"]) for row in rows]
-    judged = verdicts(counts, [(1.0 - options.delta, 1.0)] * len(rows))
-    for row, verdict in zip(rows, judged, strict=True):
-        seconds = row.pop("seconds")
-        row.update(verdict=verdict, seconds=seconds)
-
-
-def print_table(result: Result) -> None:
-    from rich.table import Table
-
-    params = result.params
-    out = console()
-    first = result.rows[0]
-    out.print(
-        f"widths {' '.join(map(str, params['widths']))}, {first['statement']}, construction {params['construction']}, "
-        f"sampler {params['sampler']}, {params['norm']} norm 1, {params['domain']} ball, seed {params['seed']}"
-    )
-    table = Table()
-    headings = ("eps", "R", "n", "width x", "trials", "success", "95 % interval", "max error", "verdict")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
-    for row in result.rows:
-        n = sorted(set(row["n"]), reverse=True)
-        table.add_row(
-            f"{row['eps']:g}",
-            compact(row["R"]),
-            compact(n[0]) if len(n) == 1 else f"{compact(n[-1])}-{compact(n[0])}",
-            compact(row["width_factor"]),
-            compact(row["trials"]),
-            number(row["success"]),
-            f"{number(row['ci_low'])} .. {number(row['ci_high'])}",
-            f"{row['error_upper_max']:.3g}",
-            f"[{COLOURS[row['verdict']]}]{row['verdict']}[/]",
-        )
-    out.print(table)
-    undecided = sum(row["undecided"] for row in result.rows)
-    promise = f"promised: error <= eps with probability >= {1.0 - params['delta']:g}"
-    out.print(f"{promise}; {undecided} of {sum(row['trials'] for row in result.rows)} trials undecided")
 
 
 def compact(value: float) -> str:
@@ -380,9 +387,12 @@ def compact(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
+EXPERIMENT = MainTheoremExperiment()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return cli.run(work, argv)
+    return experiment_command(EXPERIMENT, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import operator
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -101,11 +101,13 @@ class Options:
     jobs: int = field(default_factory=default_jobs)
 
     max_n: ClassVar[int] = 10**6
+    distinct_n: ClassVar[bool] = True
+    max_trials: ClassVar[int] = MAX_TRIALS
 
     def __post_init__(self) -> None:
         changed: dict[str, Any] = {
             "delta": check.open_probability("delta", self.delta),
-            "trials": between("trials", self.trials, 1, MAX_TRIALS),
+            "trials": between("trials", self.trials, 1, self.max_trials),
             "seed": between("seed", self.seed, 0, MAX_SEED),
             "first_trial": between("first_trial", self.first_trial, 0, MAX_TRIAL - MAX_TRIALS),
             "jobs": between("jobs", self.jobs, 1, 4096),
@@ -113,7 +115,7 @@ class Options:
         if self.n is not None:
             given: Iterable[Any] = self.n if isinstance(self.n, Iterable) else (self.n,)
             changed["n"] = tuple(between("n", n, 1, self.max_n) for n in given)
-            if len(set(changed["n"])) < len(changed["n"]) or not changed["n"]:
+            if (self.distinct_n and len(set(changed["n"])) < len(changed["n"])) or not changed["n"]:
                 raise ValueError(f"n needs at least one value and none twice, got {list(changed['n'])}")
         if self.until is not None and not 0.0 < self.until < 1.0:
             raise ValueError(f"until must be in (0, 1), got {self.until}")
@@ -154,6 +156,8 @@ class Counter:
 
     def __init__(self, count: Count, piece: int) -> None:
         self._count, self.piece = count, max(1, piece)
+        self.own_threads = False
+        """Whether one call uses all threads, so that calls follow one another."""
         self.records: dict[int, bytes] = {}
         """What else the rows need, by first trial."""
         self.seconds: float | None = None
@@ -162,10 +166,14 @@ class Counter:
     def __call__(self, first: int, trials: int) -> Counts:
         return self._count(first, trials)
 
+    def piece_of(self, trials: int) -> int:
+        """Trials that one call should take, of that many in all."""
+        return self.piece
+
     def chunk(self, first: int, trials: int, tick: Callable[[float], None]) -> tuple[Counts, bytes]:
         """Count on the calling thread alone; the counts and what else the rows need."""
         self.records = {}
-        counts = count_trials(self, first, trials, piece=self.piece, jobs=1, advance=tick)
+        counts = count_trials(self, first, trials, piece=self.piece_of(trials), jobs=1, advance=tick)
         return counts, b"".join(self.recorded())
 
     def recorded(self) -> list[bytes]:
@@ -185,7 +193,8 @@ class Found:
 def count_pass(counter: Counter, options: Options, advance: Callable[[float], None] = silent) -> Found:
     """Count all trials of a pass, or as many as ``options.until`` asks for."""
     started = time.monotonic()
-    first, trials, piece, jobs = options.first_trial, options.trials, counter.piece, options.jobs
+    first, trials, piece = options.first_trial, options.trials, counter.piece_of(options.trials)
+    jobs = 1 if counter.own_threads else options.jobs
     if options.until is None:
         totals = count_trials(counter, first, trials, piece=piece, jobs=jobs, advance=advance)
         counts = [(successes, trials) for successes in totals.tolist()]
@@ -230,6 +239,7 @@ class Layout:
     headings: Mapping[str, str] = field(default_factory=dict)
     tight: bool = False
     note: str = ""
+    head: str = ""
 
 
 class Experiment(ABC, Generic[Question, Work]):
@@ -326,13 +336,26 @@ class Experiment(ABC, Generic[Question, Work]):
         """Curves that a picture of the result holds."""
         return len(request.questions)
 
-    @abstractmethod
     def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
         """How one summary entry's rows are shown."""
+        raise NotImplementedError
 
-    @abstractmethod
     def sentence(self, entry: Mapping[str, Any]) -> str:
         """A summary entry for people."""
+        raise NotImplementedError
+
+    def tables(self, result: Result) -> Iterator[tuple[Layout, Sequence[Mapping[str, Any]], str]]:
+        """What people are shown: tables with their rows, and the sentence below each."""
+        for entry in result.summary:
+            yield self.layout(result, entry), rows_of(result.rows, entry, self.group), self.sentence(entry)
+
+    def text(self, row: Mapping[str, Any], key: str) -> str | None:
+        """One cell for people, where it is not shown as such cells are everywhere."""
+        return None
+
+    def origin(self, request: Request[Question]) -> Row:
+        """What a result's provenance says beyond the usual."""
+        return {}
 
     # -- what all share --
 
@@ -361,7 +384,7 @@ class Experiment(ABC, Generic[Question, Work]):
             params=self.params(request),
             rows=rows,
             summary=summary,
-            provenance=provenance(seed=options.seed, threads=options.jobs, seconds=seconds),
+            provenance=provenance(seed=options.seed, threads=options.jobs, seconds=seconds, **self.origin(request)),
             details=self.details(found),
         )
 
@@ -513,7 +536,8 @@ def default_sizes(last: int) -> tuple[int, ...]:
 def read_options(options: type[Options], flags: Any) -> Options:
     """The options among a command's flags; what is None there takes its default."""
     names = [one.name for one in dataclasses.fields(options)]
-    return options(**{name: getattr(flags, name) for name in names if getattr(flags, name) is not None})
+    given = {name: getattr(flags, name, None) for name in names}
+    return options(**{name: value for name, value in given.items() if value is not None})
 
 
 def restored_options(options: type[Options], stored: Mapping[str, Any]) -> Options:

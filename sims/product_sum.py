@@ -1,7 +1,8 @@
 """How many products of two weights does a subset sum of products need?
 
-``python -m sims.product_sum --eps 0.01`` simulates statement 4.7 for one weight: products of two weights, one for every
-of n neurons, must add up to within eps of alpha. Beside it the proved bounds, a prediction, and the n that 4.7 asks for.
+``python -m sims.product_sum --eps 0.01`` simulates statement 4.7 for one weight: some of n neurons, each of them a
+product of two weights, must add up to within eps of alpha. Beside it stand the proved bounds, a prediction, and the n
+that 4.7 asks for.
 """
 
 from __future__ import annotations

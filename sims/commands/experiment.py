@@ -7,7 +7,7 @@ from typing import Any
 
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, check_files, console, deliver, number
-from sims.experiment import Experiment, rows_of
+from sims.experiment import Experiment
 from sims.statistics.result import Result
 
 _HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
@@ -47,19 +47,20 @@ def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
     from rich.table import Table
 
     out = console()
-    for entry in result.summary:
-        layout = experiment.layout(result, entry)
+    for layout, rows, sentence in experiment.tables(result):
+        if layout.head:
+            out.print(layout.head)
         headings = {**_HEADINGS, **layout.headings}
-        table = Table(title=layout.title, title_justify="left", padding=(0, 0) if layout.tight else (0, 1))
+        table = Table(title=layout.title or None, title_justify="left", padding=(0, 0) if layout.tight else (0, 1))
         for key in layout.columns:
             left = key in ("verdict", "method")
             table.add_column(headings.get(key, key), justify="left" if left else "right", no_wrap=True)
-        for row in rows_of(result.rows, entry, experiment.group):
-            table.add_row(*(cell_text(row, key) for key in layout.columns))
+        for row in rows:
+            table.add_row(*(experiment.text(row, key) or cell_text(row, key) for key in layout.columns))
         out.print(table)
         if layout.note:
             out.print(layout.note, soft_wrap=True)
-        out.print(experiment.sentence(entry), soft_wrap=True)
+        out.print(sentence, soft_wrap=True)
 
 
 def cell_text(row: Mapping[str, Any], key: str) -> str:

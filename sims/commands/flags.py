@@ -174,6 +174,10 @@ AutoIntegers = Annotated[
 Gain = Annotated[float | Literal["best"], *written("best|FLOAT", lambda tokens: _gain(tokens[0]))]
 Shard = Annotated[tuple[int, int] | None, *written("I/K", lambda tokens: share(tokens[0]))]
 Cluster = Annotated[str | None, *written("local|tcp://HOST:PORT", lambda tokens: tokens[0])]
+Counts = Annotated[tuple[int, ...], *written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), many=True)]
+OptionalCounts = Annotated[
+    tuple[int, ...] | None, *written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), many=True)
+]
 Interval = Annotated[tuple[float, float], *written("LOW HIGH", _pair, nargs=2)]
 File = Annotated[str, *_TEXT["FILE"]]
 Files = Annotated[tuple[str, ...], *written("FILE [FILE ...]", tuple, many=True)]

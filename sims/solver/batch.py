@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,38 @@ _CALL_HALF_SUMS = 2**24
 """Half sums per kernel call: about 0.1 s, so that Ctrl-C is heard."""
 
 Memory = TypeVar("Memory")
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The sum that is nearest to one target.
+
+    Attributes
+    ----------
+    sum, error : float
+        The sum and its distance from the target, exact and rounded once.
+    rounding : float
+        0 when the search itself was exact; else no sum has an error below ``error - 2 * rounding``.
+    """
+
+    sum: float
+    error: float
+    rounding: float
+
+
+@dataclass(frozen=True)
+class NearestBatch:
+    """The sums for many targets: the fields of ``Nearest`` with one row per target."""
+
+    sum: Floats
+    error: Floats
+    rounding: Floats
+
+    def __len__(self) -> int:
+        return len(self.error)
+
+    def _at(self, row: int) -> tuple[float, float, float]:
+        return float(self.sum[row]), float(self.error[row]), float(self.rounding[row])
 
 
 def over_rows(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sims.solver import dispatch, stream
 from sims.solver.arguments import Floats, Integers, finite_numbers, one_number, tables, targets_of
-from sims.solver.batch import evaluated, over_rows
+from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.best_on_grid import shared_on_grid
 from sims.solver.fixed_point import exact_error, to_fixed_point, window
 from sims.solver.grid import GridSolver
@@ -23,50 +23,36 @@ _ALONE = 2**22
 """From so many half sums on a row is shared by all threads instead of being one thread's."""
 
 
+class _Mask:
+    choice: npt.NDArray[np.bool_] | npt.NDArray[np.int32]
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Which variables are used, of the shape of ``choice``."""
+        return self.choice.astype(np.bool_) if self.choice.dtype == np.bool_ else self.choice >= 0
+
+
 @dataclass(frozen=True)
-class Best:
-    """The best choice for one target.
+class Best(Nearest, _Mask):
+    """The best choice for one target: the fields of ``Nearest``, and
 
     Attributes
     ----------
     choice : ndarray, shape (n,)
         Values given as (n,): a bool mask. Values given as (n, R): the index of the value taken, -1 for none.
-    sum, error : float
-        Sum of the chosen values and its distance from the target, exact and rounded once.
-    rounding : float
-        0 when the search itself was exact; else no choice has an error below ``error - 2 * rounding``.
     """
 
     choice: npt.NDArray[np.bool_] | npt.NDArray[np.int32]
-    sum: float
-    error: float
-    rounding: float
-
-    @property
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """Which variables are used, shape (n,)."""
-        return self.choice.astype(np.bool_) if self.choice.dtype == np.bool_ else self.choice >= 0
 
 
 @dataclass(frozen=True)
-class BestBatch:
+class BestBatch(NearestBatch, _Mask):
     """The best choices for many targets: the fields of ``Best`` with one row per target."""
 
     choice: npt.NDArray[np.bool_] | npt.NDArray[np.int32]
-    sum: Floats
-    error: Floats
-    rounding: Floats
-
-    def __len__(self) -> int:
-        return len(self.error)
 
     def __getitem__(self, row: int) -> Best:
-        return Best(self.choice[row], float(self.sum[row]), float(self.error[row]), float(self.rounding[row]))
-
-    @property
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """Which variables are used, shape (rows, n)."""
-        return self.choice.astype(np.bool_) if self.choice.dtype == np.bool_ else self.choice >= 0
+        return Best(*self._at(row), self.choice[row])
 
 
 def best_subset(x: npt.ArrayLike, alpha: float) -> Best:
@@ -245,7 +231,7 @@ def _search(x: Integers, targets: Integers, single: bool, jobs: int) -> npt.NDAr
         return choices
     errors = np.empty(rows, np.int64)
     search = dispatch.fastest(n, draws, single=single)
-    check_scratch(n, draws, 8 * search.words, min(jobs, max(rows, 1)))
+    check_scratch(n, draws, search.words, min(jobs, max(rows, 1)))
 
     def solve(part: slice, memory: Any) -> None:
         search.best(x[part], targets[part], memory, errors[part], choices[part])
@@ -256,7 +242,7 @@ def _search(x: Integers, targets: Integers, single: bool, jobs: int) -> npt.NDAr
 
 def _check_alone(n: int, draws: int, jobs: int) -> None:
     lists, work = stream.words(n, draws)
-    check_scratch(n, draws, 8 * (lists + jobs * work), 1)
+    check_scratch(n, draws, lists + jobs * work, 1)
 
 
 def _batch(
@@ -279,7 +265,7 @@ def _batch(
         rounding,
         lambda row: exact_error(cube[row], choices[row], float(targets[row])),
     )
-    return BestBatch(choices == 0 if single else choices, sums, errors, rounding)
+    return BestBatch(sums, errors, rounding, choices == 0 if single else choices)
 
 
 __all__ = ["Best", "BestBatch", "any_within", "best_subset", "best_subsets", "best_subsets_shared"]

@@ -20,12 +20,7 @@ class GridBest:
     n, draws : int
         Most variables of a row, and values per variable (R).
     threads : int
-        How many of these objects will exist at once, for the memory check.
-
-    Raises
-    ------
-    ValueError
-        The search does not fit into memory.
+        As for `sims.solver.grid.OnGrid`.
 
     Notes
     -----
@@ -41,7 +36,7 @@ class GridBest:
 
     def __init__(self, n: int, draws: int, *, threads: int = 1) -> None:
         search = dispatch.listing(n, draws, single=draws == 1)
-        check_scratch(n, draws, 8 * search.words, threads)
+        check_scratch(n, draws, search.words, threads)
         self._scratch = search.memory()
 
     def solve(self, values: Integers, targets: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
@@ -96,7 +91,7 @@ def shared_on_grid(values: Integers, targets: Integers, *, threads: int = 1) -> 
     n, draws = values.shape
     short = _shared.split(n, draws, len(targets))
     long_words = _choice.half_size(n - short, draws)
-    check_scratch(n, draws, 8 * 3 * long_words, threads)
+    check_scratch(n, draws, 3 * long_words, threads)
     half_x = values[:short], values[short:]
     levels = [np.empty(_choice.half_size(len(part), draws), np.int64) for part in half_x]
     spare = np.empty((draws + 1) ** (n - short), np.int64)

@@ -7,41 +7,20 @@ import numpy.typing as npt
 
 from sims.solver import dispatch
 from sims.solver.arguments import Integers
+from sims.solver.grid import OnGrid
 from sims.solver.kernels import curve as _curve
 from sims.solver.memory import check_scratch
 
 
-class GridCurve:
-    """Tells how many of n variables with R values each are needed until some choice hits a window.
-
-    Parameters
-    ----------
-    n, draws : int
-        Variables at most, and values per variable (R).
-    model : str
-        ``choice``: at most one of the R values of each variable. ``vector``: a subset of one of R vectors of n values.
-    threads : int
-        How many of these will exist at once, for the memory check.
-
-    Raises
-    ------
-    ValueError
-        The search does not fit into memory.
-
-    Notes
-    -----
-    One object belongs to one thread: it owns its scratch. Values m and windows stand on a common integer grid; the
-    caller makes sure that the sum over the variables of the largest \\|m\\|, plus \\|centre2\\|, is below 2^59.
-    """
+class GridCurve(OnGrid):
+    """Tells how many of n variables are needed until some choice hits a window; see ``OnGrid``."""
 
     def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
-        self.n, self.draws = n, draws
-        self.binary = draws == 1 or model == "vector"
-        self._options = 1 if self.binary else draws
+        super().__init__(n, draws, model=model)
         self._kernels = dispatch.curve()
-        words = self._kernels.scratch_size(n) if self.binary else _curve.scratch_size(n, draws)
+        words = self._kernels.curve_scratch_size(n) if self.binary else _curve.scratch_size(n, draws)
         # a trial's values and their doubles stand beside the scratch
-        check_scratch(n, draws, 8 * words + 24 * n * draws, threads)
+        check_scratch(n, draws, words + 3 * n * draws, threads)
         self._words = words
         self._scratch: Integers | None = None
 

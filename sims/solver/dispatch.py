@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from sims.solver import stream
-from sims.solver.arguments import Integers
 from sims.solver.kernels import binary as _binary
 from sims.solver.kernels import choice as _choice
 from sims.solver.kernels import curve as _curve
@@ -46,21 +46,6 @@ def _usable() -> bool:
 USABLE = _usable()
 
 
-class Kernels(NamedTuple):
-    """What searches rows by listing all half sums, as ``kernels.binary`` does for one value each."""
-
-    scratch_size: Callable[[int], int]
-    mark_within: Callable[..., None]
-    best_rows: Callable[..., None]
-
-
-class CurveKernels(NamedTuple):
-    """What finds the variables that a trial needs, one value each, as ``kernels.curve`` does."""
-
-    scratch_size: Callable[[int], int]
-    first_binary: Callable[..., None]
-
-
 def vector_pays(n: int) -> bool:
     """Whether the vector kernel is the fastest one for n values."""
     return USABLE and FROM_N <= n <= UP_TO_N
@@ -71,22 +56,22 @@ def stream_pays(n: int, draws: int) -> bool:
     return n >= 22 if draws == 1 else (draws + 1) ** (n - n // 2) >= 216
 
 
-def binary(n: int) -> Kernels:
-    """The faster kernel that lists all half sums of n values."""
+def binary(n: int) -> ModuleType:
+    """The file whose ``best_rows`` and ``mark_within`` list all half sums of n values sooner."""
     if vector_pays(n):
         from sims.solver.kernels import vector as _vector
 
-        return Kernels(_vector.scratch_size, _vector.mark_within, _vector.best_rows)
-    return Kernels(_binary.scratch_size, _binary.mark_within, _binary.best_rows)
+        return _vector
+    return _binary
 
 
-def curve() -> CurveKernels:
-    """The faster kernel for success curves of one value each."""
+def curve() -> ModuleType:
+    """The file whose ``first_binary`` finds success curves of one value each sooner."""
     if USABLE:
         from sims.solver.kernels import vector as _vector
 
-        return CurveKernels(_vector.curve_scratch_size, _vector.first_binary)
-    return CurveKernels(lambda n: _curve.scratch_size(n, 1), _curve.first_binary)
+        return _vector
+    return _curve
 
 
 def half_sums(n: int, draws: int) -> int:
@@ -95,73 +80,28 @@ def half_sums(n: int, draws: int) -> int:
     return total
 
 
-class Search(Protocol):
-    """Searches rows of n variables with R values each, (rows, n, R); contiguous integers under the kernels' limit."""
-
-    @property
-    def words(self) -> int:
-        """Words of int64 that the memory of one thread takes."""
-
-    def memory(self) -> Any:
-        """Memory for one thread."""
-
-    def best(
-        self, x: Integers, targets: Integers, memory: Any, errors: Integers, choices: npt.NDArray[np.int32]
-    ) -> None:
-        """errors[t] >= 0 and choices[t, i] = index of the value taken, -1 for none."""
-
-    def mark(
-        self, x: Integers, targets: Integers, tolerances: Integers, memory: Any, hits: npt.NDArray[np.bool_]
-    ) -> None:
-        """hits[t] = whether a choice is within the tolerance; a negative one is never met."""
-
-
 @dataclass(frozen=True)
-class _Listed:
-    """All half sums are listed."""
+class Search:
+    """Searches rows of n variables with R values each, (rows, n, R); contiguous integers under the kernels' limit.
+
+    Attributes
+    ----------
+    words : int
+        Words of int64 that the memory of one thread takes.
+    memory : callable
+        Makes it.
+    best : callable
+        best(x, targets, memory, errors, choices) sets errors[t] >= 0 and choices[t, i] = index of the value taken, -1
+        for none.
+    mark : callable
+        mark(x, targets, tolerances, memory, hits) sets hits[t] = whether a choice is within the tolerance; a negative
+        one is never met.
+    """
 
     words: int
-    kernels: Kernels
-    single: bool
-
-    def memory(self) -> Integers:
-        return np.empty(self.words, np.int64)
-
-    def best(
-        self, x: Integers, targets: Integers, memory: Any, errors: Integers, choices: npt.NDArray[np.int32]
-    ) -> None:
-        self.kernels.best_rows(x[:, :, 0] if self.single else x, targets, memory, errors, choices)
-
-    def mark(
-        self, x: Integers, targets: Integers, tolerances: Integers, memory: Any, hits: npt.NDArray[np.bool_]
-    ) -> None:
-        self.kernels.mark_within(x[:, :, 0] if self.single else x, targets, tolerances, memory, hits)
-
-
-@dataclass(frozen=True)
-class _Streamed:
-    """Half sums are met in windows, never listed."""
-
-    n: int
-    draws: int
-    single: bool
-
-    @property
-    def words(self) -> int:
-        return sum(stream.words(self.n, self.draws))
-
-    def memory(self) -> tuple[Any, Any]:
-        return stream.memory(self.n, self.draws)
-
-    def best(
-        self, x: Integers, targets: Integers, memory: Any, errors: Integers, choices: npt.NDArray[np.int32]
-    ) -> None:
-        _stream.best_rows(x, targets, self.single, stream.plan(self.n, self.draws), *memory, errors, choices)
-
-    def mark(
-        self, x: Integers, targets: Integers, tolerances: Integers, memory: Any, hits: npt.NDArray[np.bool_]
-    ) -> None:
-        _stream.mark_within(x, targets, tolerances, self.single, stream.plan(self.n, self.draws), *memory, hits)
+    memory: Callable[[], Any]
+    best: Callable[..., None]
+    mark: Callable[..., None]
 
 
 def listing(n: int, draws: int, *, single: bool) -> Search:
@@ -169,15 +109,27 @@ def listing(n: int, draws: int, *, single: bool) -> Search:
 
     ``single``: one value each, with the tie rule of ``kernels.binary``; else that of ``kernels.choice``.
     """
-    if single:
-        kernels = binary(n)
-        return _Listed(kernels.scratch_size(n), kernels, True)
-    kernels = Kernels(lambda n: _choice.scratch_size(n, draws), _choice.mark_within, _choice.best_rows)
-    return _Listed(kernels.scratch_size(n), kernels, False)
+    if not single:
+        words = _choice.scratch_size(n, draws)
+        return Search(words, partial(np.empty, words, np.int64), _choice.best_rows, _choice.mark_within)
+    kernels = binary(n)
+    words = kernels.scratch_size(n)
+    return Search(
+        words,
+        partial(np.empty, words, np.int64),
+        lambda x, *rest: kernels.best_rows(x[:, :, 0], *rest),
+        lambda x, *rest: kernels.mark_within(x[:, :, 0], *rest),
+    )
 
 
 def fastest(n: int, draws: int, *, single: bool) -> Search:
     """The fastest search of exactly n variables; ``single`` as for ``listing``."""
-    if stream_pays(n, draws) and not (single and vector_pays(n)):
-        return _Streamed(n, draws, single)
-    return listing(n, draws, single=single)
+    if not stream_pays(n, draws) or (single and vector_pays(n)):
+        return listing(n, draws, single=single)
+    layout = stream.plan(n, draws)
+    return Search(
+        sum(stream.words(n, draws)),
+        partial(stream.memory, n, draws),
+        lambda x, t, memory, *found: _stream.best_rows(x, t, single, layout, *memory, *found),
+        lambda x, t, within, memory, hits: _stream.mark_within(x, t, within, single, layout, *memory, hits),
+    )

@@ -141,11 +141,11 @@ class GapSolver:
             self._capacity = min((draws + 1) ** n, FIRST_CAPACITY)
             self._words = _gap.buffer_size(self._capacity, draws)
             # the lists rarely fill more than a half of the scratch, and untouched pages cost nothing
-            check_scratch(n, draws, 8 * self._words // 2, threads)
+            check_scratch(n, draws, self._words // 2, threads)
         else:
             self._capacity = (n * (2 if draws > 1 else 1) * 2 ** (bits + 1)) // 64 + 4
             self._words = 2 * self._capacity
-            check_scratch(n, draws, 8 * self._words, threads)
+            check_scratch(n, draws, self._words, threads)
         self._scratch: npt.NDArray[np.int64] | None = None
 
     def solve(self, values: Integers) -> Gaps:
@@ -193,7 +193,7 @@ class GapSolver:
         self._capacity *= 2
         self._words = _gap.buffer_size(self._capacity, self.draws)
         self._scratch = None
-        check_scratch(self.n, self.draws, 8 * self._words, self.threads)
+        check_scratch(self.n, self.draws, self._words, self.threads)
 
 
 def gap_bytes(n: int, R: int, bits: int | None) -> int:

@@ -12,17 +12,17 @@ from sims.solver.arguments import Integers
 from sims.solver.memory import check_scratch, check_size
 
 
-class GridSolver:
-    """Decides, for many rows of n variables with R values each, whether some choice hits a window.
+class OnGrid:
+    """A search among values that are integers already.
 
     Parameters
     ----------
     n, draws : int
-        Variables, and values per variable (R).
+        Variables (at most), and values per variable (R).
     model : str
         ``choice``: at most one of the R values of each variable. ``vector``: a subset of one of R vectors of n values.
     threads : int
-        How many solvers will exist at once, for the memory check.
+        How many of these will exist at once, for the memory check.
 
     Raises
     ------
@@ -31,17 +31,24 @@ class GridSolver:
 
     Notes
     -----
-    One solver belongs to one thread: it owns its scratch. Values m and windows stand on a common integer grid; the
+    One object belongs to one thread: it owns its scratch. Values m and windows stand on a common integer grid; the
     caller makes sure that the sum over the variables of the largest \\|m\\|, plus \\|centre2\\|, is below 2^59.
     """
 
-    def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
+    def __init__(self, n: int, draws: int, *, model: str = "choice") -> None:
         self.n, self.draws = n, draws
         self.binary = draws == 1 or model == "vector"
         self._options = 1 if self.binary else draws
+
+
+class GridSolver(OnGrid):
+    """Decides, for many rows, whether some choice hits a window; see ``OnGrid``."""
+
+    def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
+        super().__init__(n, draws, model=model)
         check_size(n, self._options)
         self._search = dispatch.fastest(n, self._options, single=self.binary)
-        check_scratch(n, self._options, 8 * self._search.words, threads)
+        check_scratch(n, self._options, self._search.words, threads)
         self._memory: Any = None
         self.half_sums = dispatch.half_sums(n, self._options)
         self.work_per_row = self.half_sums * (draws if self.binary else 1)

@@ -41,8 +41,8 @@ def readable(size: float) -> str:
     return f"{size:.3g} PiB"
 
 
-def check_scratch(n: int, draws: int, bytes_per_thread: int, threads: int, *, limit: int | None = None) -> None:
-    """Refuse a search whose half sums would take more than half of the available memory.
+def check_memory(what: str, bytes_per_thread: int, threads: int, *, limit: int | None = None) -> None:
+    """Refuse a search that would take more than half of the available memory.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_scratch(n: int, draws: int, bytes_per_thread: int, threads: int, *, li
 
     Examples
     --------
-    >>> check_scratch(90, 1, 2**48, 2, limit=2**33)
+    >>> check_memory("n=90 with R=1", 2**48, 2, limit=2**33)
     Traceback (most recent call last):
     ...
     ValueError: n=90 with R=1 needs 512.0 TiB of memory (2 threads), the limit is 8.0 GiB
@@ -61,9 +61,13 @@ def check_scratch(n: int, draws: int, bytes_per_thread: int, threads: int, *, li
     if needed > allowed:
         plural = "s" if threads != 1 else ""
         raise ValueError(
-            f"n={n} with R={draws} needs {readable(needed)} of memory ({threads} thread{plural}), "
-            f"the limit is {readable(allowed)}"
+            f"{what} needs {readable(needed)} of memory ({threads} thread{plural}), the limit is {readable(allowed)}"
         )
+
+
+def check_scratch(n: int, draws: int, words: int, threads: int) -> None:
+    """``check_memory`` for words of int64."""
+    check_memory(f"n={n} with R={draws}", 8 * words, threads)
 
 
 def check_size(n: int, draws: int) -> None:

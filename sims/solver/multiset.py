@@ -12,48 +12,35 @@ import numpy as np
 import numpy.typing as npt
 
 from sims.solver.arguments import Floats, Integers, one_number, tables, targets_of
-from sims.solver.batch import evaluated, over_rows
+from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.fixed_point import exact_error, to_fixed_point
 from sims.solver.kernels import multiset as _multiset
-from sims.solver.memory import available_bytes, default_jobs, readable
+from sims.solver.memory import check_memory, default_jobs
 
 _MOST_HALF_SUMS = 2**30
 
 
 @dataclass(frozen=True)
-class BestMultiset:
-    """The best multiset for one target.
+class BestMultiset(Nearest):
+    """The best multiset for one target: the fields of ``Nearest``, and
 
     Attributes
     ----------
     counts : ndarray of int32, shape (n,)
         How often each value is used; they sum to at most the number of slots.
-    sum, error : float
-        Sum of the multiset and its distance from the target, exact and rounded once.
-    rounding : float
-        0 when the search itself was exact; else no multiset has an error below ``error - 2 * rounding``.
     """
 
     counts: npt.NDArray[np.int32]
-    sum: float
-    error: float
-    rounding: float
 
 
 @dataclass(frozen=True)
-class BestMultisets:
+class BestMultisets(NearestBatch):
     """The best multisets for many targets: the fields of ``BestMultiset`` with one row per target."""
 
     counts: npt.NDArray[np.int32]
-    sum: Floats
-    error: Floats
-    rounding: Floats
-
-    def __len__(self) -> int:
-        return len(self.error)
 
     def __getitem__(self, row: int) -> BestMultiset:
-        return BestMultiset(self.counts[row], float(self.sum[row]), float(self.error[row]), float(self.rounding[row]))
+        return BestMultiset(*self._at(row), self.counts[row])
 
 
 @dataclass(frozen=True)
@@ -101,14 +88,8 @@ class _Memory:
 
 def _check(n: int, slots: int, threads: int, *, limit: int | None = None) -> None:
     """Refuse a search that would take more than half of the available memory, or that no machine ends."""
-    allowed = available_bytes() // 2 if limit is None else limit
-    needed = 8 * _words(n, slots) * threads
     at = f"n={n}" if slots == n else f"n={n} with {slots} slots"
-    if needed > allowed:
-        plural = "s" if threads != 1 else ""
-        raise ValueError(
-            f"{at} needs {readable(needed)} of memory ({threads} thread{plural}), the limit is {readable(allowed)}"
-        )
+    check_memory(at, 8 * _words(n, slots), threads, limit=limit)
     if half_sums(n, slots) > _MOST_HALF_SUMS:
         raise ValueError(f"{at} is out of reach: more than 2^30 sums in a half of the values")
 
@@ -204,28 +185,13 @@ def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> Best
         return exact_error(options[row], taken, float(targets[row]))
 
     sums, errors = evaluated(totals, whole_targets, exponents, rounding, again)
-    return BestMultisets(counts, sums, errors, rounding)
+    return BestMultisets(sums, errors, rounding, counts)
 
 
 class MultisetCurve:
     """Tells how large n must be until n slots, filled from the first n values with repetition, hit a window.
 
-    Parameters
-    ----------
-    n : int
-        Values at most.
-    threads : int
-        How many of these will exist at once, for the memory check.
-
-    Raises
-    ------
-    ValueError
-        The search does not fit into memory.
-
-    Notes
-    -----
-    One object belongs to one thread: it owns its lists. Values m and windows stand on a common integer grid; the
-    caller makes sure that n times the largest \\|m\\|, plus \\|centre2\\|, is below 2^59.
+    As `sims.solver.curve.GridCurve`, with one value each and n times the largest \\|m\\| plus \\|centre2\\| below 2^59.
     """
 
     def __init__(self, n: int, *, threads: int = 1) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from sims.progress import silent
 from sims.statistics.intervals import confidence_sequence
 from sims.threads import ordered
 
@@ -22,12 +23,8 @@ _FIRST_LOOK = 1000
 _NEXT_LOOK = 1.25
 
 
-def _ignore(amount: float) -> None:
-    """No progress bar."""
-
-
 def count_trials(
-    count: Count, first: int, trials: int, *, piece: int, jobs: int, advance: Callable[[float], None] = _ignore
+    count: Count, first: int, trials: int, *, piece: int, jobs: int, advance: Callable[[float], None] = silent
 ) -> Counts:
     """Successes among ``trials`` >= 1 trials, counted in pieces of at most ``piece`` on ``jobs`` threads."""
     end = first + trials
@@ -69,7 +66,7 @@ def count_until(
     *,
     piece: int,
     jobs: int,
-    advance: Callable[[float], None] = _ignore,
+    advance: Callable[[float], None] = silent,
 ) -> list[tuple[int, int]]:
     """Count until every size's 95 % confidence sequence is narrower than ``width``, at most ``trials`` trials.
 

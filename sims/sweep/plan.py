@@ -119,7 +119,7 @@ class Replay(Counter):
     def _read(self, first: int, trials: int) -> Counts:
         used = self.used(first, trials)
         self.records |= {chunk.first: chunk.extra for chunk in used}
-        self.seconds += sum(chunk.seconds for chunk in used)
+        self.seconds = (self.seconds or 0.0) + sum(chunk.seconds for chunk in used)
         total: Counts = np.sum([chunk.counts for chunk in used], axis=0, dtype=np.int64)
         return total
 

@@ -10,8 +10,8 @@ import threading
 
 import numpy as np
 import pytest
-
 from sims.commands.table import Cell
+
 from sims.solver import best_subsets, best_subsets_shared
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sims import constant_forms as forms
 from sims import constant_search as search
 from sims import constants
 from sims.coverage import EXPERIMENT as COVERAGE
@@ -97,12 +98,12 @@ def test_product_coverage_against_all_sums():
     assert 0 < covered < trials
 
 
-def row_of(form: str, case: constants.Case) -> dict:
-    return constants.FORMS[form].row(form, case)
+def row_of(form: str, case: forms.Case) -> dict:
+    return forms.FORMS[form].row(form, case)
 
 
-def case(R: int = 1, eps: float = 0.1, delta: float = 0.1, trials: int = 400) -> constants.Case:
-    return constants.Case(eps, delta, R, trials, 3, 1)
+def case(R: int = 1, eps: float = 0.1, delta: float = 0.1, trials: int = 400) -> forms.Case:
+    return forms.Case(eps, delta, R, trials, 3, 1)
 
 
 @pytest.mark.parametrize("R", [1, 3])
@@ -162,14 +163,14 @@ def test_pick_one_contains_the_exact_number(R):
 def test_burkholz_estimate_is_reproduced():
     """delta_hat = .00404 for U[-1, 1] in the author's results; about .035 for products (.0355 there)."""
     trials = 20_000
-    row = constants.burkholz("U", trials, 4, 1)
+    row = forms.burkholz("U", trials, 4, 1)
     misses = round(row["delta"] * trials)
     assert_probability(misses, trials, 0.00404)
     with pytest.raises(AssertionError):
         assert_probability(misses, trials, 0.0355)
     assert row["C"] == pytest.approx(15 / -math.log(row["delta"]))
     assert row["C_low"] < 2.722 < row["C_high"]
-    row = constants.burkholz("U*U", trials, 4, 1)
+    row = forms.burkholz("U*U", trials, 4, 1)
     assert_probability(round(row["delta"] * trials), trials, 0.0355)
     assert row["C"] == pytest.approx(15 / -math.log(0.01))
 

@@ -16,7 +16,7 @@ from tests.stats import assert_at_least, assert_at_most
 from theory import product_sum as ps
 from theory.coverage import share_failure_bound
 from theory.network.width import layer_etas, required_n_ours
-from theory.product_sum import bounds
+from theory.product_sum import bounds, first_moment
 from theory.product_sum.steps import _log_laplace
 
 REACH = st.sampled_from([0.125, 0.25, 0.3125, 0.4375, 0.5])
@@ -353,6 +353,89 @@ def test_shift_bound_properties(reach, R, n):
     assert bound <= 0
     assert ps.log_shift_failure_bound(n + 1, R, reach=reach) <= bound
     assert 0 < ps.drift_constant(reach, R) < 0.5
+
+
+# ---- Lemma E: counting the choices -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("R", [1, 2, 7])
+@pytest.mark.parametrize(("x", "eta"), [(0.5, 0.01), (0.95, 0.2), (0.0, 0.3), (-0.4, 0.05)])
+def test_the_law_of_a_contribution_is_the_integral_of_its_density(R, x, eta):
+    with mpmath.workdps(25):
+
+        def inside(b):  # share of [-b, b] within eta of x
+            return max(mpmath.mpf(0), min(b, x + eta) - max(-b, x - eta)) / (2 * b)
+
+        cuts = sorted({0.0, 1.0} | {abs(end) for end in (x - eta, x + eta) if 0 < abs(end) < 1})
+        exact = mpmath.quad(lambda b: R * b ** (R - 1) * inside(b), cuts)
+    assert first_moment.contribution_hit_prob(x, eta, R) == pytest.approx(float(exact), rel=1e-8)
+
+
+@pytest.mark.parametrize("eta", [0.1, 1e-9, 1e-18, 1e-300])
+def test_the_most_likely_window_keeps_its_digits(eta):
+    assert first_moment.contribution_hit_prob(0.0, eta, 1) == pytest.approx(eta * (1 - math.log(eta)), rel=1e-14, abs=0)
+    assert first_moment.contribution_hit_prob(0.0, eta, 2) == pytest.approx(2 * eta - eta**2, rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("R", [1, 2, 3, 50])
+def test_pair_density_is_the_largest_and_a_smaller_one_is_not(R):
+    """The density of the sum of two contributions at 0 and elsewhere, by the integral over the first."""
+    with mpmath.workdps(20):
+
+        def density(z):
+            z = abs(z)
+            if not 0 < z < 1:
+                return mpmath.mpf(0)
+            return -mpmath.log(z) / 2 if R == 1 else mpmath.mpf(R) / (2 * (R - 1)) * (1 - z ** (R - 1))
+
+        def of_two(x):
+            return mpmath.quad(lambda y: density(y) * density(x - y), sorted({-1.0, x - 1.0, 0.0, x, 1.0}))
+
+        top = of_two(mpmath.mpf(0))
+        assert first_moment.pair_density(R) == pytest.approx(float(top), rel=1e-6)
+        assert all(of_two(mpmath.mpf(x)) <= top for x in (0.05, 0.3, 0.9, 1.5))
+
+
+def draws_and_success(n, R, eta, alpha, trials):
+    """Honest draws, and every choice of every usable set of neurons, one by one."""
+    rng = np.random.default_rng([n, R, 47])
+    a, b = rng.uniform(-1, 1, (2, trials, n, R))
+    kept = np.take_along_axis(b, np.abs(b).argmax(axis=2)[:, :, None], axis=2)
+    products = np.where(kept >= 0, a * np.abs(kept), np.inf)  # an unusable neuron never comes near
+    target = rng.uniform(-1, 1, trials) if alpha == "uniform" else np.full(trials, alpha)
+    sums = np.zeros((trials, 1))
+    for i in range(n):
+        sums = np.concatenate([sums, *(sums + products[:, i, r, None] for r in range(R))], axis=1)
+    return int((np.abs(sums - target[:, None]) <= eta).any(axis=1).sum())
+
+
+@pytest.mark.parametrize(("n", "R"), [(1, 1), (2, 3), (4, 2)])
+@pytest.mark.parametrize("alpha", [0.6, "uniform"])
+def test_counting_bounds_honest_neurons(n, R, alpha):
+    eta, trials = 0.004, 200_000
+    found = draws_and_success(n, R, eta, alpha, trials)
+    bound = ps.success_prob_upper(n, R, eps=eta, alpha=alpha)
+    assert_at_most(found, trials, bound)
+    if (n, alpha) == (4, "uniform") or n == 1:
+        with pytest.raises(AssertionError):  # control: half of it is refuted
+            assert_at_most(found, trials, bound / 2)
+
+
+def test_necessary_n_is_the_first_that_counting_allows():
+    for alpha in (0.6, "uniform"):
+        n = ps.necessary_n(0.01, 0.1, R=2, alpha=alpha)
+        assert ps.success_prob_upper(n, 2, eps=0.01, alpha=alpha) >= 0.9
+        assert ps.success_prob_upper(n - 1, 2, eps=0.01, alpha=alpha) < 0.9
+    assert ps.necessary_n(0.01, 0.1, R=2, alpha="uniform") == math.ceil(math.log(90) / math.log(2))
+    assert ps.necessary_n(0.3, 0.1, R=2, alpha=0.2) == 0
+
+
+@pytest.mark.parametrize("n", [0, 3, 1760, 5000])
+def test_the_bound_is_a_probability_that_never_falls(n):
+    for alpha in (0.5, "uniform"):
+        low, high = (ps.success_prob_upper(m, 1, eps=1e-300, alpha=alpha) for m in (n, n + 1))
+        assert 0.0 <= low <= high <= 1.0
+    assert ps.success_prob_upper(n, 1, eps=1e-300, alpha="uniform") >= min(1.0, 1e-300 * 1.5 ** min(n, 1600))
 
 
 @pytest.mark.parametrize(

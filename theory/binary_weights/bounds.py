@@ -13,67 +13,22 @@ from __future__ import annotations
 import math
 
 from theory.binary_weights.case import Target, gain_of, sign_count, signs_needed, target_of
-from theory.binary_weights.depth import necessary_width_deep, required_width_deep
-from theory.binary_weights.error import best_gain_for, error_mean_exact, error_quantile_exact, guaranteed_error_exact
-from theory.binary_weights.gain import (
-    biprop_gain,
-    continuous_error_prediction,
-    error_prediction,
-    necessary_n,
-    necessary_n_shared_gain,
-)
 from theory.binary_weights.law import at_least, fewer, joint_tail
-from theory.binary_weights.parameters import Gain
-from theory.binary_weights.required import required_n
+from theory.binary_weights.parameters import BinaryWeightsParameters, Gain, Kind
 from theory.binary_weights.uniform import mean_covered
 from theory.numerics import check
 
-__all__ = [
-    "best_gain",
-    "best_gain_for",
-    "biprop_gain",
-    "continuous_error_prediction",
-    "equivalent_subset",
-    "error_mean_exact",
-    "error_prediction",
-    "error_quantile_exact",
-    "guaranteed_error_exact",
-    "miss_prob_all_exact",
-    "miss_prob_exact",
-    "necessary_n",
-    "necessary_n_shared_gain",
-    "necessary_width_deep",
-    "required_n",
-    "required_n_closed_form",
-    "required_width_deep",
-    "signs_needed",
-    "success_prob_all_exact",
-    "success_prob_exact",
-]
 
-
-def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -> tuple[int, int]:
+def equivalent_subset(n: int, R: int, *, kind: Kind = "subset", inner: int = 1) -> tuple[int, int]:
     """The subset of single signs that has the same sums: (values, draws of each).
 
-    Parameters
-    ----------
-    n, R : int
-        Units >= 1 and draws of each element, 1 to 10^18 (half of that for products).
-    kind : {"subset", "product", "two-stage"}
-        subset: n signs. product: n products of two signs, both re-sampled: 2R-1 draws of one sign. two-stage: n outer
-        signs times sums of ``inner`` shared inner signs through a matrix of n x inner re-sampled signs: n inner values.
-    inner : int
-        Inner signs of a two-stage sum.
+    Parameters are those of `BinaryWeights`; n >= 1 units. A product of two signs, both re-sampled, is one sign of 2R-1
+    draws; two stages are n ``inner`` signs.
 
     Returns
     -------
     tuple of int
         n and R for the other functions of this module.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -84,25 +39,17 @@ def equivalent_subset(n: int, R: int, *, kind: str = "subset", inner: int = 1) -
     >>> equivalent_subset(8, 3, kind="product"), equivalent_subset(8, 1, kind="two-stage", inner=5)
     ((8, 5), (40, 1))
     """
-    n, R, inner = check.positive_int("n", n), check.draw_count("R", R), check.positive_int("inner", inner)
-    if kind == "subset":
-        return n, R
-    if kind == "product":
-        if 2 * R - 1 > check.MAX_DRAWS:
-            raise ValueError(f'R must be at most {check.MAX_DRAWS // 2} for kind="product", got R={R}')
-        return n, 2 * R - 1
-    if kind == "two-stage":
-        return n * inner, R
-    raise ValueError(f'kind must be "subset", "product" or "two-stage", got kind={kind!r}')
+    n = check.positive_int("n", n)
+    asked = BinaryWeightsParameters(R=R, kind=kind, inner=inner)
+    if asked.kind == "subset":
+        return n, asked.R
+    return (n, 2 * asked.R - 1) if asked.kind == "product" else (n * asked.inner, asked.R)
 
 
 def best_gain(eps: float) -> float:
     """The gain 2 eps: best for the worst target, for a uniform target and for all targets at once, whatever n and R.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
+    Parameters are those of `BinaryWeights`.
 
     Returns
     -------
@@ -129,26 +76,13 @@ def best_gain(eps: float) -> float:
 def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
     """Probability that some choice of the n signs times the gain lies within eps of alpha.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1; see `equivalent_subset` for products and two stages.
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float, "uniform" or "worst"
-        Target in [-1, 1], a uniform target to average over, or the least favourable one.
-    gain : float or "best"
-        Positive; best is 2 eps.
+    Parameters are those of `BinaryWeights` with kind "subset" (`equivalent_subset` gives the others'), but any gain >
+    0, and alpha may be "worst", the least favourable target; n variables, 1 to 10^15.
 
     Returns
     -------
     float
         In [0, 1], exact up to rounding; 0 where the gain steps over the target.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -167,26 +101,12 @@ def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain 
 def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
     """Probability that no choice of the n signs times the gain lies within eps of alpha.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float, "uniform" or "worst"
-        Target in [-1, 1], a uniform target to average over, or the least favourable one.
-    gain : float or "best"
-        Positive; best is 2 eps.
+    Parameters are those of `success_prob_exact`.
 
     Returns
     -------
     float
         In [0, 1], exact up to rounding, with full relative accuracy where it is tiny.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -211,25 +131,13 @@ def _hit_and_miss(n: int, R: int, eps: float, alpha: Target, gain: Gain) -> tupl
 def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
     """Probability that every target in [-1, 1] at once is within eps of some sum of the same n signs.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15 (200000 for R > 1), and draws of each, >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    gain : float or "best"
-        Positive; best is 2 eps.
+    Parameters are those of `success_prob_exact`; n is at most 200000 for R > 1.
 
     Returns
     -------
     float
         In [0, 1], exact up to rounding, with full relative accuracy where it is tiny; 0 for a gain above 2 eps (unless
         eps = 1).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -265,25 +173,13 @@ def miss_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> f
 def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
     """A sufficient number of variables for the worst target at the best gain, by Hoeffding's inequality.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in [2^-1001, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
+    Parameters are those of `BinaryWeights`, eps at least 2^-1001; delta in (0, 1).
 
     Returns
     -------
     int
         ceil of ((sqrt(L/2) + sqrt(L/2 + 4 q (K-1)))/(2q))^2, L = log(1/delta), q = 1-2^-R, K = ceil((1-eps)/(2 eps));
         1 if eps = 1; rounded up, never below `required_n`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -38,14 +38,8 @@ def target_of(alpha: Target) -> Target:
 def signs_needed(eps: float, *, alpha: Target, gain: Gain = "best") -> int | None:
     """The count a of signs of one kind that success takes, or None where no count succeeds.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float or "worst"
-        Target in [-1, 1], or the least favourable one.
-    gain : float or "best"
-        Positive; best is 2 eps.
+    Parameters are those of `BinaryWeights`, but any gain > 0; alpha is a number or "worst", the least favourable target
+    in [-1, 1].
 
     Returns
     -------

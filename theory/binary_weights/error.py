@@ -22,16 +22,7 @@ MAX_MULTIPLES = 100_000
 def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: float) -> float:
     """The level-quantile of the smallest error |g k - alpha|: the least x with P(error <= x) >= level.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1.
-    level : float
-        In (0, 1); 0.5 is the median.
-    alpha : float
-        Target in [-1, 1].
-    gain : float
-        Positive.
+    Parameters are those of `success_prob_exact`, alpha and gain numbers; level in (0, 1), 0.5 for the median.
 
     Returns
     -------
@@ -39,11 +30,6 @@ def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: fl
         >= 0, exact up to rounding. The error is a nonincreasing function of one binomial number, whose quantile is
         certain; level 1/2 at R = 1 is a tie for every odd n, known as such, and any other tie while n R <= 2^16
         (beyond that it counts against the smaller error).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -78,14 +64,7 @@ def _sure_count(n: int, R: int, most: Fraction) -> int:
 def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain: float) -> float:
     """Mean of the smallest error |g k - alpha|.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1.
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    gain : float
-        Positive.
+    Parameters are those of `success_prob_exact`, gain a number, alpha not "worst".
 
     Returns
     -------
@@ -137,12 +116,7 @@ def _mean_distance(k: int, step: Fraction) -> Fraction:
 def guaranteed_error_exact(n: int, R: int, delta: float) -> float:
     """The smallest eps that every fixed target in [-1, 1] is reached to with probability 1-delta, at the best gain.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1.
-    delta : float
-        Failure probability in (0, 1).
+    Parameters are those of `success_prob_exact`; delta in (0, 1).
 
     Returns
     -------
@@ -150,11 +124,6 @@ def guaranteed_error_exact(n: int, R: int, delta: float) -> float:
         1/(2k+1), rounded up, k the largest count with P(Bin(n, 1-2^-R) >= k) >= 1-delta; 1 where even one sign is not
         certain enough. The gain that attains it is `best_gain_for`. Certain by ball arithmetic; delta = 1/2 at R = 1 is
         a tie for every odd n, known as such, and any other tie while n R <= 2^16 (beyond that k may be one too small).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -30,25 +30,13 @@ def _least(wanted: Any, R: int, precision: int = 1280) -> int:
 def necessary_n(eps: float, delta: float, *, R: int) -> int:
     """Variables without which no gain whatever reaches a uniform target with failure probability delta.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
+    Parameters are those of `BinaryWeights`; delta in (0, 1).
 
     Returns
     -------
     int
         Smallest n with eps (1 + 2 q n) >= 1-delta, q = 1-2^-R: proved necessary, rounded down. For "worst" instead of
         uniform targets `required_n` itself is necessary.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -66,16 +54,8 @@ def necessary_n(eps: float, delta: float, *, R: int) -> int:
 def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
     """Variables per weight without which d uniform weights are not all reached by one common gain, chosen afterwards.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1) of the event that all d weights are within eps.
-    R : int
-        Draws of each variable, >= 1.
-    d : int
-        Weights that share the gain, each with its own n variables.
+    Parameters are those of `BinaryWeights`; delta in (0, 1) is the failure probability of all d >= 1 weights together,
+    each with its own n variables.
 
     Returns
     -------
@@ -83,11 +63,6 @@ def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
         Smallest n with (1 + 2 q n)^d eps^(d-1) (eps + (1+eps) d/2) >= 1-delta, q = 1-2^-R: proved necessary even if
         the gain may depend on all weights and draws; rounded down. About eps^(1/d - 1)/(2q); 1 for d = 1, where the
         gain alone makes one weight.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -112,20 +87,12 @@ def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
 def error_prediction(n: int, R: int) -> float:
     """Error that n binary weights leave for the worst target, to leading order: 1/(2 q n + 1), q = 1-2^-R (heuristic).
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 1 to 10^15, and draws of each, >= 1.
+    Parameters are those of `BinaryWeights`; n variables, 1 to 10^15.
 
     Returns
     -------
     float
         In (0, 1); `guaranteed_error_exact` at delta = 1/2 or so, the binomial number replaced by its mean.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -143,25 +110,13 @@ def error_prediction(n: int, R: int) -> float:
 def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -> float:
     """The error to which n continuous values U[-1, 1] reach alpha with probability 1-delta (heuristic 2.4, inverted).
 
-    Parameters
-    ----------
-    n, R : int
-        Variables and draws of each, both >= 1.
-    delta : float
-        Failure probability in (0, 1).
-    alpha : float
-        Target in [-1, 1].
+    Parameters are those of `BinaryWeights`, alpha a number; n >= 1 variables, delta in (0, 1).
 
     Returns
     -------
     float
         In [1e-60, 1], to a relative accuracy of 1e-9; falls like (R+1)^-n, to be held against
         `guaranteed_error_exact`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -45,6 +45,8 @@ class BinaryWeightsParameters(OneTarget):
         super().__post_init__()
         if self.kind not in KINDS:
             raise ValueError(f'kind must be "subset", "product" or "two-stage", got kind={self.kind!r}')
+        if self.kind == "product" and 2 * self.R - 1 > check.MAX_DRAWS:
+            raise ValueError(f'R must be at most {check.MAX_DRAWS // 2} for kind="product", got R={self.R}')
         if self.gain != "best":
             gain = check.real("gain", self.gain, "(0, 1e6]")
             if not 0.0 < gain <= 1e6:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from theory.binary_weights import bounds, required
 from theory.binary_weights.parameters import BinaryWeightsParameters
+
+_ROUNDING = 2.0**-50
+"""Relative; the law is exact to a few units of 2^-53."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +39,12 @@ class BinaryWeights(BinaryWeightsParameters):
         return bounds.success_prob_exact(values, R, eps=self.eps, alpha=self.alpha, gain=self.gain)
 
     def success_lower(self, n: int) -> float:
-        """As `success_exact`."""
-        return self.success_exact(n)
+        """`success_exact`, rounded down."""
+        return math.nextafter(self.success_exact(n) * (1.0 - _ROUNDING), 0.0)
 
     def success_upper(self, n: int) -> float:
-        """As `success_exact`."""
-        return self.success_exact(n)
+        """`success_exact`, rounded up."""
+        return min(1.0, math.nextafter(self.success_exact(n) * (1.0 + _ROUNDING), 1.0))
 
     def success_prediction(self, n: int) -> float:
         """As `success_exact`."""

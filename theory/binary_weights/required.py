@@ -19,18 +19,8 @@ from theory.numerics.invert import smallest_n
 def required_n(eps: float, delta: float, *, R: int, alpha: Target = "worst", gain: Gain = "best") -> int:
     """The number of variables that failure probability delta takes: sufficient, and no smaller number is.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1]; what takes more than 10^15 variables is refused.
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float, "uniform" or "worst"
-        Target in [-1, 1], a uniform target to average over, or the least favourable one.
-    gain : float or "best"
-        Positive; best is 2 eps, for which "worst" and "uniform" give the least n of any gain.
+    Parameters are those of `success_prob_exact`; delta in (0, 1). At the best gain "worst" and "uniform" take the
+    fewest variables of any gain.
 
     Returns
     -------

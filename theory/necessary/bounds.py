@@ -5,7 +5,10 @@ different functions, while targets of the class hold many functions that are mor
 the necessary number of parameters by log2(R+1) and by no more**. The bounds hold for every architecture, every law of
 the draws and every way of choosing masks and draws.
 
-The necessary numbers of candidates for one weight are those of statements 1.1, 2.1 and 3.5, under one kind of name.
+Parameters of all functions: d_0, ..., d_l are the widths of the targets, whose layers have spectral norm at most 1; eps
+in (0, 1] is the largest Euclidean error over ||x||_2 <= 1; delta in (0, 1) the failure probability, for each target on
+its own; R >= 1 the draws of each element; m >= 0 the elements that may be masked or re-sampled, of which at most the
+share ``density`` in (0, 1] is kept.
 """
 
 from __future__ import annotations
@@ -14,26 +17,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from theory.coverage import necessary_n as necessary_n_coverage
 from theory.network.layers import check_widths, depth
 from theory.numerics.check import accuracy, draw_count, natural, open_probability, positive_int
-from theory.single_weight import required_n_exact as necessary_n_single_weight
-from theory.subset_sum import necessary_n as necessary_n_subset_sum
-from theory.subset_sum import necessary_n_closed_form as necessary_n_subset_sum_closed_form
-
-__all__ = [
-    "bits_per_param",
-    "log2_networks",
-    "log2_packing",
-    "necessary_n_coverage",
-    "necessary_n_single_weight",
-    "necessary_n_subset_sum",
-    "necessary_n_subset_sum_closed_form",
-    "necessary_params",
-    "necessary_params_natale",
-    "necessary_params_pensia",
-    "necessary_width",
-]
 
 _SLACK = 1e-12
 """Relative; far above the rounding of a few logarithms and products."""
@@ -42,24 +27,12 @@ _SLACK = 1e-12
 def log2_packing(widths: Sequence[int], eps: float) -> float:
     """log2 of a number of targets that are pairwise more than 2 eps apart on the unit ball.
 
-    Parameters
-    ----------
-    widths : sequence of int
-        d_0, ..., d_l of the targets; their layers have spectral norm at most 1.
-    eps : float
-        Accuracy in (0, 1], sup over ||x||_2 <= 1 of the Euclidean distance.
-
     Returns
     -------
     float
         Safe side (rounded down), >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of
         d_0 min(d_1..d_l) log2(1/(4 eps)) and min(d_0..d_(l-1)) d_l log2(1/(sqrt 8 eps)): one layer varies, the
         others pass it on.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -82,22 +55,10 @@ def log2_packing(widths: Sequence[int], eps: float) -> float:
 def bits_per_param(R: int, *, density: float = 1.0) -> float:
     """Bits of choice that one element of R draws gives: log2(R+1), or less if only few elements are kept.
 
-    Parameters
-    ----------
-    R : int
-        Draws of each element.
-    density : float
-        At most this share of the elements is kept, in (0, 1].
-
     Returns
     -------
     float
         H2(density) + density log2 R for density <= R/(R+1), else log2(R+1); rounded up.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -122,15 +83,6 @@ def bits_per_param(R: int, *, density: float = 1.0) -> float:
 def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
     """log2 of an upper bound on the number of networks that masks and re-sampling make of m elements.
 
-    Parameters
-    ----------
-    m : int
-        Elements (weights) that may be masked or re-sampled, >= 0.
-    R : int
-        Draws of each element.
-    density : float
-        At most this share of the elements is kept, in (0, 1].
-
     Returns
     -------
     float
@@ -151,29 +103,11 @@ def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
 def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
     """Fewest elements with which every target of the class can be reached within eps with probability 1 - delta.
 
-    Parameters
-    ----------
-    widths : sequence of int
-        d_0, ..., d_l of the targets, spectral norms at most 1.
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1), for each target on its own.
-    R : int
-        Draws of each element.
-    density : float
-        At most this share of the elements is kept, in (0, 1].
-
     Returns
     -------
     int
         Necessary (safe side): with fewer, some target of the class is missed with probability above delta, whatever
         the architecture of the random network and the law of its draws.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -195,22 +129,12 @@ def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int,
 def necessary_params_pensia(d: int, eps: float) -> float:
     """m >= d^2 log2(1/(2 eps)) - 1, the lower bound of Pensia et al. as restated in later papers.
 
-    Parameters
-    ----------
-    d : int
-        Targets x -> W x, W of shape d x d with spectral norm at most 1.
-    eps : float
-        Accuracy in (0, 1].
+    Targets are x -> W x, W of shape d x d with spectral norm at most 1.
 
     Returns
     -------
     float
         Parameters necessary to reach each target with probability 1/2; not rounded, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -228,24 +152,12 @@ def necessary_params_pensia(d: int, eps: float) -> float:
 def necessary_params_natale(d: int, eps: float, *, k: int, n: int) -> float:
     """(d^2/2) log2(k/eps)/H2(k/n), the lower bound of Natale et al. for masks of fixed density k/n.
 
-    Parameters
-    ----------
-    d : int
-        Targets x -> W x, W of shape d x d.
-    eps : float
-        Accuracy in (0, 1/16).
-    k, n : int
-        Kept elements out of n, 1 <= k < n.
+    Targets are x -> W x, W of shape d x d; eps is below 1/16; k of n elements are kept, 1 <= k < n.
 
     Returns
     -------
     float
         Not rounded.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -271,22 +183,12 @@ def necessary_params_natale(d: int, eps: float, *, k: int, n: int) -> float:
 def necessary_width(d_in: int, d_out: int, eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
     """Fewest hidden neurons of a random two-layer network for the targets x -> W x.
 
-    Parameters
-    ----------
-    d_in, d_out : int
-        Shape of W, spectral norm at most 1.
-    eps, delta, R, density
-        As in `necessary_params`.
+    W has shape d_out x d_in and spectral norm at most 1.
 
     Returns
     -------
     int
         Necessary: a network of hidden width D has D (d_in + d_out) elements.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -9,7 +9,9 @@ something. ``iso_success`` gives the smallest n for each R, ``optimum`` the chea
 =============  ====================================================================================================
 
 ``basis`` says where n comes from: "proved" suffices (1.1, which is exact, and 2.3), "necessary" cannot be undercut
-(1.1 and 2.1), "predicted" is heuristic for subset sums (2.4) and exact for pick_one.
+(1.1 and 2.1), "predicted" is heuristic for subset sums (2.4) and exact for pick_one. The other parameters are those of
+`theory.subset_sum.SubsetSum`, alpha a number; delta in (0, 1), and prices: price_value >= 0 of one stored value,
+price_draw > 0 of one draw.
 """
 
 from __future__ import annotations
@@ -77,30 +79,10 @@ class Optimum:
 def smallest_candidates(kind: Kind, eps: float, delta: float, *, R: int, alpha: float, basis: Basis = "proved") -> int:
     """Smallest n with success probability at least 1 - delta, on the stated basis.
 
-    Parameters
-    ----------
-    kind : {"pick_one", "subset_sum"}
-        What a success is.
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each candidate.
-    alpha : float
-        Target in [-1, 1].
-    basis : {"proved", "necessary", "predicted"}
-        See the module.
-
     Returns
     -------
     int
         At least 1 (one value is stored even where the empty sum would do).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -132,22 +114,10 @@ def iso_success(
 ) -> tuple[Point, ...]:
     """The curve of equal success: the smallest n for each R.
 
-    Parameters
-    ----------
-    kind, eps, delta, alpha, basis
-        As in `smallest_candidates`.
-    R : iterable of int
-        Draws of each candidate.
-
     Returns
     -------
     tuple of Point
         In the order of R. With basis "proved" n need not fall with R: only the bound is inverted.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -172,15 +142,6 @@ def optimum(
     basis: Basis = "proved",
 ) -> Optimum:
     """The pair (n, R) that costs least: price_value n + price_draw n R.
-
-    Parameters
-    ----------
-    kind, eps, delta, alpha, basis
-        As in `smallest_candidates`.
-    price_value : float
-        Price of one stored value, >= 0.
-    price_draw : float
-        Price of one draw, > 0.
 
     Returns
     -------

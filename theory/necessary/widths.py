@@ -360,22 +360,13 @@ def table(
 ) -> tuple[WidthRow, ...]:
     """All rows for one target.
 
-    Parameters
-    ----------
-    widths, eps, delta, R, domain, kernel, density, n
-        As in `width`.
-    C : float or None
-        Passed to every result whose constant is open; without it their rows have no numbers.
+    Parameters are those of `width`; C is passed to every result whose constant is open: without it their rows have no
+    numbers.
 
     Returns
     -------
     tuple of WidthRow
         One for each entry of RESULTS, in its order; a row that cannot be computed says why in ``note``.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -21,22 +21,12 @@ from theory.numerics.logspace import log1mexp, logsumexp
 def corner_log_failure_exact(eps: float, R: int) -> float:
     """Natural log of P(no masks and re-samplings give sup error <= eps) for F = [1] and two hidden neurons.
 
-    Parameters
-    ----------
-    eps : float in (0, 1]
-        Error allowed on [-1, 1]; at eps = 1 the empty network will do.
-    R : int >= 1
-        Draws of each element in total.
+    eps in (0, 1] is the error on [-1, 1] (at 1 the empty network will do), R >= 1 the draws of each element.
 
     Returns
     -------
     float <= 0
         Exact up to quadrature (relative error of the probability about 1e-10); -inf for eps = 1.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -73,21 +63,13 @@ def corner_failure_exact(eps: float, R: int) -> float:
 def corner_log_failure_designated(eps: float, R: int) -> float:
     """Natural log of the failure probability when the first neuron must serve x >= 0 and the second x <= 0.
 
-    Parameters
-    ----------
-    eps, R
-        As in `corner_log_failure_exact`.
+    Parameters are those of `corner_log_failure_exact`.
 
     Returns
     -------
     float <= 0
         Exact for this event, log of u(2-u) with u = P(a neuron cannot serve its half); an upper bound of
         `corner_log_failure_exact`. This is the event of the usual proofs, not the one of the theorem.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -108,22 +90,12 @@ def corner_log_failure_designated(eps: float, R: int) -> float:
 def corner_R(eps: float, delta: float) -> int:
     """Smallest R at which the recalled statement gives n = 1 for widths [1, 1]: ceil(8 sqrt(log(2/delta)) / eps).
 
-    Parameters
-    ----------
-    eps : float in (0, 1]
-        Error of the network.
-    delta : float in (0, 1)
-        Failure probability allowed.
+    eps in (0, 1] is the error of the network, delta in (0, 1) the failure probability.
 
     Returns
     -------
     int
         There the recalled statement promises `corner_failure_exact` <= delta, which can be checked exactly.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -20,7 +20,9 @@ whole layer; ``best_b`` aims b at one w and speaks of one weight only.
 For R = 1 the last three agree: half of P(abs(ab - w) <= eta). Dropping the neuron gives the product 0, so all neuron
 events are certain when abs(w) <= eta; `product_hit_prob` alone does not use this.
 
-Logs are natural.
+Parameters of all functions: eta in (0, 1] is the error allowed for one weight; R >= 1 the draws of each element in
+total (``one_b``: of a alone); w in [-1, 1] the weight (of a window: by default the worst one, abs(w) = 1); n >= 1 the
+neurons intended for one sign; ``choice`` the event. Logs are natural.
 """
 
 from __future__ import annotations
@@ -41,22 +43,10 @@ SERVING_PROB = 0.5
 def b_window_prob(eta: float, R: int) -> float:
     """Probability q_b that some of R draws of b lies in [1-eta/2, 1] (or in its mirror image, for the other sign).
 
-    Parameters
-    ----------
-    eta : float in (0, 1]
-        Error allowed for one weight.
-    R : int >= 1
-        Draws in total.
-
     Returns
     -------
     float in (0, 1)
         1 - (1-eta/4)^R, exact.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -73,24 +63,10 @@ def b_window_prob(eta: float, R: int) -> float:
 def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
     """Probability q_a that some of R draws of a is within eta/2 of w.
 
-    Parameters
-    ----------
-    eta : float in (0, 1]
-        Error allowed for one weight.
-    R : int >= 1
-        Draws in total.
-    w : float in [-1, 1], optional
-        The weight; by default the worst one, abs(w) = 1.
-
     Returns
     -------
     float in (0, 1]
         1 - (1-p)^R with p half the length of [w-eta/2, w+eta/2] inside [-1, 1]; exact.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -108,24 +84,10 @@ def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
 def window_success_prob(eta: float, R: int, *, w: float | None = None) -> float:
     """Probability q_b q_a that one neuron makes w through the windows, one sign.
 
-    Parameters
-    ----------
-    eta : float in (0, 1]
-        Error allowed for one weight.
-    R : int >= 1
-        Draws of each element in total.
-    w : float in [-1, 1], optional
-        The weight; by default the worst one, abs(w) = 1.
-
     Returns
     -------
     float in (0, 1]
         Exact for the window event, hence a lower bound of the probability that some pair of draws is good.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -168,26 +130,10 @@ def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float
 def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None) -> float:
     """Natural log of an upper bound of P(none of n neurons of one sign makes w): n log(1 - q_b q_a).
 
-    Parameters
-    ----------
-    eta : float in (0, 1]
-        Error allowed for one weight.
-    R : int >= 1
-        Draws of each element in total.
-    n : int >= 1
-        Neurons intended for this sign.
-    w : float in [-1, 1], optional
-        The weight; by default the worst one.
-
     Returns
     -------
     float <= 0
         Safe side: at least the log of the true probability.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -204,23 +150,11 @@ def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None)
 def product_hit_prob(w: float, eta: float) -> float:
     """P(abs(a*b - w) <= eta) for one draw of a and one of b, both signs of b together; closed form.
 
-    Parameters
-    ----------
-    w : float in [-1, 1]
-        The weight.
-    eta : float in (0, 1]
-        Error allowed.
-
     Returns
     -------
     float in (0, 1]
         Exact up to rounding (relative 1e-14, also for eta = 1e-12). Times `SERVING_PROB` it is the probability that
         a neuron is good and has a given sign: (a, b) -> (-a, -b) keeps the product and the law.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -239,26 +173,10 @@ def product_hit_prob(w: float, eta: float) -> float:
 def neuron_log_success_prob(w: float, eta: float, *, R: int, choice: Choice = "best_b") -> float:
     """Natural log of the probability that one neuron makes w, for one sign.
 
-    Parameters
-    ----------
-    w : float in [-1, 1]
-        The weight.
-    eta : float in (0, 1]
-        Error allowed.
-    R : int >= 1
-        Draws in total: of a for ``one_b``, of a and of b for ``best_b``.
-    choice : {"one_b", "best_b"}
-        The event, see the table of this module.
-
     Returns
     -------
     float <= 0
         Exact for the event named, up to quadrature (relative 1e-10); 0 when abs(w) <= eta.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -305,26 +223,12 @@ def neuron_log_miss_prob(w: float, eta: float, *, R: int, choice: Choice = "best
 def any_pair_log_miss_bracket(w: float, eta: float, *, R: int) -> tuple[float, float]:
     """Lower and upper bound of log P(no pair among R draws of b > 0 and R draws of a has abs(ab - w) <= eta).
 
-    Parameters
-    ----------
-    w : float in [-1, 1]
-        The weight.
-    eta : float in (0, 1]
-        Error allowed.
-    R : int >= 1
-        Draws of each element in total.
-
     Returns
     -------
     (float, float)
         Lower: R log(1-P), P the ``one_b`` success (the draws of b are independent given those of a; Jensen).
         Upper: the ``best_b`` miss. They agree when abs(w) + eta >= 1, where the largest b of the right sign is at
         least as good as any other, and when R = 1 or abs(w) <= eta. In between the exact value is not known to us.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -345,29 +249,11 @@ def any_pair_log_miss_bracket(w: float, eta: float, *, R: int) -> tuple[float, f
 def weight_log_miss_prob(w: float, eta: float, *, R: int, n: int, choice: Choice = "best_b") -> float:
     """Natural log of P(none of n neurons intended for one sign makes w): pick the best of n neurons.
 
-    Parameters
-    ----------
-    w : float in [-1, 1]
-        The weight.
-    eta : float in (0, 1]
-        Error allowed.
-    R : int >= 1
-        Draws, as in `neuron_log_success_prob`.
-    n : int >= 1
-        Neurons intended for this sign.
-    choice : {"one_b", "best_b"}
-        What a neuron may do with its draws.
-
     Returns
     -------
     float <= 0
         n times `neuron_log_miss_prob`: exact for "pick one neuron", an upper bound for "add up several neurons"
         and for neurons whose sign is left open.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from theory.network.layers import Domain, check_domain, check_widths
+from theory.network.layers import Domain, Statement, check_domain, check_widths
 from theory.question import Parameters
 
-Statement = Literal["ours", "recalled", "repaired"]
+Norm = Literal["frobenius", "spectral"]
 STATEMENTS: tuple[Statement, ...] = ("ours", "recalled", "repaired")
 
 
@@ -26,6 +26,9 @@ class MainTheoremParameters(Parameters):
         Draws of each element of the source, 1 to 10^18.
     statement : {"ours", "recalled", "repaired"}
         Which statement gives the width: proved here, the published theorem as we recall it, or its proved repair.
+    norm : {"frobenius", "spectral"}
+        Which norm of every target layer is at most 1. The recalled statement speaks of the Frobenius norm, the proved
+        ones of the spectral norm, which is never larger.
     domain : {"l2", "linf"}
         Unit ball of the inputs.
     """
@@ -34,11 +37,14 @@ class MainTheoremParameters(Parameters):
     eps: float = 0.1
     R: int = 4000
     statement: Statement = "ours"
+    norm: Norm = "frobenius"
     domain: Domain = "l2"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("widths", check_widths(self.widths))
         check_domain(self.domain)
+        if self.norm not in ("frobenius", "spectral"):
+            raise ValueError(f"norm must be 'frobenius' or 'spectral', got norm={self.norm!r}")
         if self.statement not in STATEMENTS:
             raise ValueError(f"statement must be 'ours', 'recalled' or 'repaired', got statement={self.statement!r}")

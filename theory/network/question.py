@@ -14,37 +14,37 @@ from theory.network.parameters import MainTheoremParameters
 class MainTheorem(MainTheoremParameters):
     __doc__ = MainTheoremParameters.__doc__
 
-    def required_counts(self, delta: float) -> tuple[int, ...]:
-        """n_1, ..., n_l that the statement asks for, candidates per input coordinate and sign of every layer."""
-        return self.source_width(delta).n
-
     def source_width(self, delta: float) -> width.SourceWidth:
         """The source network that the statement asks for."""
         return width.source_width(
             self.widths, eps=self.eps, delta=delta, R=self.R, statement=self.statement, domain=self.domain
         )
 
+    def required_counts(self, delta: float) -> tuple[int, ...]:
+        """n_1, ..., n_l that the statement asks for, candidates per input coordinate and sign of every layer."""
+        return self.source_width(delta).n
+
     def required_n(self, delta: float) -> int:
         """The largest of `required_counts`: that many in every layer suffice, if the statement holds."""
         return max(self.required_counts(delta))
 
     def success_lower(self, n: int | Sequence[int]) -> float:
-        """Proved lower bound (4.4), rounded to the nearest."""
-        bound = width.log_failure_bound(self.widths, self.eps, R=self.R, n=n, domain=self.domain)
-        return max(0.0, -math.expm1(bound))
-
-    def success_upper(self, n: int | Sequence[int]) -> float:
-        """1: no upper bound is proved here."""
-        return 1.0
+        """Proved lower bound with n candidates, in all layers or in each: 4.4, whatever the statement; rounded down."""
+        bound = width.log_failure_bound(self.widths, self.eps, R=self.R, n=n, domain=self.domain) + width.ROUNDING
+        return math.nextafter(-math.expm1(bound), 0.0) if bound < 0.0 else 0.0
 
     def necessary_n(self, delta: float) -> int:
-        """1: no more is proved to be necessary here; see `theory.necessary.necessary_width`."""
-        return 1
+        """Raises ValueError: nothing is proved for one target."""
+        raise ValueError("no n is proved necessary for one target network; theory.necessary bounds all targets at once")
+
+    def success_upper(self, n: int | Sequence[int]) -> float:
+        """Raises ValueError: nothing is proved for one target."""
+        raise ValueError("no upper bound on the success of one target network is proved")
 
     def predicted_n(self, delta: float) -> int:
-        """As `required_n`: there is no sharper prediction."""
-        return self.required_n(delta)
+        """Raises ValueError: there is no heuristic for networks."""
+        raise ValueError("the width of a network is bounded, not predicted: use required_n")
 
     def success_prediction(self, n: int | Sequence[int]) -> float:
-        """As `success_lower`: there is no sharper prediction."""
-        return self.success_lower(n)
+        """Raises ValueError: there is no heuristic for networks."""
+        raise ValueError("the success of a network is bounded, not predicted: use success_lower")

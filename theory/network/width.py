@@ -38,6 +38,7 @@ from theory.network.layers import (
     l2_eps,
     layers,
 )
+from theory.network.parameters import MainTheoremParameters
 from theory.numerics.check import accuracy, open_probability, positive_int
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, logsumexp
@@ -73,24 +74,12 @@ LARGEST = 2**1000
 def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
     """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
 
-    Parameters
-    ----------
-    widths : sequence of int
-        d_0, ..., d_l of the target, l >= 1.
-    eps : float in (0, 1]
-        Error of the network.
-    domain : {"l2", "linf"}
-        On the l_inf ball eps is first divided by sqrt(d_0).
+    Parameters are those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0).
 
     Returns
     -------
     tuple of float
         eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -111,24 +100,13 @@ def log_failure_bound(
 ) -> float:
     """Natural log of the bound sum_i 2 d_i d_(i-1) (1-q_i^2)^(n_i) on the failure probability, q_i = 1-(1-eta_i/4)^R.
 
-    Parameters
-    ----------
-    widths, eps, domain
-        As in `layer_etas`.
-    R : int >= 1
-        Draws of each element in total.
-    n : int >= 1 or sequence of int
-        Neurons per input coordinate and sign, one for all layers or one for each.
+    Parameters are those of `MainTheorem`; n >= 1 neurons per input coordinate and sign, one number for all layers or
+    one for each.
 
     Returns
     -------
     float
         Safe side: above the log of the probability that no masks and re-samplings reach sup error eps. May exceed 0.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -164,17 +142,8 @@ def required_n_ours(
 ) -> tuple[int, ...]:
     """n_1, ..., n_l for which the bound of `log_failure_bound` is at most delta, none of which can be lowered alone.
 
-    Parameters
-    ----------
-    widths, eps, domain
-        As in `layer_etas`.
-    delta : float in (0, 1)
-        Failure probability allowed.
-    R : int >= 1
-        Draws of each element in total.
-    uniform : bool
-        The same n in all layers (the smallest), instead of equal shares of delta per weight, then trimmed layer by
-        layer.
+    Parameters are those of `MainTheorem`; delta in (0, 1). With ``uniform`` all layers have the same n (the smallest);
+    else the weights have equal shares of delta, and n is then trimmed layer by layer.
 
     Returns
     -------
@@ -219,21 +188,13 @@ def required_n_ours(
 def required_n_recalled(widths: Sequence[int], eps: float, *, delta: float, R: int) -> tuple[int, ...]:
     """n_i = ceil(64 l^2 d_(i-1)^2 d_i / (eps^2 R^2) log(2 l d_(i-1) d_i/delta)), the main theorem as we recall it.
 
-    Parameters
-    ----------
-    widths, eps, delta, R
-        As in `required_n_ours`.
+    Parameters are those of `MainTheorem`; delta in (0, 1).
 
     Returns
     -------
     tuple of int
         Sufficient for R = 1 on the l2 ball (proved, 4.5 b). For R > 1 **not proved, and false as we recall it** for
         extremely small delta (4.5 c; `corner_log_failure_exact`).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -256,22 +217,13 @@ def required_n_repaired(
 
     n_i = 1 if R >= K_i (L_i + log 2), else ceil(160.2/64 L_i / min(R/K_i, 1)^2).
 
-    Parameters
-    ----------
-    widths, eps, delta, R
-        As in `required_n_ours`.
-    domain : {"l2", "linf"}
-        On the l_inf ball eps is divided by sqrt(d_0), unless no hidden layer is narrower than d_0 (not needed then).
+    Parameters are those of `MainTheorem`; delta in (0, 1). On the l_inf ball eps is divided by sqrt(d_0), unless no
+    hidden layer is narrower than d_0 (not needed then).
 
     Returns
     -------
     tuple of int
         Sufficient (safe side): `log_failure_bound` at these n is at most log delta on the l2 ball.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -295,20 +247,12 @@ def required_n_repaired(
 def required_R_for_minimal_width(widths: Sequence[int], eps: float, *, delta: float, domain: Domain = "l2") -> int:
     """Smallest R for which n = 1 in every layer (width 2 d_(i-1)) satisfies our bound.
 
-    Parameters
-    ----------
-    widths, eps, delta, domain
-        As in `required_n_ours`.
+    Parameters are those of `MainTheorem`; delta in (0, 1).
 
     Returns
     -------
     int
         Sufficient (safe side); at most ceil((4/min eta_i) log(4 S/delta)), S = sum_i d_i d_(i-1).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -332,21 +276,11 @@ def source_width(
 ) -> SourceWidth:
     """Width of the source network by one of the three statements.
 
-    Parameters
-    ----------
-    widths, eps, delta, R, domain
-        As in `required_n_ours`. The recalled formula is the same for both domains.
-    statement : {"ours", "recalled", "repaired"}
-        See the table of this module.
+    Parameters are those of `MainTheorem`; delta in (0, 1). The recalled formula is the same for both domains.
 
     Returns
     -------
     SourceWidth
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -358,24 +292,22 @@ def source_width(
     >>> answer.n, answer.source_widths, round(answer.param_factor, 3)
     ((1, 1), (3, 6, 2, 4, 1), 5.25)
     """
-    d = check_widths(widths)
-    check_domain(domain)
+    asked = MainTheoremParameters(widths=tuple(widths), eps=eps, R=R, statement=statement, domain=domain)
+    d, eps, R = asked.widths, asked.eps, asked.R
     if statement == "ours":
         n = required_n_ours(d, eps, delta=delta, R=R, domain=domain)
     elif statement == "recalled":
         n = required_n_recalled(d, eps, delta=delta, R=R)
-    elif statement == "repaired":
-        n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     else:
-        raise ValueError(f"statement must be 'ours', 'recalled' or 'repaired', got statement={statement!r}")
+        n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     source = [d[0]]
     for (into, out), count in zip(layers(d), n, strict=True):
         source += [2 * into * count, out]
     return SourceWidth(
         widths=d,
-        eps=float(eps),
+        eps=eps,
         delta=float(delta),
-        R=positive_int("R", R),
+        R=R,
         statement=statement,
         domain=domain,
         n=n,

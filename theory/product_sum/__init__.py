@@ -1,19 +1,21 @@
 """The subset-sum construction with re-sampling: logarithmic width with every constant known (theory/PROOFS.md, 4.7)."""
 
 from theory.product_sum.bounds import (
-    MEETING_SHARE,
     Design,
-    drift_constant,
     log_network_failure_bound,
-    log_shift_failure_bound,
     network_designs,
-    neurons_closed_form,
     required_n,
     required_neurons,
-    share_tail_closed_form,
 )
 from theory.product_sum.first_moment import necessary_n, predicted_n, success_prediction, success_prob_upper
 from theory.product_sum.question import ProductSum
+from theory.product_sum.steps import (
+    MEETING_SHARE,
+    drift_constant,
+    log_shift_failure_bound,
+    neurons_closed_form,
+    share_tail_closed_form,
+)
 
 __all__ = [
     "MEETING_SHARE",

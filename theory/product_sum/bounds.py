@@ -25,26 +25,7 @@ from theory.network.width import layer_etas
 from theory.numerics.check import accuracy, draw_count, open_probability
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import logsumexp
-from theory.product_sum.steps import (
-    MEETING_SHARE,
-    drift_constant,
-    log_shift_failure_bound,
-    neurons_closed_form,
-    share_tail_closed_form,
-)
-
-__all__ = [
-    "MEETING_SHARE",
-    "Design",
-    "drift_constant",
-    "log_network_failure_bound",
-    "log_shift_failure_bound",
-    "network_designs",
-    "neurons_closed_form",
-    "required_n",
-    "required_neurons",
-    "share_tail_closed_form",
-]
+from theory.product_sum.steps import MEETING_SHARE, drift_constant, log_shift_failure_bound
 
 REACHES = (0.25, 0.3125, 0.375, 0.4375)
 """Half widths of the interval that the sums must cover, tried by `required_neurons`; any value in (0, 1/2] is valid."""
@@ -90,14 +71,7 @@ def _shift_neurons(log_delta: float, R: int, reach: float) -> int:
 def required_neurons(eta: float, delta: float, *, R: int) -> Design:
     """Neurons per input coordinate that make one weight within eta, for one sign, with probability 1 - delta.
 
-    Parameters
-    ----------
-    eta : float
-        Accuracy in [1e-12, 1].
-    delta : float
-        Failure probability in [1e-30, 1) for one weight and one sign.
-    R : int
-        Draws of each element.
+    eta in [1e-12, 1]; delta in [1e-30, 1) for one weight and one sign; R >= 1 draws of each element.
 
     Returns
     -------
@@ -175,28 +149,12 @@ def network_designs(
 ) -> tuple[Design, ...]:
     """One design for each layer, equal shares of delta for all weights and signs.
 
-    Parameters
-    ----------
-    widths : sequence of int
-        d_0, ..., d_l of the target, spectral norms of its layers at most 1.
-    eps : float
-        Error of the network, in (0, 1].
-    delta : float
-        Failure probability in (0, 1), at least 1e-30 for each weight and sign.
-    R : int
-        Draws of each element.
-    domain : {"l2", "linf"}
-        Where the error is measured.
+    Parameters are those of `MainTheorem`; delta in (0, 1), at least 1e-30 for each weight and sign.
 
     Returns
     -------
     tuple of Design
         Layer 2i-1 of the source needs d_(i-1) times the design's neurons.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -220,20 +178,12 @@ def network_designs(
 def required_n(widths: Sequence[int], eps: float, *, delta: float, R: int, domain: Domain = "l2") -> tuple[int, ...]:
     """n_i with D_(2i-1) = 2 d_(i-1) n_i: half the neurons of `network_designs`, rounded up.
 
-    Parameters
-    ----------
-    widths, eps, delta, R, domain
-        As in `network_designs`.
+    Parameters are those of `network_designs`.
 
     Returns
     -------
     tuple of int
         Sufficient (safe side).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -251,12 +201,7 @@ def required_n(widths: Sequence[int], eps: float, *, delta: float, R: int, domai
 def log_network_failure_bound(widths: Sequence[int], designs: Sequence[Design]) -> float:
     """Log of sum_i 2 d_i d_(i-1) failure_i, the union bound over weights and signs.
 
-    Parameters
-    ----------
-    widths : sequence of int
-        d_0, ..., d_l.
-    designs : sequence of Design
-        One for each layer, made for the eta of 4.2.
+    Widths d_0, ..., d_l, and a design for each layer, made for the eta of 4.2.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How many sums of contributions are good, on average: an upper bound on success, and a prediction (4.7, Lemma E).
+"""How many sums of contributions are good, on average: an upper bound on success, and a prediction (4.7 (e), Lemma E).
 
 A contribution a beta of one draw has, for R >= 2, the density f(z) = R/(2(R-1)) (1 - abs(z)^(R-1)) on [-1, 1], and for
 R = 1 the density log(1/abs(z))/2.
@@ -17,21 +17,20 @@ _ROUNDING = 1e-9
 """Relative; far above the rounding of a few dozen operations on positive numbers."""
 
 
-def contribution_cdf(z: float, R: int) -> float:
-    """P(a beta <= z) for z in [-1, 1]."""
-    size = min(1.0, abs(z))
-    if size == 0.0:
-        half = 0.0
-    elif R == 1:
-        half = 0.5 * (size - size * math.log(size))
-    else:
-        half = R / (2.0 * (R - 1)) * (size - math.exp(R * math.log(size)) / R)
-    return 0.5 + math.copysign(half, z)
+def _positive_mass(z: float, R: int) -> float:
+    """P(0 < a beta <= z) for z >= 0."""
+    z = min(1.0, z)
+    if z == 0.0:
+        return 0.0
+    if R == 1:
+        return 0.5 * (z - z * math.log(z))
+    return R / (2.0 * (R - 1)) * (z - math.exp(R * math.log(z)) / R)
 
 
 def contribution_hit_prob(alpha: float, eps: float, R: int) -> float:
-    """P(abs(a beta - alpha) <= eps) for one draw of one usable neuron."""
-    return contribution_cdf(min(1.0, alpha + eps), R) - contribution_cdf(max(-1.0, alpha - eps), R)
+    """P(abs(a beta - alpha) <= eps) for one draw of one usable neuron; nothing cancels where abs(alpha) <= eps."""
+    low = abs(alpha) - eps
+    return _positive_mass(abs(alpha) + eps, R) - math.copysign(_positive_mass(abs(low), R), low)
 
 
 def pair_density(R: int) -> float:
@@ -50,11 +49,11 @@ def pair_density(R: int) -> float:
 def log_expected_good_bound(n: int, parameters: ProductSumParameters) -> float:
     """Logarithm of an upper bound on the expected number of good choices, the empty one included.
 
-    Proved in theory/PROOFS.md, 4.7, Lemma E; rounded up.
+    Proved in theory/PROOFS.md, 4.7 (e), Lemma E; rounded up.
     """
     R, eps, w = parameters.R, parameters.eps, parameters.size
     if parameters.uniform:  # the target's own density is 1/2: any sum is within eps of it with probability <= eps
-        return n * math.log1p(0.5 * R) + math.log(eps) + _ROUNDING * n
+        return n * math.log1p(0.5 * R) + math.log(eps) + _ROUNDING * (n + 1)
     if parameters.certain:
         return math.inf
     single = contribution_hit_prob(w, eps, R) + _ROUNDING
@@ -62,7 +61,7 @@ def log_expected_good_bound(n: int, parameters: ProductSumParameters) -> float:
     log_choices = n * math.log1p(0.5 * R)
     first = 0.5 * n * R * single
     if log_choices > 700.0:
-        return log_choices + math.log(several) + _ROUNDING * n
+        return log_choices + math.log(several) + _ROUNDING * (n + 1)
     rest = math.expm1(log_choices) - 0.5 * n * R
     total = first + several * max(0.0, rest + _ROUNDING * math.exp(log_choices))
     return math.log(total) + _ROUNDING if total > 0.0 else -math.inf
@@ -80,7 +79,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target) -> float:
 
     Source
     ------
-    Proved in theory/PROOFS.md, 4.7, Lemma E.
+    Proved in theory/PROOFS.md, 4.7 (e), Lemma E.
 
     Examples
     --------
@@ -99,7 +98,7 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
 
     Source
     ------
-    Proved in theory/PROOFS.md, 4.7, Lemma E.
+    Proved in theory/PROOFS.md, 4.7 (e), Lemma E.
 
     Examples
     --------
@@ -151,7 +150,7 @@ def success_prediction(n: int, R: int, *, eps: float, alpha: Target) -> float:
     Examples
     --------
     >>> round(success_prediction(12, 1, eps=0.01, alpha=0.5), 2)
-    0.41
+    0.4
     """
     n = check.natural("n", n)
     asked = ProductSumParameters(R=R, eps=eps, alpha=alpha)
@@ -177,7 +176,7 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     Examples
     --------
     >>> predicted_n(0.01, 0.01, R=1, alpha=0.5)
-    26
+    32
     """
     delta = check.open_probability("delta", delta)
     n = 0

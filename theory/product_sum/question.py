@@ -30,7 +30,7 @@ class ProductSum(ProductSumParameters):
         return required_neurons(self.eps, delta, R=self.R).neurons
 
     def necessary_n(self, delta: float) -> int:
-        """Neurons without which success >= 1 - delta is impossible (proved, Lemma E)."""
+        """Neurons without which success >= 1 - delta is impossible (proved, 4.7 (e))."""
         return first_moment.necessary_n(self.eps, delta, R=self.R, alpha=self.alpha)
 
     def predicted_n(self, delta: float) -> int:

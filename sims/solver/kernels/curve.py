@@ -31,6 +31,11 @@ def scratch_size(n: int, draws: int) -> int:
     return 4 * (long + 2) if draws == 1 else 3 * long + 4
 
 
+def curve_scratch_size(n: int) -> int:
+    """``scratch_size`` for one value each."""
+    return scratch_size(n, 1)
+
+
 @njit(**_JIT)
 def _sweep(p, p_size, q, q_size, t0, t1, t2, t3, tolerance):  # type: ignore[no-untyped-def]
     """Whether some p + q is within tolerance of one of four targets.
