@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import torch
 
     from nets.targets.target import Target
-    from nets.ticket import Effective
+    from nets.tickets.make import Effective
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def work(argv: Sequence[str] | None) -> int:
     check_output("--csv", flags.csv)
     from nets.certificate import certify
     from nets.targets.files import load_target
-    from nets.ticket import evaluate
+    from nets.tickets.rebuilt import evaluate
     from nets.tickets.file import write_bytes
     from nets.tickets.make import layered_ticket, measured, missed_weights, sets_ticket
 

@@ -252,10 +252,10 @@ def values_digest(model: torch.nn.Module) -> str:
     """SHA-256 of all kept effective weights, as `FoundTicket.values_sha256`."""
     import torch
 
-    from nets.search.layers import TicketLayer
+    from nets.search.layers import MaskedLayer
 
     digest = hashlib.sha256()
-    for layer in (module for module in model.modules() if isinstance(module, TicketLayer)):
+    for layer in (module for module in model.modules() if isinstance(module, MaskedLayer)):
         with torch.no_grad():
             values = layer.effective_weight()[layer.mask()]
         digest.update(np.ascontiguousarray(values.numpy(), "<f4").data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sims import coverage, recycling, single_weight, subset_sum
@@ -116,22 +116,25 @@ class Form:
         """The measured constant."""
         unit = self.unit(case)
         found = self.bracket(case, unit)
-        return {
-            "form": name,
-            "unit": self.text,
-            "law": self.law,
-            "target": self.target,
-            "R": case.R,
-            "eps": case.eps,
-            "delta": case.delta,
-            "trials": case.trials,
-            "n_refuted": found.refuted,
-            "n": found.n,
-            "n_confirmed": found.confirmed,
-            "C_low": (found.refuted + 1) / unit,
-            "C": found.n / unit,
-            "C_high": found.confirmed / unit,
-        }
+        constants = tuple(n / unit for n in (found.refuted + 1, found.n, found.confirmed))
+        return _row(name, (self.text, self.law, self.target), case, found, constants)
+
+
+def _row(
+    form: str, words: tuple[str, str, str], case: Case, found: Bracket, constants: tuple[float, ...]
+) -> dict[str, Any]:
+    return {
+        "form": form,
+        **dict(zip(("unit", "law", "target"), words, strict=True)),
+        "R": case.R,
+        "eps": case.eps,
+        "delta": case.delta,
+        "trials": case.trials,
+        "n_refuted": found.refuted,
+        "n": found.n,
+        "n_confirmed": found.confirmed,
+        **dict(zip(("C_low", "C", "C_high"), constants, strict=True)),
+    }
 
 
 def _all_targets(text: str, law: str, target: str, *, half: float, factor: float, guess: float) -> Form:
@@ -194,27 +197,12 @@ NAMES = ("threshold", "lueker", "lueker-products", "dacunha", "burkholz", "pick-
 def burkholz(law: str, trials: int, seed: int, jobs: int) -> dict[str, Any]:
     """C = n/(-log min(eps, delta_hat)) at n = 15, eps = 0.01, a uniform target; delta_hat by simulation."""
     case = Case(BURKHOLZ_EPS, 0.0, 1, trials, seed, jobs)
-    question = SubsetSum(eps=BURKHOLZ_EPS, alpha="uniform")
-    (hits,) = case.counts(question, (BURKHOLZ_N,), None if law == "U" else product_counter)
-    misses = trials - hits
-    low, high = clopper_pearson(misses, trials)
-
-    def constant(miss: float) -> float:
-        return BURKHOLZ_N / -math.log(min(BURKHOLZ_EPS, miss)) if miss > 0.0 else 0.0
-
-    return {
-        "form": "burkholz",
-        "unit": "-log(min(eps, delta_hat))",
-        "law": law,
-        "target": "alpha ~ U[-1, 1]",
-        "R": 1,
-        "eps": BURKHOLZ_EPS,
-        "delta": misses / trials,
-        "trials": trials,
-        "n_refuted": BURKHOLZ_N,
-        "n": BURKHOLZ_N,
-        "n_confirmed": BURKHOLZ_N,
-        "C_low": constant(low),
-        "C": constant(misses / trials),
-        "C_high": constant(high),
-    }
+    make = None if law == "U" else product_counter
+    (hits,) = case.counts(SubsetSum(eps=BURKHOLZ_EPS, alpha="uniform"), (BURKHOLZ_N,), make)
+    low, high = clopper_pearson(trials - hits, trials)
+    missed = replace(case, delta=(trials - hits) / trials)
+    constants = tuple(
+        BURKHOLZ_N / -math.log(min(BURKHOLZ_EPS, miss)) if miss > 0.0 else 0.0 for miss in (low, missed.delta, high)
+    )
+    words = ("-log(min(eps, delta_hat))", law, "alpha ~ U[-1, 1]")
+    return _row("burkholz", words, missed, Bracket(BURKHOLZ_N, BURKHOLZ_N, BURKHOLZ_N), constants)

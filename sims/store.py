@@ -21,7 +21,8 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from sims.commands import cli, flags
+from sims.commands import flags
+from sims.commands.dispatch import Verb, dispatch
 from sims.commands.experiment import deliver_result, settings_of
 from sims.commands.output import check_files
 from sims.sweep.cost import duration
@@ -145,25 +146,12 @@ def _export(given: Export) -> int:
     return deliver_result(plan.experiment, result, given)
 
 
+VERBS = {"info": Verb(Info, _info), "merge": Verb(Merge, _merge), "export": Verb(Export, _export)}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    args = list(sys.argv[1:] if argv is None else argv)
-
-    def work(_: Sequence[str] | None) -> int:
-        verb = args[0] if args else None
-        if verb in ("-h", "--help"):
-            print(f"usage: python -m sims.store {{info,merge,export}} ...\n\n{__doc__}")
-            return 0
-        prog = f"python -m sims.store {verb}"
-        if verb == "info":
-            return _info(flags.parse(Info, args[1:], prog=prog))
-        if verb == "merge":
-            return _merge(flags.parse(Merge, args[1:], prog=prog))
-        if verb == "export":
-            return _export(flags.parse(Export, args[1:], prog=prog))
-        raise flags.UsageError(f"the first word says what to do: info, merge or export; got {verb or 'nothing'}")
-
-    return cli.run(work, argv)
+    return dispatch("python -m sims.store", VERBS, argv, about=__doc__ or "")
 
 
 if __name__ == "__main__":

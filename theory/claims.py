@@ -12,7 +12,8 @@ from theory.coverage.claims import COVERAGE
 from theory.necessary.claims import NEIGHBOURS
 from theory.network.claims import NETWORKS
 from theory.recycling.claims import RECYCLING
-from theory.subset_sum.claims import SINGLE_WEIGHT, SUBSET_SUM
+from theory.single_weight.claims import SINGLE_WEIGHT
+from theory.subset_sum.claims import SUBSET_SUM
 
 __all__ = ["BY_ID", "CLAIMS", "Claim", "Status"]
 

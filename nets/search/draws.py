@@ -1,28 +1,21 @@
-"""Random weights and scores of ticket layers as pure functions of (seed, layer, element, draw).
+"""Random weights and scores of masked layers as pure functions of (seed, layer, element, draw).
 
 Every number is one draw of `sims.solver.philox`, so that it is the same on every machine and device, can be made
-alone, and
-leaves no generator whose state would have to be saved: draw 0 of an element is its initial weight, draw c its
+alone, and leaves no generator whose state would have to be saved: draw 0 of an element is its initial weight, draw c its
 replacement in the c-th re-randomisation. Layers have streams of their own, so equal shapes do not mean equal weights.
 """
 
 from __future__ import annotations
 
 import math
-from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.construction import pick as _pick
-from nets.search.methods.method import one_of
-from nets.search.score_mask import exact_fraction
-
-LAWS = ("signed-constant", "kaiming-uniform", "kaiming-normal")
-"""Laws of weights, all with standard deviation sqrt(2 / fan_in) times the scale."""
-SCALES = ("unscaled", "paper", "reference-code")
+from nets.construction import pick
+from nets.search.check import Number, exact_fraction, one_of
+from nets.search.methods import LAWS, SCALES
 
 WEIGHTS, SCORES, COINS = 1 << 24, 2 << 24, 3 << 24
 """First streams of weights, scores and re-randomisation coins; the layer's number is added."""
@@ -30,7 +23,7 @@ WEIGHTS, SCORES, COINS = 1 << 24, 2 << 24, 3 << 24
 _CHUNK = 2**22
 
 
-def scale_factor(scale: str, density: Any) -> float:
+def scale_factor(scale: str, density: Number) -> float:
     """Factor on the standard deviation of the weights.
 
     Parameters
@@ -89,7 +82,7 @@ def uniform_draws(
     count = math.prod(shape)
     out = torch.empty(count, dtype=torch.float64, device=device)
     if device.type == "cpu":
-        _pick.fill_range(np.uint64(seed), stream, 0, draw, out.numpy())
+        pick.fill_range(np.uint64(seed), stream, 0, draw, out.numpy())
     else:
         from nets.construction.source import draws_torch
 
@@ -150,7 +143,7 @@ def rebuild_weight(
         Seed of the search and number of the layer.
     shape : tuple of int
     law : str
-        See `LAWS`.
+        One of `nets.search.methods.LAWS`.
     std : float
         Standard deviation of the law.
     draws : int tensor of shape `shape`, optional
@@ -180,7 +173,7 @@ def rebuild_weight(
     if len(which) != count or len(place) != count or not ((which >= 0) & (place >= 0) & (place < count)).all():
         raise ValueError(f"draws and origins must be numbers for each of the {count} weights of shape {shape}")
     out = np.empty(count)
-    _pick.fill_elements(np.uint64(seed), WEIGHTS + index, place, which, out)
+    pick.fill_elements(np.uint64(seed), WEIGHTS + index, place, which, out)
     uniform = torch.from_numpy(out)
     values = shaped(law, uniform, std)
     if later_law not in (None, law):
@@ -188,7 +181,7 @@ def rebuild_weight(
     return values.reshape(shape)
 
 
-def coin_limit(frac: float | Fraction) -> float:
+def coin_limit(frac: Number) -> float:
     """A draw in [-1, 1) is below this number with probability `frac`."""
     return float(2 * exact_fraction("frac", frac) - 1)
 

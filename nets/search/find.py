@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
 
 import torch
 from torch import nn
 
 from nets.construction.source import check_seed
-from nets.search.draws import LAWS, scale_factor
-from nets.search.layers import TICKET_TYPES, TicketLayer, convert_layer
-from nets.search.methods.method import SCORE_INITS, Method, make_method, one_of
+from nets.search.check import Number, one_of
+from nets.search.draws import scale_factor
+from nets.search.layers import MASKED_TYPES, MaskedLayer, Plain, convert_layer
+from nets.search.methods import LAWS, make_method
+from nets.search.methods.method import SCORE_INITS, Method
 from nets.search.score_mask import count_to_keep
 from nets.search.search import TicketSearch, freeze
-
-__all__ = ["TicketSearch", "find_tickets"]
 
 INITS = (*LAWS, "keep")
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -27,40 +26,39 @@ def find_tickets(
     model: nn.Module,
     *,
     method: str | Method = "edge-popup",
-    density: Any = 0.5,
+    density: Number = 0.5,
     seed: int = 0,
     score_seed: int | None = None,
     init: str = "signed-constant",
     scale: str = "unscaled",
     score_init: str | None = None,
     exclude: Iterable[str] = (),
-    densities: Mapping[str, Any] | None = None,
+    densities: Mapping[str, Number] | None = None,
     bias: str | None = None,
     batch_norm: str = "keep",
     train_rest: bool = False,
-    **method_options: Any,
+    **method_options: object,
 ) -> TicketSearch:
     """Freeze a model at random weights and give every linear and convolution layer scores to be trained.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place: its `nn.Linear` and `nn.Conv2d` layers, nested or shared, become ticket layers under the names
+        Changed in place: its `nn.Linear` and `nn.Conv2d` layers, nested or shared, become masked layers under the names
         they had. All else stays as it is and is frozen.
     method : str or Method
-        "edge-popup", "biprop", "mpt-1-1" (biprop in a model with `nets.search.methods.biprop.SignActivation`),
-        "iterand", "recycle",
-        "biprop-recycle", or a method with its options set.
+        One of `nets.search.methods.METHODS`, or a method with its options set. "mpt-1-1" is Biprop for a model with
+        `nets.search.methods.mpt_1_1.SignActivation`.
     density : float, Fraction, Decimal or str
         Part of the weights kept, in (0, 1]: `nets.search.score_mask.count_to_keep` in each layer, first and last
-        included
-        (with ``scope="global"`` in all together).
+        included (with ``scope="global"`` in all together).
     seed, score_seed : int in [0, 2^64)
         Of weights and of scores; `score_seed` is `seed` by default and draws from streams of its own. Searches that
         differ in `score_seed` alone look for different tickets in the same random network.
-    init : {"signed-constant", "kaiming-normal", "kaiming-uniform", "keep"}
-        Law of the weights, with standard deviation sqrt(2/fan_in); "keep" takes the model's own weights. Authors' code:
-        signed constants and Kaiming normal in Edge-Popup and Biprop, signed constants and Kaiming uniform in IteRand.
+    init : str
+        Law of the weights, one of `nets.search.methods.LAWS`, with standard deviation sqrt(2/fan_in); "keep" takes the
+        model's own weights. Authors' code: signed constants and Kaiming normal in Edge-Popup and Biprop, signed
+        constants and Kaiming uniform in IteRand.
     scale : {"unscaled", "paper", "reference-code"}
         Factor on the weights, see `nets.search.draws.scale_factor`.
     score_init : {"kaiming-uniform-a5", "kaiming-uniform-relu"}, optional
@@ -70,13 +68,13 @@ def find_tickets(
     densities : mapping of str to density, optional
         Densities of single layers, by dotted name.
     bias : {"zero", "keep"}, optional
-        Biases of ticket layers are frozen: at zero (default where weights are drawn; the authors' nets have none or
+        Biases of masked layers are frozen: at zero (default where weights are drawn; the authors' nets have none or
         zeros) or as given (default with ``init="keep"``).
     batch_norm : {"keep", "non-affine"}
         "non-affine" removes weight and bias of batch normalisation, as the authors' code has it; "keep" leaves them as
         they are, frozen. Running statistics go on in both cases.
     train_rest : bool
-        Leave parameters outside ticket layers trainable.
+        Leave parameters outside masked layers trainable.
     **method_options
         Options of a method given by name.
 
@@ -98,7 +96,7 @@ def find_tickets(
 
     Code of the model that reads ``layer.weight`` itself instead of calling the layer gets the frozen weights without
     the mask: let it use ``layer.effective_weight()``. Code that writes to ``scores.data`` must call ``layer.forget()``
-    (see `nets.search.layers.TicketLayer.mask`).
+    (see `nets.search.layers.MaskedLayer.mask`).
 
     Examples
     --------
@@ -128,7 +126,7 @@ def find_tickets(
 
     plain = _convertible(model, _as_names(exclude))
     own = _own_densities(model, plain, densities or {})
-    if own and chosen.scope == "global":
+    if own and chosen.across:
         raise ValueError("densities belong to scope='layer': with scope='global' layers have none of their own")
     shares = {name: own.get(name, density) for name in plain}
     counts = {name: count_to_keep(shares[name], layer.weight.numel()) for name, (_, layer) in plain.items()}
@@ -157,12 +155,13 @@ def find_tickets(
         density=density,
     )
     with torch.no_grad():
-        for layer in layers.values():
+        for name, masked in layers.items():
             if init != "keep":
-                layer.weight.copy_(search.fresh_weights(layer, 0))
-            if bias == "zero" and layer.bias is not None:
-                layer.bias.zero_()
-            layer.scores.copy_(search.first_scores(layer))
+                masked.weight.copy_(search.fresh_weights(name, 0))
+            offset = masked._buffers["bias"]
+            if bias == "zero" and offset is not None:
+                offset.zero_()
+            masked.scores.copy_(search.first_scores(masked))
     return search
 
 
@@ -190,12 +189,12 @@ def _fits(pattern: str, names: list[str]) -> bool:
     return False
 
 
-def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[int, nn.Module]]:
+def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[int, Plain]]:
     """Layers to convert by first name, with their numbers; refuses what cannot be converted safely."""
     names = _names(model)
-    if any(isinstance(module, TicketLayer) for module in names):
-        raise ValueError("the model has ticket layers already: convert a fresh copy of it")
-    layers = {module: own for module, own in names.items() if isinstance(module, tuple(TICKET_TYPES))}
+    if any(isinstance(module, MaskedLayer) for module in names):
+        raise ValueError("the model has masked layers already: convert a fresh copy of it")
+    layers = {module: own for module, own in names.items() if isinstance(module, tuple(MASKED_TYPES))}
     for pattern in exclude:
         if not any(_fits(pattern, own) for own in layers.values()):
             raise ValueError(f"exclude must name layers of the model, got {pattern!r}; it has {_listed(layers)}")
@@ -205,13 +204,14 @@ def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[
             if parameter is not None:
                 users.setdefault(_place(parameter), []).append(own[0])
     parents = {child: module for module in names for child in module.children() if isinstance(module, _READ_DIRECTLY)}
-    found = {}
+    found: dict[str, tuple[int, Plain]] = {}
     for index, (module, own) in enumerate(layers.items()):
         if any(_fits(pattern, own) for pattern in exclude):
             continue
         reason = _unsafe(module, own[0], users, parents)
         if reason:
             raise ValueError(f"layer {own[0]!r} {reason}; to leave it dense, name it in exclude")
+        assert isinstance(module, Plain)
         found[own[0]] = index, module
     if not found:
         raise ValueError(f"the model has no Linear or Conv2d layer to convert, got {type(model).__name__}")
@@ -225,11 +225,11 @@ def _place(parameter: nn.Parameter) -> int:
     return parameter.data_ptr() or id(parameter)  # 0 without memory, as on the meta device
 
 
-def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: dict[nn.Module, nn.Module]) -> str:
+def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: Mapping[nn.Module, nn.Module]) -> str:
     """Why a layer cannot be converted, or nothing."""
     if layer in parents:
         return f"has a weight that {type(parents[layer]).__name__} reads past the layer"
-    if type(layer) not in TICKET_TYPES:
+    if type(layer) not in MASKED_TYPES or not isinstance(layer, Plain):
         return f"is a {type(layer).__name__}, not a plain Linear or Conv2d"
     if layer._parameters.get("weight") is None:
         return "has a weight computed from other parameters"
@@ -244,8 +244,8 @@ def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: d
 
 
 def _own_densities(
-    model: nn.Module, plain: dict[str, tuple[int, nn.Module]], densities: Mapping[str, Any]
-) -> dict[str, Any]:
+    model: nn.Module, plain: dict[str, tuple[int, Plain]], densities: Mapping[str, Number]
+) -> dict[str, Number]:
     """Densities by first name."""
     names = _names(model)
     first = {alias: name for name, (_, layer) in plain.items() for alias in names[layer]}
@@ -255,13 +255,13 @@ def _own_densities(
     return {first[name]: density for name, density in densities.items()}
 
 
-def _check_finite(plain: dict[str, tuple[int, nn.Module]]) -> None:
+def _check_finite(plain: dict[str, tuple[int, Plain]]) -> None:
     for name, (_, layer) in plain.items():
         if not bool(torch.isfinite(layer.weight).all()):
             raise ValueError(f"weights must be finite, those of layer {name!r} are not")
 
 
-def _freeze_rest(model: nn.Module, layers: dict[str, TicketLayer], batch_norm: str, train_rest: bool) -> None:
+def _freeze_rest(model: nn.Module, layers: dict[str, MaskedLayer], batch_norm: str, train_rest: bool) -> None:
     if batch_norm == "non-affine":
         for module in model.modules():
             if isinstance(module, _NORMS):

@@ -1,6 +1,6 @@
 """Linear and convolution layers whose random weights are frozen and whose scores are trained.
 
-A ticket layer is the layer that it replaces, with the weight moved to a buffer and a parameter `scores` of the same
+A masked layer is the layer that it replaces, with the weight moved to a buffer and a parameter `scores` of the same
 shape beside it; stride, groups, padding mode, hooks and device stay what they were.
 """
 
@@ -51,8 +51,8 @@ class _StraightThrough(torch.autograd.Function):
         return (out * torch.sign(scores) if ctx.signed else out), None, None, None, None
 
 
-class TicketLayer(nn.Module):
-    """What `TicketLinear` and `TicketConv2d` share; not made directly.
+class MaskedLayer(nn.Module):
+    """What `MaskedLinear` and `MaskedConv2d` share; not made directly.
 
     Attributes
     ----------
@@ -72,6 +72,8 @@ class TicketLayer(nn.Module):
 
     weight: torch.Tensor
     scores: nn.Parameter
+    draws: torch.Tensor | None
+    origins: torch.Tensor | None
     method: Method
     index: int
     group: GlobalMasks | None
@@ -79,7 +81,7 @@ class TicketLayer(nn.Module):
     _cache: tuple[Any, ...] | None
 
     def _become(self, n_keep: int | None, method: Method | None, index: int) -> None:
-        """Turn the attributes of a plain layer into those of a ticket layer."""
+        """Turn the attributes of a plain layer into those of a masked layer."""
         weight, bias = self._parameters.pop("weight"), self._parameters.pop("bias")
         assert weight is not None
         self.register_buffer("weight", weight.detach())
@@ -156,11 +158,12 @@ class TicketLayer(nn.Module):
         """
         mask = self.mask()
         value, slope = self.method.value_and_slope(self.weight, mask, self._count(mask))
-        out: torch.Tensor = _StraightThrough.apply(self.scores, value, slope, mask, self.method.score_key == "abs")
+        signed = self.method.score_key == "abs"
+        out: torch.Tensor = _StraightThrough.apply(self.scores, value, slope, mask, signed)  # type: ignore[no-untyped-call]
         return out
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        result = super()._apply(fn, recurse)
+        result = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.forget()
         return result
 
@@ -173,7 +176,7 @@ class TicketLayer(nn.Module):
         return f"{inner}, {kept} of {self.weight.numel()}, method={self.method.name}"
 
 
-class TicketLinear(TicketLayer, nn.Linear):
+class MaskedLinear(MaskedLayer, nn.Linear):
     """A linear layer with frozen weights and trained scores.
 
     Parameters
@@ -194,7 +197,7 @@ class TicketLinear(TicketLayer, nn.Linear):
 
     Examples
     --------
-    >>> layer = TicketLinear(nn.Linear(3, 2), n_keep=4)
+    >>> layer = MaskedLinear(nn.Linear(3, 2), n_keep=4)
     >>> layer(torch.zeros(5, 3)).shape, int(layer.mask().sum()), [name for name, _ in layer.named_parameters()]
     (torch.Size([5, 2]), 4, ['scores'])
     """
@@ -209,12 +212,12 @@ class TicketLinear(TicketLayer, nn.Linear):
         return F.linear(input, self.effective_weight(), self.bias)
 
 
-class TicketConv2d(TicketLayer, nn.Conv2d):
-    """A convolution with frozen weights and trained scores; parameters as in `TicketLinear`.
+class MaskedConv2d(MaskedLayer, nn.Conv2d):
+    """A convolution with frozen weights and trained scores; parameters as in `MaskedLinear`.
 
     Examples
     --------
-    >>> layer = TicketConv2d(nn.Conv2d(4, 6, 3, groups=2, padding=1, padding_mode="reflect"), n_keep=27)
+    >>> layer = MaskedConv2d(nn.Conv2d(4, 6, 3, groups=2, padding=1, padding_mode="reflect"), n_keep=27)
     >>> layer(torch.zeros(5, 4, 8, 8)).shape, layer.fan_in
     (torch.Size([5, 6, 8, 8]), 18)
     """
@@ -226,16 +229,21 @@ class TicketConv2d(TicketLayer, nn.Conv2d):
         self._become(n_keep, method, index)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(input, self.effective_weight(), self.bias)
+        out: torch.Tensor = self._conv_forward(input, self.effective_weight(), self.bias)
+        return out
 
 
-TICKET_TYPES: dict[type[nn.Module], type[TicketLayer]] = {nn.Linear: TicketLinear, nn.Conv2d: TicketConv2d}
+Plain = nn.Linear | nn.Conv2d
+MASKED_TYPES: dict[type[nn.Module], type[MaskedLinear] | type[MaskedConv2d]] = {
+    nn.Linear: MaskedLinear,
+    nn.Conv2d: MaskedConv2d,
+}
 
 
-def convert_layer(layer: nn.Module, *, n_keep: int, method: Method, index: int) -> TicketLayer:
-    """Turn a plain layer itself into a ticket layer, so that every reference to it sees the change."""
-    layer.__class__ = TICKET_TYPES[type(layer)]
-    assert isinstance(layer, TicketLayer)
+def convert_layer(layer: nn.Module, *, n_keep: int, method: Method, index: int) -> MaskedLayer:
+    """Turn a plain layer itself into a masked layer, so that every reference to it sees the change."""
+    layer.__class__ = MASKED_TYPES[type(layer)]
+    assert isinstance(layer, MaskedLayer)
     layer._become(n_keep, method, index)
     return layer
 
@@ -245,12 +253,12 @@ class GlobalMasks:
 
     Parameters
     ----------
-    layers : sequence of TicketLayer
+    layers : sequence of MaskedLayer
     n_keep : int
         Weights kept in all of them together.
     """
 
-    def __init__(self, layers: list[TicketLayer], n_keep: int) -> None:
+    def __init__(self, layers: list[MaskedLayer], n_keep: int) -> None:
         self.layers = layers
         self.n_keep = n_keep
         self._cache: tuple[Any, ...] | None = None
@@ -270,7 +278,7 @@ class GlobalMasks:
         """Have the masks made again."""
         self._cache = None
 
-    def mask_of(self, layer: TicketLayer) -> torch.Tensor:
+    def mask_of(self, layer: MaskedLayer) -> torch.Tensor:
         """The mask of one of the layers."""
         place = next(i for i, other in enumerate(self.layers) if other is layer)
         state = None if _not_kept(self.scores()) else self.state()

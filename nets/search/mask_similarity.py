@@ -142,9 +142,15 @@ def together(parts: Iterable[Overlap]) -> Overlap:
     parts = list(parts)
     if not parts:
         raise ValueError("together needs at least one layer")
-    counts = (sum(getattr(part, name) for part in parts) for name in ("n", "kept_a", "kept_b", "both"))
-    moments = (math.fsum(getattr(part, name) for part in parts) for name in ("expected", "variance"))
-    return Overlap(*counts, *moments, layers=sum(part.layers for part in parts))
+    return Overlap(
+        n=sum(part.n for part in parts),
+        kept_a=sum(part.kept_a for part in parts),
+        kept_b=sum(part.kept_b for part in parts),
+        both=sum(part.both for part in parts),
+        expected=math.fsum(part.expected for part in parts),
+        variance=math.fsum(part.variance for part in parts),
+        layers=sum(part.layers for part in parts),
+    )
 
 
 def norms(weight: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]) -> tuple[float, float]:

@@ -9,33 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import torch
 
-
-def exact_fraction(name: str, value: Any) -> Fraction:
-    """A number as the decimal that it is written as: 0.1 is 1/10.
-
-    Examples
-    --------
-    >>> exact_fraction("density", 0.1), exact_fraction("density", "1/3")
-    (Fraction(1, 10), Fraction(1, 3))
-    """
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        if isinstance(value, int | Fraction | Decimal | str):
-            return Fraction(value)
-        return Fraction(repr(float(value)))
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ValueError(f"{name} must be a finite number, got {name}={value!r}") from None
+from nets.search.check import Number, exact_fraction
 
 
-def count_to_keep(density: float | Fraction | Decimal | str, numel: int) -> int:
+def count_to_keep(density: Number, numel: int) -> int:
     """Number of weights that a density keeps: density * numel, rounded to the nearest integer, and at least 1.
 
     Parameters
@@ -134,7 +116,7 @@ def keep_masks_global(keys: Sequence[torch.Tensor], n_keep: int) -> list[torch.T
     ([False, True], [[True], [False]])
     """
     flat = keep_mask(torch.cat([key.detach().reshape(-1) for key in keys]), n_keep)
-    parts = flat.split([key.numel() for key in keys])
+    parts = torch.split(flat, [key.numel() for key in keys])
     return [_laid_out_like(key, part) for key, part in zip(keys, parts, strict=True)]
 
 

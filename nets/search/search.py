@@ -9,21 +9,22 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.search.check import Number
 from nets.search.draws import COINS, SCORES, WEIGHTS, coin_limit, score_bound, shaped, uniform_draws
-from nets.search.layers import GlobalMasks, TicketLayer
+from nets.search.layers import GlobalMasks, MaskedLayer
 from nets.search.methods.method import Event, Method
 from nets.search.score_mask import count_to_keep
 
 
 class TicketSearch:
-    """What `nets.search.find.find_tickets` returns; use that to make one.
+    """What `find_tickets` returns; use that to make one.
 
     Attributes
     ----------
     model : torch.nn.Module
-        The model, whose layers are ticket layers now.
+        The model, whose layers are masked layers now.
     method : Method
-    layers : dict of str to TicketLayer
+    layers : dict of str to MaskedLayer
         By dotted name, a layer that occurs under several names under its first one.
     seed, score_seed : int
         Seeds of the weights (and of re-randomisations) and of the first scores.
@@ -41,7 +42,7 @@ class TicketSearch:
         self,
         model: nn.Module,
         method: Method,
-        layers: dict[str, TicketLayer],
+        layers: dict[str, MaskedLayer],
         *,
         seed: int,
         score_seed: int,
@@ -49,7 +50,7 @@ class TicketSearch:
         scale: str,
         score_init: str,
         stds: dict[str, float],
-        density: Any,
+        density: Number,
     ) -> None:
         self.model, self.method, self.layers = model, method, layers
         self.seed, self.score_seed = seed, score_seed
@@ -58,12 +59,19 @@ class TicketSearch:
         self.numel = sum(layer.weight.numel() for layer in layers.values())
         self.group: GlobalMasks | None = None
         self.n_keep = sum(layer.n_keep for layer in layers.values())
-        if method.scope == "global":
+        if method.across:
             self.n_keep = count_to_keep(density, self.numel)
             self.group = GlobalMasks(list(layers.values()), self.n_keep)
             now = method.n_keep_at(self, 0)
             assert now is not None
             self.set_n_keep(now)
+
+    def __repr__(self) -> str:
+        kept = self.n_keep if self.group is None else self.group.n_keep
+        return (
+            f"<TicketSearch by {self.method.name} in {type(self.model).__name__}: {kept} of {self.numel} weights kept "
+            f"in {len(self.layers)} layers; seed {self.seed}, score seed {self.score_seed}>"
+        )
 
     @property
     def density(self) -> float:
@@ -129,21 +137,20 @@ class TicketSearch:
         """Masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
         return {name: layer.mask() for name, layer in self.layers.items()}
 
-    def fresh_weights(self, layer: TicketLayer, draw: int) -> torch.Tensor:
+    def fresh_weights(self, name: str, draw: int) -> torch.Tensor:
         """Draw `draw` of all weights of a layer, in the layer's dtype and on its device; 0 is the initial one."""
-        later = getattr(self.method, "rerand_init", None)
-        law = later if draw and later else self.init
-        name = next(name for name, other in self.layers.items() if other is layer)
+        law, layer = (draw and self.method.later_law) or self.init, self.layers[name]
         uniform = uniform_draws(self.seed, WEIGHTS + layer.index, draw, layer.weight.shape, layer.weight.device)
         return shaped(law, uniform, self.stds[name]).to(layer.weight.dtype)
 
-    def first_scores(self, layer: TicketLayer) -> torch.Tensor:
+    def first_scores(self, layer: MaskedLayer) -> torch.Tensor:
         """The scores with which a layer starts."""
         uniform = uniform_draws(self.score_seed, SCORES + layer.index, 0, layer.weight.shape, layer.weight.device)
         return (uniform * score_bound(self.score_init, layer.fan_in)).to(layer.scores.dtype)
 
-    def coin(self, layer: TicketLayer, draw: int, frac: Any) -> torch.Tensor:
+    def coin(self, name: str, draw: int, frac: Number) -> torch.Tensor:
         """An independent True with probability `frac` for each weight of a layer."""
+        layer = self.layers[name]
         uniform = uniform_draws(self.seed, COINS + layer.index, draw, layer.weight.shape, layer.weight.device)
         return uniform < coin_limit(frac)
 
@@ -227,10 +234,10 @@ class TicketSearch:
                 "n_keep": int(mask.sum()),
                 "mask": _on_cpu(mask),
                 "law": self.init,
-                "later_law": getattr(self.method, "rerand_init", None) or self.init,
+                "later_law": self.method.later_law or self.init,
                 "std": self.stds[name],
                 "gain": None if gain is None else float(gain),
-                "bias": _on_cpu(layer.bias),
+                "bias": _on_cpu(layer._buffers["bias"]),
                 "draws": _on_cpu(layer.draws),
                 "origins": _on_cpu(layer.origins),
                 "weight": _on_cpu(layer.weight) if keep else None,

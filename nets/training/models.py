@@ -90,7 +90,7 @@ class _Parts:
     def act(self) -> nn.Module:
         if self.activation == "relu":
             return nn.ReLU()
-        from nets.search.methods.biprop import SignActivation
+        from nets.search.methods.mpt_1_1 import SignActivation
 
         return SignActivation()
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nets.data import Data, load_data
-from nets.search.find import TicketSearch, find_tickets
+from nets.search import TicketSearch, find_tickets
 from nets.training.models import make_model, weight_layers
 
 VALIDATION_SEED = 777

@@ -64,7 +64,7 @@ def sorted_layers(model: Any) -> None:
 
 def make_step(kind: str, device: str) -> Callable[[], None]:
     """One training step of a kind on fixed images."""
-    from nets.search.find import find_tickets
+    from nets.search import find_tickets
 
     torch.manual_seed(1)
     model = conv6().to(device)
@@ -101,7 +101,7 @@ def test_step(benchmark: Any, kind: str, device: str) -> None:
 @pytest.mark.parametrize("kind", ["dense weights", "masks", "effective weights", "sorted masks"])
 @pytest.mark.benchmark(group="Conv-6, the masks of one training step alone")
 def test_masks(benchmark: Any, kind: str, device: str) -> None:
-    from nets.search.find import find_tickets
+    from nets.search import find_tickets
 
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs CUDA")

@@ -22,7 +22,7 @@ from nets.construction.source import Source
 from nets.construction.value_sets import ValueSets
 from nets.targets.files import digits_split, from_digits
 from nets.targets.target import with_biases
-from nets.ticket import load_ticket
+from nets.tickets import load_ticket
 from sims.solver import best_subsets
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.threads import ordered

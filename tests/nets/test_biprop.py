@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from nets.search.find import find_tickets
-from nets.search.methods.biprop import Biprop, Mpt11, SignActivation, binary_gain
-from nets.search.methods.method import make_method
+from nets.search import find_tickets
+from nets.search.methods import make_method
+from nets.search.methods.biprop import Biprop, binary_gain
+from nets.search.methods.mpt_1_1 import Mpt11, SignActivation
 
 
 def convnet():

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from nets.search.find import find_tickets
+from nets.search import find_tickets
+from nets.search.methods import METHODS, make_method
 from nets.search.methods.edge_popup import EdgePopup
-from nets.search.methods.method import METHODS, make_method
 
 DENSITY = 0.4
 
@@ -170,9 +170,9 @@ def test_a_ticket_planted_in_a_hidden_layer_network_is_approached(name):
 
 
 def test_the_method_says_what_it_is():
-    assert EdgePopup() == make_method("edge-popup") == METHODS["edge-popup"]()
+    assert EdgePopup() == make_method("edge-popup") == METHODS["edge-popup"].load()()
     assert EdgePopup().options() == {"score_key": "abs", "score_init": "kaiming-uniform-a5"}
-    assert [METHODS[name].name for name in METHODS] == list(METHODS)
+    assert [METHODS[name].load().name for name in METHODS] == list(METHODS)
     assert len(METHODS) == 6
     for bad, message in [
         ({"score_key": "square"}, "score_key must be one of abs, raw, got score_key='square'"),

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from nets.search import TicketSearch, find_tickets
 from nets.search.draws import rebuild_weight
-from nets.search.find import TicketSearch, find_tickets
-from nets.search.layers import TicketConv2d, TicketLayer, TicketLinear
-from nets.search.methods.method import METHODS, Event, make_method
+from nets.search.layers import MaskedConv2d, MaskedLayer, MaskedLinear
+from nets.search.methods import METHODS, make_method
+from nets.search.methods.method import Event
 
 
 class Block(nn.Module):
@@ -72,8 +73,8 @@ def test_a_model_written_elsewhere_converts_and_trains(method):
     assert list(search.layers) == NAMES
     assert search.model is model
     assert model.again is model.mix is search.layers["mix"] is model.unregistered[0]
-    assert type(model.stem) is TicketConv2d
-    assert type(model.heads["a"]) is TicketLinear
+    assert type(model.stem) is MaskedConv2d
+    assert type(model.heads["a"]) is MaskedLinear
     assert [id(p) for p in search.parameters()] == [id(layer.scores) for layer in search.layers.values()]
     assert [id(p) for p in search.parameters()] == [id(p) for p in search.score_parameters()]
     rng = np.random.default_rng(0)
@@ -220,7 +221,7 @@ def test_batch_norm_and_the_rest():
 def test_a_root_layer_and_module_precision():
     search = find_tickets(nn.Linear(4, 3).double(), density=0.5, seed=2, init="kaiming-uniform")
     assert list(search.layers) == [""]
-    assert isinstance(search.model, TicketLinear)
+    assert isinstance(search.model, MaskedLinear)
     assert search.layers[""].scores.dtype == torch.float64
     single = find_tickets(nn.Linear(4, 3), density=0.5, seed=2, init="kaiming-uniform")
     assert torch.equal(search.layers[""].weight.float(), single.layers[""].weight)
@@ -255,7 +256,7 @@ def tied():
         ),
         (lambda: nn.TransformerEncoderLayer(4, 2), "reads past the layer"),
         (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "is a ParametrizedLinear"),
-        (lambda: find_tickets(two_layers()).model, "has ticket layers already"),
+        (lambda: find_tickets(two_layers()).model, "has masked layers already"),
     ],
 )
 def test_models_that_are_refused(model, message):
@@ -275,7 +276,7 @@ def test_a_refusal_leaves_the_model_alone():
         with pytest.raises(ValueError):
             find_tickets(model, **options)
         assert {name: id(p) for name, p in model.named_parameters()} == before
-        assert not any(isinstance(module, TicketLayer) for module in model.modules())
+        assert not any(isinstance(module, MaskedLayer) for module in model.modules())
     assert list(find_tickets(model, exclude=["2", "other"]).layers) == ["0"]
 
 

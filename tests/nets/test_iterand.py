@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from nets.search import find_tickets
 from nets.search.draws import COINS, WEIGHTS, rebuild_weight
-from nets.search.find import find_tickets
+from nets.search.methods import make_method
 from nets.search.methods.iterand import IteRand
-from nets.search.methods.method import make_method
 from sims.solver.philox import uniforms
 from tests.nets.test_biprop import convnet, run
 from tests.stats import assert_probability, power_against
@@ -87,9 +87,9 @@ def test_the_event_equals_its_definition_in_numpy():
 
 def test_layers_of_equal_shape_have_coins_of_their_own():
     search = find_tickets(nn.Sequential(nn.Linear(40, 40), nn.Linear(40, 40)), method="iterand")
-    one, other = (search.coin(layer, 1, 0.5) for layer in search.layers.values())
+    one, other = (search.coin(name, 1, 0.5) for name in search.layers)
     assert_probability(int((one == other).sum()), 1600, 0.5)
-    assert torch.equal(one, search.coin(search.layers["0"], 1, 0.5))
+    assert torch.equal(one, search.coin("0", 1, 0.5))
 
 
 def test_the_extreme_fractions():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets.search.methods.biprop import SignActivation
+from nets.search.methods.mpt_1_1 import SignActivation
 from nets.training.models import ARCHS, make_model, weight_layers
 
 CIFAR = (3, 32, 32)

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from nets.search import find_tickets
 from nets.search.draws import rebuild_weight
-from nets.search.find import find_tickets
-from nets.search.layers import TicketConv2d, TicketLinear
-from nets.search.methods.method import make_method
-from nets.search.methods.recycle import BipropRecycle, Recycle, recycle
+from nets.search.layers import MaskedConv2d, MaskedLinear
+from nets.search.methods import make_method
+from nets.search.methods.biprop_recycle import BipropRecycle
+from nets.search.methods.recycle import Recycle
+from nets.search.methods.recycling import recycle
 from tests.nets.test_biprop import convnet, run
 
 
@@ -35,7 +37,7 @@ def naive_recycle(weights, scores, k, sources):
 )
 def test_the_copies_equal_the_twin(data, scores, percent):
     sources = data.draw(st.sampled_from(["highest", "next-lowest"]))
-    layer = TicketLinear(nn.Linear(len(scores), 1), method=Recycle())
+    layer = MaskedLinear(nn.Linear(len(scores), 1), method=Recycle())
     weights = [float(i) for i in range(len(scores))]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([weights]))
@@ -49,7 +51,7 @@ def test_the_copies_equal_the_twin(data, scores, percent):
 
 
 def test_top_and_middle_stay_and_the_mask_is_not_consulted():
-    layer = TicketConv2d(nn.Conv2d(3, 5, 2), n_keep=58, method=Recycle()).to(memory_format=torch.channels_last)
+    layer = MaskedConv2d(nn.Conv2d(3, 5, 2), n_keep=58, method=Recycle()).to(memory_format=torch.channels_last)
     rng = np.random.default_rng(1)
     with torch.no_grad():
         layer.scores.copy_(torch.from_numpy(rng.standard_normal((5, 3, 2, 2))))
@@ -66,7 +68,7 @@ def test_top_and_middle_stay_and_the_mask_is_not_consulted():
 
 def test_the_fraction_is_exact_and_rounded_down():
     for frac, numel, k in [(0.29, 100, 29), (0.2, 14, 2), (0.1, 9, 0), ("1/3", 9, 3), (0.5, 5, 2)]:
-        assert recycle(TicketLinear(nn.Linear(numel, 1)), frac) == k
+        assert recycle(MaskedLinear(nn.Linear(numel, 1)), frac) == k
 
 
 def test_repeated_events_never_add_values():

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from theory.numerics.invert import smallest_n
-from theory.numerics.logspace import any_of, exp_up, log1mexp, log_binomial, logsumexp
+from theory.numerics.logspace import any_of, exp_up, log1mexp, logsumexp
 
 
 @given(st.floats(-700.0, -1e-300))
@@ -34,11 +34,6 @@ def test_logsumexp(terms: list[float]) -> None:
 
 def test_logsumexp_of_nothing() -> None:
     assert logsumexp([-math.inf, -math.inf]) == logsumexp([]) == -math.inf
-
-
-def test_log_binomial() -> None:
-    assert log_binomial(40, 20) == pytest.approx(math.log(137846528820), rel=1e-15)
-    assert log_binomial(3, 4) == -math.inf
 
 
 @given(st.floats(1e-300, 1.0), st.integers(0, 10**12))

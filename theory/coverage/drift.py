@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from theory.numerics import check
+
 DRIFT_MIDPOINT = 0.2
 """c = 1/5, proved by halving far pairs."""
 
@@ -21,6 +23,46 @@ CERTIFICATE = (721560, -415544, 1122210, -2100615, 4818986, -8405927, 9955658, -
 _PIECES = 16
 
 Polynomial = list[Fraction]
+
+
+def drift_constant(c: float) -> float:
+    """A number in (0, 1/2]: what is proved or conjectured."""
+    if not 0.0 < c <= DRIFT_CONJECTURED:
+        raise ValueError(f"c must be in (0, 1/2], got c={c}")
+    return float(c)
+
+
+def expected_share(v: float, R: int, *, c: float = DRIFT_PROVED) -> float:
+    """Lower bound on the expected covered share after one more variable: v + c (1-v)(1-(1-v)^R).
+
+    Parameters
+    ----------
+    v : float
+        Share of [-1, 1] within eps of a sum, in [0, 1].
+    R : int
+        Draws of the variable.
+    c : float
+        Drift constant: 1/5 and 0.307 are proved, 1/2 is conjectured.
+
+    Returns
+    -------
+    float
+        In [v, 1]; not rounded to a side.
+
+    Source
+    ------
+    Proved in theory/PROOFS.md, 3.1 and 3.2, for c <= 0.307.
+
+    Examples
+    --------
+    >>> expected_share(0.5, 1, c=0.2)
+    0.55
+    """
+    if not 0.0 <= v <= 1.0:
+        raise ValueError(f"v must be in [0, 1], got v={v}")
+    R = check.positive_int("R", R)
+    reached = 1.0 if v == 1.0 else -math.expm1(R * math.log1p(-v))
+    return v + drift_constant(c) * (1.0 - v) * reached
 
 
 def gain(intervals: Sequence[tuple[Fraction, Fraction]]) -> Fraction:

@@ -32,3 +32,13 @@ class CoverageParameters(Parameters):
         super().__post_init__()
         if self.low > self.high:
             raise ValueError(f"low must be at most high, got low={self.low}, high={self.high}")
+
+    @property
+    def reach(self) -> float:
+        """The largest distance of a target from 0."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
+    def certain(self) -> bool:
+        """Whether the empty sum alone covers the interval."""
+        return self.reach <= self.eps

@@ -6,15 +6,8 @@ import math
 
 import numpy as np
 
+from theory.coverage.parameters import CoverageParameters
 from theory.numerics import check
-
-
-def interval_in_range(low: float, high: float) -> tuple[float, float]:
-    """The interval, if -1 <= low <= high <= 1."""
-    low, high = check.target_value("low", low), check.target_value("high", high)
-    if low > high:
-        raise ValueError(f"low must be at most high, got low={low}, high={high}")
-    return low, high
 
 
 def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
@@ -24,14 +17,7 @@ def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     interval is covered with probability about (1-exp(-2 eps r(low))) exp(-(integral of r exp(-2 eps r))), averaged over
     M ~ N(0, n R/(3 (R+1)^2)). In the spirit of 2.4; never used as a bound.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0, and draws of each >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    low, high : float
-        The interval, in [-1, 1].
+    Parameters are those of `Coverage`; n >= 0 variables.
 
     Returns
     -------
@@ -47,11 +33,10 @@ def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     >>> success_prediction(6, 1, eps=0.01) < 0.01 < 0.9 < success_prediction(20, 1, eps=0.01, low=-0.5, high=0.5)
     True
     """
-    n, R = check.natural("n", n), check.positive_int("R", R)
-    eps = check.accuracy("eps", eps)
-    low, high = interval_in_range(low, high)
-    if max(abs(low), abs(high)) <= eps:
+    n, asked = check.natural("n", n), CoverageParameters(R=R, eps=eps, low=low, high=high)
+    if asked.certain:
         return 1.0
+    R, eps, low, high = asked.R, asked.eps, asked.low, asked.high
     if n == 0:
         return 0.0
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
@@ -74,6 +59,8 @@ def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: f
 
 def predicted_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> int:
     """Heuristic: smallest n whose predicted probability of covering [low, high] is at least 1 - delta.
+
+    Parameters are those of `Coverage`; a failure probability delta in (0, 1).
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theory.coverage import bounds, prediction, targets
+from theory.coverage import lower_bound, prediction, targets
 from theory.coverage.parameters import CoverageParameters
 
 
@@ -14,7 +14,7 @@ class Coverage(CoverageParameters):
 
     def required_n(self, delta: float) -> int:
         """Variables that suffice (3.3); raises ValueError for eps below 1e-9."""
-        return bounds.required_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
+        return lower_bound.required_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
 
     def necessary_n(self, delta: float) -> int:
         """Variables without which success is impossible (3.5)."""
@@ -26,7 +26,7 @@ class Coverage(CoverageParameters):
 
     def success_lower(self, n: int) -> float:
         """Proved lower bound (3.3, 3.5), rounded down; raises ValueError for eps below 1e-9."""
-        return bounds.success_prob_lower(n, self.R, eps=self.eps, low=self.low, high=self.high)
+        return lower_bound.success_prob_lower(n, self.R, eps=self.eps, low=self.low, high=self.high)
 
     def success_upper(self, n: int) -> float:
         """Proved upper bound (3.5), rounded up."""

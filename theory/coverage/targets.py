@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 from functools import lru_cache
 
-from theory.coverage.prediction import interval_in_range
+from theory.coverage.parameters import CoverageParameters
 from theory.numerics import check
 from theory.subset_sum import MAX_BLOCK, success_prob_second_moment
 from theory.subset_sum import success_prob_upper as hit_prob_upper
@@ -21,17 +21,15 @@ MAX_TARGETS = 4096
 """The sum over targets is not taken over more than this; the bound is then 1."""
 
 
-def levels_for(eps: float, low: float, high: float) -> tuple[float, float] | None:
+def levels_for(asked: CoverageParameters) -> tuple[float, float] | None:
     """(start, stop): a share >= stop at accuracy start covers [low, high] at eps; None: 0 alone covers it."""
-    eps = check.accuracy("eps", eps)
-    if eps < MIN_EPS:
-        raise ValueError(f"eps must be at least {MIN_EPS}, got eps={eps}")
-    low, high = interval_in_range(low, high)
-    if max(abs(low), abs(high)) <= eps:
+    if asked.eps < MIN_EPS:
+        raise ValueError(f"eps must be at least {MIN_EPS}, got eps={asked.eps}")
+    if asked.certain:
         return None
-    slack = eps / 2
-    inside = Fraction(max(abs(low), abs(high))) <= 1 - Fraction(slack)
-    return eps / 2, math.nextafter(1.0 - (slack if inside else slack / 2), 2.0)
+    slack = asked.eps / 2
+    inside = Fraction(asked.reach) <= 1 - Fraction(slack)
+    return slack, math.nextafter(1.0 - (slack if inside else slack / 2), 2.0)
 
 
 _BLOCK_COUNTS = (1, 2, 3, 4, 6, 8)
@@ -59,14 +57,7 @@ def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: 
 
     If targets at most eps apart, with ends within eps/2, each have a sum within eps/2, every point has one within eps.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables, 0 to 256, and draws of each.
-    eps : float
-        Accuracy in [1e-9, 1].
-    low, high : float
-        The interval, in [-1, 1].
+    Parameters are those of `Coverage`; 0 <= n <= 256 variables, eps >= 1e-9.
 
     Returns
     -------
@@ -82,7 +73,8 @@ def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: 
     >>> union_failure_bound(12, 9, eps=0.1, low=-0.5, high=0.5) < 1e-4
     True
     """
-    levels = levels_for(eps, low, high)
+    asked = CoverageParameters(R=R, eps=eps, low=low, high=high)
+    levels = levels_for(asked)
     if levels is None:
         return 0.0
     n = check.natural("n", n)
@@ -110,14 +102,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     A covered interval has a sum within eps of each of its points, in particular of its ends and of its middle (2.1);
     and 2 eps times the number of sums must reach its length.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0, and draws of each >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    low, high : float
-        The interval, in [-1, 1].
+    Parameters are those of `Coverage`; n >= 0 variables.
 
     Returns
     -------
@@ -133,9 +118,8 @@ def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     >>> success_prob_upper(4, 1, eps=0.01, low=-0.5, high=0.5)
     0.0
     """
-    n, R = check.natural("n", n), check.positive_int("R", R)
-    eps = check.accuracy("eps", eps)
-    low, high = interval_in_range(low, high)
+    n, asked = check.natural("n", n), CoverageParameters(R=R, eps=eps, low=low, high=high)
+    R, eps, low, high = asked.R, asked.eps, asked.low, asked.high
     if n * math.log2(R + 1) < 64 and (R + 1) ** n * 2 * Fraction(eps) < Fraction(high) - Fraction(low):
         return 0.0
     targets = {low, high, (low + high) / 2}
@@ -145,16 +129,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: f
 def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> int:
     """Variables that are necessary: smallest n at which `success_prob_upper` allows success with probability 1 - delta.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable.
-    low, high : float
-        The interval, in [-1, 1].
+    Parameters are those of `Coverage`; a failure probability delta in (0, 1).
 
     Returns
     -------

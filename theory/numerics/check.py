@@ -67,6 +67,18 @@ def accuracy(name: str, value: Any) -> float:
     return number
 
 
+MIN_EPS = 1e-60
+"""Smallest eps of the certified functions: below it products of probabilities could underflow."""
+
+
+def certified_accuracy(name: str, value: Any) -> float:
+    """A number in [MIN_EPS, 1]: the eps of a value whose rounding is known."""
+    number = accuracy(name, value)
+    if number < MIN_EPS:
+        raise ValueError(f"{name} must be at least {MIN_EPS} for a certified value, got {name}={value}")
+    return number
+
+
 def open_probability(name: str, value: Any) -> float:
     """A number strictly between 0 and 1: the delta of a failure probability."""
     number = real(name, value, "(0, 1)")

@@ -25,9 +25,6 @@ from numpy.typing import NDArray
 UNIT = 2.0**-53
 """Half the spacing of doubles at 1: the relative error of one rounding."""
 
-MIN_EPS = 1e-60
-"""Smallest eps of the certified functions: below it products of probabilities could underflow."""
-
 Array = NDArray[np.float64]
 
 
@@ -99,7 +96,7 @@ def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Ar
     upper, lower : Points
         alpha + eps - t and alpha - eps - t.
     eps : float
-        Half the window's width, in [MIN_EPS, 1].
+        Half the window's width, in [check.MIN_EPS, 1].
 
     Yields
     ------
@@ -184,7 +181,7 @@ def hit_table(order: int, *, alpha: float, eps: float) -> tuple[float, ...]:
     alpha : float
         Target in [-1, 1].
     eps : float
-        Accuracy in [MIN_EPS, 1].
+        Accuracy in [check.MIN_EPS, 1].
 
     Returns
     -------

@@ -91,33 +91,6 @@ def exp_up(x: float) -> float:
     return value if value >= SMALLEST_NORMAL or x == -math.inf else value + 2 * math.ulp(0.0)
 
 
-def log_binomial(n: int, k: int) -> float:
-    """Logarithm of the binomial coefficient C(n, k), taken of the exact integer.
-
-    Parameters
-    ----------
-    n, k : int
-        n >= 0 and k >= 0.
-
-    Returns
-    -------
-    float
-        -inf when k > n.
-
-    Raises
-    ------
-    ValueError
-        If n or k is negative.
-
-    Examples
-    --------
-    >>> round(math.exp(log_binomial(5, 2)), 12)
-    10.0
-    """
-    coefficient = math.comb(n, k)
-    return math.log(coefficient) if coefficient else -math.inf
-
-
 def any_of(p: float, R: float) -> float:
     """Probability 1 - (1-p)^R that at least one of R independent events of probability p happens.
 

@@ -1,8 +1,12 @@
-"""Outward rounding of results that are accurate to a unit in the last place."""
+"""Outward rounding: of results accurate to a unit in the last place, of rational numbers, and of logarithms."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+
+from theory.numerics.irwin_hall import UNIT
+from theory.numerics.logspace import exp_up
 
 
 def raised(x: float) -> float:
@@ -13,3 +17,33 @@ def raised(x: float) -> float:
 def lowered(x: float) -> float:
     """x minus two units in the last place."""
     return math.nextafter(math.nextafter(x, -math.inf), -math.inf)
+
+
+def above(exact: Fraction) -> float:
+    """The smallest float not below a number in [0, 1)."""
+    value = float(exact)
+    return value if Fraction(value) >= exact else math.nextafter(value, 1.0)
+
+
+def below(exact: Fraction) -> float:
+    """The largest float not above a number in [0, 1)."""
+    value = float(exact)
+    return value if Fraction(value) <= exact else math.nextafter(value, 0.0)
+
+
+def probability_above(log_bound: float) -> float:
+    """exp of the logarithm of an upper bound on a probability, rounded up, at most 1."""
+    return min(1.0, exp_up(log_bound) * (1.0 + 4 * UNIT))
+
+
+def complement_below(log_bound: float) -> float:
+    """1 minus the probability with this logarithm of an upper bound, rounded down; 1 at -inf only.
+
+    Examples
+    --------
+    >>> complement_below(-math.inf), complement_below(0.0)
+    (1.0, 0.0)
+    """
+    if log_bound == -math.inf:
+        return 1.0
+    return max(0.0, -math.expm1(log_bound) * (1.0 - 4 * UNIT))

@@ -95,14 +95,7 @@ def _predict(n: int, eps: float, alpha: float, uniform: bool) -> float:
 def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that no multiset has a sum within eps of alpha (heuristic).
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to 1000.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
 
     Returns
     -------
@@ -110,11 +103,6 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
         In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the
         success is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps
         it is worse: at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -139,24 +127,12 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that some multiset has a sum within eps of alpha (heuristic): 1 - `failure_prediction`.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to 1000.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
 
     Returns
     -------
     float
         In [0, 1]; not a bound.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -173,14 +149,7 @@ def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def predicted_n(eps: float, delta: float, *, alpha: Target) -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in [1e-60, 1].
-    delta : float
-        Failure probability in (0, 1).
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `Recycling`; a failure probability delta in (0, 1).
 
     Returns
     -------
@@ -190,7 +159,7 @@ def predicted_n(eps: float, delta: float, *, alpha: Target) -> int:
     Raises
     ------
     ValueError
-        If an argument is outside its domain or no n up to 1000 is predicted to do.
+        No n up to 1000 is predicted to do.
 
     Source
     ------

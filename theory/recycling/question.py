@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theory.recycling import bounds, prediction
+from theory.recycling import lower_bound, prediction, upper_bound
 from theory.recycling.parameters import RecyclingParameters
 
 
@@ -14,11 +14,11 @@ class Recycling(RecyclingParameters):
 
     def required_n(self, delta: float) -> int:
         """Values and slots that suffice (6.2); raises ValueError where none are proved to (a uniform target)."""
-        return bounds.required_n(self.eps, delta, alpha=self.alpha)
+        return lower_bound.required_n(self.eps, delta, alpha=self.alpha)
 
     def necessary_n(self, delta: float) -> int:
         """Values and slots without which success is impossible (6.1)."""
-        return bounds.necessary_n(self.eps, delta, alpha=self.alpha)
+        return upper_bound.necessary_n(self.eps, delta, alpha=self.alpha)
 
     def predicted_n(self, delta: float) -> int:
         """The first n whose predicted success is at least 1 - delta (6.3, heuristic)."""
@@ -26,11 +26,11 @@ class Recycling(RecyclingParameters):
 
     def success_lower(self, n: int) -> float:
         """Proved lower bound (6.2), rounded down."""
-        return bounds.success_prob_lower(n, eps=self.eps, alpha=self.alpha)
+        return lower_bound.success_prob_lower(n, eps=self.eps, alpha=self.alpha)
 
     def success_upper(self, n: int) -> float:
         """Proved upper bound (6.1), rounded up."""
-        return bounds.success_prob_upper(n, eps=self.eps, alpha=self.alpha)
+        return upper_bound.success_prob_upper(n, eps=self.eps, alpha=self.alpha)
 
     def success_prediction(self, n: int) -> float:
         """Prediction (6.3, heuristic)."""

@@ -16,25 +16,13 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
     If every value is below (alpha-eps)/n (alpha > 0), every multiset of at most n of them sums to less than alpha-eps;
     if every value is above alpha+eps, every nonempty one sums to more than that.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, >= 0.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `Recycling`; n >= 0 values and slots.
 
     Returns
     -------
     float
         In [0, 1], rounded down, nonincreasing in n; the exact failure probability for n <= 1. 0 if |alpha| <= eps, and
         where it is below 2.3e-308.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -17,7 +17,7 @@ from theory.recycling.moments import MAX_N, expected_good
 from theory.recycling.parameters import RecyclingParameters
 from theory.recycling.prediction import log_count, target_nodes
 from theory.subset_sum.parameters import certified
-from theory.subset_sum.prediction import _annealed
+from theory.subset_sum.prediction import annealed
 
 _MOST_SLOTS = 10**15
 
@@ -88,26 +88,17 @@ def count_R(n: int) -> float:
 def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float | None:
     """The real R at which the prediction 2.4 of the choice model gives this success probability (heuristic).
 
+    Parameters are those of `Recycling`; n >= 1 variables.
+
     Parameters
     ----------
     success : float
         Success probability, in [0, 1].
-    n : int
-        Variables, >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
 
     Returns
     -------
     float or None
         In [0.5, 10^6]; None where no such R gives this success, and for 0 and 1, which say nothing.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -130,7 +121,7 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
     def predicted(log_options: float) -> float:
         nodes = zip(*target_nodes(case.eps, case.uniform, case.size), strict=True)
         R = math.expm1(log_options)
-        hit = sum(weight * _annealed.__wrapped__(n, R, case.eps, target)[0] for target, weight in nodes)
+        hit = sum(weight * annealed(n, R, case.eps, target)[0] for target, weight in nodes)
         return hit + (case.eps if case.uniform else 0.0)
 
     low, high = math.log(1.5), math.log1p(1e6)
@@ -148,24 +139,12 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
 def expected_R(n: int, *, eps: float, alpha: Target) -> float:
     """The real R at which the choice model expects as many good nonempty sums as recycling does.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 1 to 64.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `Recycling`; 1 <= n <= 64 values and slots.
 
     Returns
     -------
     float
         The solution of sum_k C(n,k) R^k P(|S_k - alpha| <= eps) = E(good multisets); to about 1e-12.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

@@ -22,24 +22,17 @@ def nearest_distance_cdf(d: NDArray[np.float64], R: int, *, alpha: float) -> NDA
 def nearest_distance_cdf(d: Any, R: int, *, alpha: float) -> Any:
     """Distribution function P(D <= d) of the distance D from alpha to the nearest of R draws.
 
+    R >= 1 draws and a target alpha in [-1, 1].
+
     Parameters
     ----------
     d : float or array
         Distances >= 0.
-    R : int
-        Draws, >= 1.
-    alpha : float
-        Target in [-1, 1].
 
     Returns
     -------
     float or array
         1 - (1-p)^R with p the chance that one draw is within d, in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -70,24 +63,17 @@ def nearest_distance_ppf(u: NDArray[np.float64], R: int, *, alpha: float) -> NDA
 def nearest_distance_ppf(u: Any, R: int, *, alpha: float) -> Any:
     """Quantile of the distance to the nearest of R draws: the inverse of `nearest_distance_cdf`.
 
+    R >= 1 draws (1e12 cost what one costs) and a target alpha in [-1, 1].
+
     Parameters
     ----------
     u : float or array
         Probabilities in [0, 1]; uniform u gives an exact draw of the distance.
-    R : int
-        Draws, >= 1; R = 1e12 costs what R = 1 costs.
-    alpha : float
-        Target in [-1, 1].
 
     Returns
     -------
     float or array
         Distances in [0, 1 + |alpha|], accurate to a few roundings.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -122,26 +108,19 @@ def nearest_draw(
 def nearest_draw(u: Any, side: Any, *, R: int, alpha: float) -> Any:
     """The nearest of R draws to alpha, exact in law, from one uniform number and one sign.
 
+    R >= 1 draws and a target alpha in [-1, 1].
+
     Parameters
     ----------
     u : float or array
         Uniform in [0, 1].
     side : float or array
         -1 or +1 with probability 1/2 each, independent of u: the side of alpha, where both sides are possible.
-    R : int
-        Draws, >= 1.
-    alpha : float
-        Target in [-1, 1].
 
     Returns
     -------
     float or array
         Values in [-1, 1]. Near alpha the value, unlike the distance, has absolute accuracy 1e-16.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

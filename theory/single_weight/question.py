@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from theory.numerics import check
-from theory.single_weight import bounds
+from theory.single_weight import bound, law
 from theory.single_weight.parameters import SingleWeightParameters
 
 
@@ -16,11 +16,11 @@ class SingleWeight(SingleWeightParameters):
 
     def required_n(self, delta: float) -> int:
         """Candidates that the re-sampling lemma asks for, whatever alpha is (1.2)."""
-        return bounds.required_n(self.eps, delta, R=self.R)
+        return bound.required_n(self.eps, delta, R=self.R)
 
     def necessary_n(self, delta: float) -> int:
         """Exactly the candidates that it takes (1.1)."""
-        return bounds.required_n_exact(self.eps, delta, R=self.R, alpha=self.alpha)
+        return law.required_n_exact(self.eps, delta, R=self.R, alpha=self.alpha)
 
     def predicted_n(self, delta: float) -> int:
         """As `necessary_n`: the law is known exactly."""
@@ -28,11 +28,11 @@ class SingleWeight(SingleWeightParameters):
 
     def success_exact(self, n: int) -> float:
         """The success probability, to rounding (1.1)."""
-        return -math.expm1(bounds.log_miss_prob_exact(n, self.R, eps=self.eps, alpha=self.alpha))
+        return -math.expm1(law.log_miss_prob_exact(n, self.R, eps=self.eps, alpha=self.alpha))
 
     def success_lower(self, n: int) -> float:
         """The lemma's lower bound (1.2), rounded down."""
-        return math.nextafter(-math.expm1(bounds.log_miss_prob_bound(n, self.R, eps=self.eps)), 0.0)
+        return math.nextafter(-math.expm1(bound.log_miss_prob_bound(n, self.R, eps=self.eps)), 0.0)
 
     def success_upper(self, n: int) -> float:
         """An upper bound for every alpha: no draw hits with more than probability eps."""

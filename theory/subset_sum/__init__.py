@@ -3,26 +3,32 @@
 from theory.subset_sum.blocks import (
     MAX_BLOCK,
     RequiredN,
-    failure_prediction,
     failure_prob_bound,
     log_failure_prob_bound,
-    log_success_prob_upper,
-    log_sum_hit_prob,
-    mean_and_variance,
-    necessary_n,
-    necessary_n_closed_form,
-    partition_miss_prediction,
-    predicted_n,
     required_n,
-    success_prediction,
-    success_prediction_given,
     success_prob_lower,
     success_prob_second_moment,
+)
+from theory.subset_sum.first_moment import (
+    log_success_prob_upper,
+    log_sum_hit_prob,
+    necessary_n,
+    necessary_n_closed_form,
     success_prob_upper,
     sum_hit_prob,
+)
+from theory.subset_sum.prediction import (
+    failure_prediction,
+    mean_and_variance,
+    partition_miss_prediction,
+    predicted_n,
+    success_prediction,
+    success_prediction_given,
     threshold_n,
 )
-from theory.subset_sum.question import SubsetSum
+from theory.subset_sum.question import (
+    SubsetSum,
+)
 
 __all__ = [
     "MAX_BLOCK",

@@ -1,10 +1,4 @@
-"""Random subset sum with re-sampling: how probable is a sum within eps of a target alpha?
-
-n variables offer R values each, all i.i.d. U[-1, 1]. In the **choice** model at most one value of every variable is
-taken, (R+1)^n sums; in the **vector** model a subset of one of R independent vectors, R 2^n sums. The empty sum
-counts. ``alpha`` is a number in [-1, 1] or "uniform": drawn once from U[-1, 1], independent of the values, and averaged
-over. Statements 2.1 to 2.5; proofs in theory/PROOFS.md. The predictions at the end are heuristic.
-"""
+"""Lower bounds on the success of the random subset sum: the second moment of a block (2.2), and many blocks (2.3)."""
 
 from __future__ import annotations
 
@@ -15,51 +9,11 @@ from functools import lru_cache
 
 from theory.numerics import check
 from theory.numerics.irwin_hall import UNIT
-from theory.numerics.logspace import any_of, exp_up
-from theory.numerics.rounding import raised
+from theory.numerics.logspace import any_of
+from theory.numerics.rounding import complement_below, probability_above, raised
 from theory.question import Target
-from theory.subset_sum.first_moment import (
-    log_success_prob_upper,
-    log_sum_hit_prob,
-    necessary_n,
-    necessary_n_closed_form,
-    success_prob_upper,
-    sum_hit_prob,
-)
 from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
-from theory.subset_sum.prediction import (
-    failure_prediction,
-    mean_and_variance,
-    partition_miss_prediction,
-    predicted_n,
-    success_prediction,
-    success_prediction_given,
-    threshold_n,
-)
 from theory.subset_sum.second_moment import normalised_moments, success_lower
-
-__all__ = [
-    "MAX_BLOCK",
-    "RequiredN",
-    "failure_prediction",
-    "failure_prob_bound",
-    "log_failure_prob_bound",
-    "log_success_prob_upper",
-    "log_sum_hit_prob",
-    "mean_and_variance",
-    "necessary_n",
-    "necessary_n_closed_form",
-    "partition_miss_prediction",
-    "predicted_n",
-    "required_n",
-    "success_prediction",
-    "success_prediction_given",
-    "success_prob_lower",
-    "success_prob_second_moment",
-    "success_prob_upper",
-    "sum_hit_prob",
-    "threshold_n",
-]
 
 MAX_BLOCK = 64
 """Largest n of one second-moment bound; beyond it, blocks of variables are combined."""
@@ -86,16 +40,10 @@ def success_prob_second_moment(
 ) -> float:
     """Proved lower bound on the success probability: the second-moment bound 2.2 itself.
 
+    Parameters are those of `SubsetSum`; 0 <= n <= MAX_BLOCK variables.
+
     Parameters
     ----------
-    n, R : int
-        Variables, 0 to MAX_BLOCK, and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
     combine : bool
         Combine the counts N_k linearly (default), or take the best single k.
 
@@ -103,11 +51,6 @@ def success_prob_second_moment(
     -------
     float
         In [0, 1], rounded down. 1 if |alpha| <= eps. Not monotone in general; see `success_prob_lower`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -153,28 +96,13 @@ def log_failure_prob_bound(
 ) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
-    combine : bool
-        Combine the counts N_k linearly (default), or take the best single k.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
+    ``combine`` is that of `success_prob_second_moment`.
 
     Returns
     -------
     float
         In [-inf, 0], rounded up, nonincreasing in n.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -208,28 +136,13 @@ def failure_prob_bound(
     The second-moment bound of blocks of at most MAX_BLOCK variables, multiplied over disjoint blocks, at the best
     block sizes. For a uniform target, which all blocks share, the best bound with at most MAX_BLOCK variables.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
-    combine : bool
-        Combine the counts N_k linearly (default), or take the best single k.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
+    ``combine`` is that of `success_prob_second_moment`.
 
     Returns
     -------
     float
         In [0, 1], rounded up, nonincreasing in n.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -240,8 +153,7 @@ def failure_prob_bound(
     >>> failure_prob_bound(100, 5, eps=0.01, alpha=0.5) < 1e-20
     True
     """
-    log_bound = log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine)
-    return min(1.0, exp_up(log_bound) * (1.0 + 4 * UNIT))
+    return probability_above(log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine))
 
 
 def success_prob_lower(
@@ -249,28 +161,13 @@ def success_prob_lower(
 ) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
-    combine : bool
-        Combine the counts N_k linearly (default), or take the best single k.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
+    ``combine`` is that of `success_prob_second_moment`.
 
     Returns
     -------
     float
         In [0, 1], rounded down, nondecreasing in n, at least `success_prob_second_moment` (up to 1e-13 relative).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -281,10 +178,7 @@ def success_prob_lower(
     >>> round(success_prob_lower(20, 1, eps=0.01, alpha=0.5), 3)
     0.942
     """
-    log_bound = log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine)
-    if log_bound == -math.inf:
-        return 1.0
-    return max(0.0, -math.expm1(log_bound) * (1.0 - 4 * UNIT))
+    return complement_below(log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine))
 
 
 @dataclass(frozen=True)
@@ -312,18 +206,7 @@ class RequiredN:
 def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> RequiredN:
     """Variables that suffice for failure probability delta: n = m ceil(log(1/delta) / -log(1-c(m))) at the best m.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in [1e-60, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over (then a single block must do).
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
 
     Returns
     -------
@@ -333,7 +216,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
     Raises
     ------
     ValueError
-        If an argument is outside its domain, or the target is uniform and MAX_BLOCK variables are not proved to do.
+        The target is uniform and MAX_BLOCK variables are not proved to do.
 
     Source
     ------

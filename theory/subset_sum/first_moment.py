@@ -23,24 +23,17 @@ _MAX_SUMMANDS = 4096
 def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
     """Enclosure of P(|S_k - alpha| <= eps), S_k the sum of k independent U[-1, 1].
 
+    Parameters are those of `SubsetSum`.
+
     Parameters
     ----------
     k : int
         Number of summands, 0 to 4096.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
 
     Returns
     -------
     lower, upper : float
         Proved bounds in [0, 1]; their relative distance is about 22 k 2^-53.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -66,24 +59,13 @@ def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
 def log_sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
     """Logarithms of the enclosure `sum_hit_prob`, rounded outwards.
 
-    Parameters
-    ----------
-    k : int
-        Number of summands, 0 to 4096.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
+    Parameters are those of `SubsetSum`.
+    0 <= k <= 4096 summands.
 
     Returns
     -------
     lower, upper : float
         In [-inf, 0].
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -121,27 +103,13 @@ def _expected_good_sums(n: int, case: SubsetSumParameters) -> Fraction:
 def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Proved upper bound on the success probability: the expected number of good sums, at most 1.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
 
     Returns
     -------
     float
         In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n, R and eps
         (up to its rounding of 1e-13 relative).
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -163,26 +131,12 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Logarithm of `success_prob_upper`, rounded up.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in [1e-60, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
 
     Returns
     -------
     float
         In [-inf, 0].
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -200,28 +154,12 @@ def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: 
 def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables that the first-moment bound 2.1 does not exclude.
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in [1e-60, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
 
     Returns
     -------
     int
         Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -241,29 +179,13 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
 def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables by the closed form: the least n >= log((1-delta)/eps)/log(R+1).
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used; for "vector" the count (R+1)^n becomes R 2^n.
+    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
 
     Returns
     -------
     int
         At most `necessary_n`; the comparison is made in exact arithmetic. 0 if |alpha| <= eps, where the empty sum
         succeeds for certain and nothing is necessary.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -274,14 +196,11 @@ def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, 
     >>> necessary_n_closed_form(0.01, 0.05, R=1, alpha=0.5), necessary_n_closed_form(0.01, 0.05, R=5, alpha=0.5)
     (7, 3)
     """
-    eps = check.accuracy("eps", eps)
     delta = check.open_probability("delta", delta)
-    R = check.positive_int("R", R)
-    target = check.target_or_uniform("alpha", alpha)
-    vectors = R if check.sampling_model("model", model) == "vector" else 1
-    if target != "uniform" and abs(target) <= eps:
+    asked = SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model)
+    if asked.certain and not asked.uniform:
         return 0
-    base, wanted = R // vectors + 1, (1 - Fraction(delta)) / (vectors * Fraction(eps))
+    base, wanted = asked.options + 1, (1 - Fraction(delta)) / (asked.vectors * Fraction(asked.eps))
     n, power = 0, 1
     while power < wanted:
         n, power = n + 1, power * base

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
+from theory.numerics import check
 from theory.question import OneTarget, Target
 
 Model = Literal["choice", "vector"]
-
-MIN_EPS = 1e-60
-"""Smallest eps of the certified bounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +59,9 @@ def certified(parameters: Certified) -> Certified:
     Raises
     ------
     ValueError
-        eps is below MIN_EPS.
+        eps is below check.MIN_EPS.
     """
-    if parameters.eps < MIN_EPS:
-        raise ValueError(f"eps must be at least {MIN_EPS} for a certified value, got eps={parameters.eps}")
+    check.certified_accuracy("eps", parameters.eps)
     if parameters.uniform or parameters.alpha == parameters.size:
         return parameters
     return replace(parameters, alpha=parameters.size)  # type: ignore[type-var]

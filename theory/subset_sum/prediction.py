@@ -33,7 +33,7 @@ def _normal_grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return points, step / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * points**2)
 
 
-def _log_rate(distance: NDArray[np.float64], v: Any, n: int, R: int, eps: float) -> NDArray[np.float64]:
+def _log_rate(distance: NDArray[np.float64], v: Any, n: int, R: float, eps: float) -> NDArray[np.float64]:
     """log lambda, with ``distance`` = alpha - mu."""
     import numpy as np
 
@@ -42,9 +42,11 @@ def _log_rate(distance: NDArray[np.float64], v: Any, n: int, R: int, eps: float)
     return out
 
 
-@lru_cache(maxsize=4096)
-def _annealed(n: int, R: int, eps: float, alpha: float) -> tuple[float, float]:
-    """E[1 - exp(-lambda)] and E[exp(-lambda)] over the mean M; the variance is replaced by its expectation."""
+def annealed(n: int, R: float, eps: float, alpha: float) -> tuple[float, float]:
+    """E[1 - exp(-lambda)] and E[exp(-lambda)] over the mean M; the variance is replaced by its expectation.
+
+    The formula makes sense for every real R.
+    """
     import numpy as np
 
     z, weights = _normal_grid()
@@ -52,6 +54,9 @@ def _annealed(n: int, R: int, eps: float, alpha: float) -> tuple[float, float]:
     log_rate = _log_rate(alpha - spread * z, spread**2 * R, n, R, eps)
     rate = np.exp(np.minimum(log_rate, 700.0))
     return min(1.0, float(weights @ -np.expm1(-rate))), min(1.0, float(weights @ np.exp(-rate)))
+
+
+_annealed = lru_cache(maxsize=4096)(annealed)
 
 
 def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[float, float]:
@@ -81,26 +86,12 @@ def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[f
 def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that no sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
 
     Returns
     -------
     float
         In [0, 1]; neither an upper nor a lower bound. 0 if |alpha| <= eps, where the empty sum succeeds for certain.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -117,26 +108,12 @@ def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that some sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters
-    ----------
-    n, R : int
-        Variables >= 0 and draws of each >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; n >= 0 variables.
 
     Returns
     -------
     float
         In [0, 1]; neither an upper nor a lower bound. 1 if |alpha| <= eps.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -153,26 +130,17 @@ def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alpha: float) -> Any:
     """Predicted success probability of each trial, given the mean and variance of a random sum of that trial.
 
+    Parameters are those of `SubsetSum`; n >= 1 variables and a fixed target.
+
     Parameters
     ----------
     mu, v : float or array, shape (trials,)
         Total mean and variance, as `mean_and_variance` computes them; v > 0.
-    n, R : int
-        Variables and draws of each, >= 1.
-    eps : float
-        Accuracy in (0, 1].
-    alpha : float
-        Target in [-1, 1].
 
     Returns
     -------
     float or array, shape (trials,)
         1 - exp(-lambda), in [0, 1]; its mean over trials predicts P(success) in the choice model.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------
@@ -240,18 +208,7 @@ def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
 def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    delta : float
-        Failure probability in (0, 1).
-    R : int
-        Draws of each variable, >= 1.
-    alpha : float or "uniform"
-        Target in [-1, 1], or a uniform target to average over.
-    model : {"choice", "vector"}
-        How the draws may be used.
+    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
 
     Returns
     -------
@@ -261,7 +218,7 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
     Raises
     ------
     ValueError
-        If an argument is outside its domain or no n up to 100000 is predicted to do.
+        No n up to 100000 is predicted to do.
 
     Source
     ------
@@ -282,22 +239,12 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
 def threshold_n(eps: float, R: int) -> float:
     """Leading order log(1/eps)/log(R+1) of the n at which success sets in (choice model, heuristic).
 
-    Parameters
-    ----------
-    eps : float
-        Accuracy in (0, 1].
-    R : int
-        Draws of each variable, >= 1.
+    Parameters are those of `SubsetSum`.
 
     Returns
     -------
     float
         At least 0; not an integer.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Source
     ------

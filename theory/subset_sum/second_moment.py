@@ -130,7 +130,7 @@ def pair_table(order: int, *, alpha: float, eps: float) -> tuple[Array, float]:
     alpha : float
         Target in [-1, 1].
     eps : float
-        Accuracy in [MIN_EPS, 1].
+        Accuracy in [check.MIN_EPS, 1].
 
     Returns
     -------
@@ -197,7 +197,7 @@ def normalised_moments(
     n, R : int
         Variables (1 <= n < MAX_ORDER) and draws of each.
     eps : float
-        Accuracy in [MIN_EPS, 1].
+        Accuracy in [check.MIN_EPS, 1].
     alpha : float
         Target in [-1, 1], 0 if ``uniform``.
     uniform : bool

@@ -8,60 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import torch
 
-from nets.search.methods.method import Event, Method, one_of, whole
-from nets.search.score_mask import count_to_keep, exact_fraction
-
-if TYPE_CHECKING:
-    from nets.search.find import TicketSearch
+from nets.search.check import exact_fraction, one_of, whole
+from nets.search.methods.method import Event, Method, Search
+from nets.search.score_mask import count_to_keep
 
 GRADIENTS = ("magnitude", "gain", "sign")
 SCOPES = ("layer", "global")
-
-
-class _BinarySign(torch.autograd.Function):
-    """sign(x) with the surrogate derivative 2 * (1 - abs(x)) inside [-1, 1] and 0 outside."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        return torch.sign(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        ctx.save_for_backward(inputs[0])
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
-        (x,) = ctx.saved_tensors
-        return grad * (2 * torch.relu(1 - x.abs()))
-
-
-class SignActivation(torch.nn.Module):
-    """Binary activation: sign(x), 0 at 0, with the surrogate derivative of Bi-Real Net.
-
-    The derivative used in the backward pass is 2 * (1 - abs(x)) for abs(x) <= 1 and 0 elsewhere.
-
-    Source
-    ------
-    Read in the authors' code of Biprop (MPT-1/1); the surrogate is Bi-Real Net's.
-
-    Examples
-    --------
-    >>> x = torch.tensor([-2.0, -0.5, 0.0, 0.25, 1.0], requires_grad=True)
-    >>> y = SignActivation()(x)
-    >>> y.sum().backward()
-    >>> y.tolist(), x.grad.tolist()
-    ([-1.0, -1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 2.0, 1.5, 0.0])
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = _BinarySign.apply(x)
-        return out
 
 
 @dataclass(frozen=True)
@@ -96,7 +52,7 @@ class Biprop(Method):
     """
 
     gradient: str = "magnitude"
-    scope: str = "layer"  # type: ignore[misc]
+    scope: str = "layer"
     schedule_epochs: int = 0
     schedule_start: float = 0.5
 
@@ -114,6 +70,11 @@ class Biprop(Method):
         if not 0 <= exact_fraction("schedule_start", self.schedule_start) < 1:
             raise ValueError(f"schedule_start must be in [0, 1), got schedule_start={self.schedule_start}")
 
+    @property
+    def across(self) -> bool:
+        """See `Method`."""
+        return self.scope == "global"
+
     def gain(self, weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor:
         return binary_gain(weight, mask, n_keep)
 
@@ -124,9 +85,9 @@ class Biprop(Method):
         value = sign * self.gain(weight, mask, n_keep).to(weight.dtype)
         return value, {"magnitude": weight, "gain": None, "sign": sign}[self.gradient]
 
-    def n_keep_at(self, search: TicketSearch, epoch: int) -> int | None:
+    def n_keep_at(self, search: Search, epoch: int) -> int | None:
         """See `Method`; with a schedule, more is kept in the first epochs."""
-        if self.scope != "global":
+        if not self.across:
             return None
         aim = Fraction(search.n_keep, search.numel)
         if epoch >= self.schedule_epochs or 2 * aim > 1:
@@ -135,22 +96,14 @@ class Biprop(Method):
         pruned = (1 - aim) + (exact_fraction("schedule_start", self.schedule_start) - (1 - aim)) * left
         return count_to_keep(1 - pruned, search.numel)
 
-    def after_epoch(self, search: TicketSearch, epoch: int, epochs: int) -> Event | None:
+    def after_epoch(self, search: Search, epoch: int, epochs: int) -> Event | None:
         """Keep the number that the schedule says for the next epoch."""
-        if self.scope != "global":
+        if not self.across:
             return None
         before, now = self.n_keep_at(search, epoch), self.n_keep_at(search, epoch + 1)
         assert now is not None
         search.set_n_keep(now)
         return Event("density", epoch + 1, epoch=epoch, changed=0) if now != before else None
-
-
-@dataclass(frozen=True)
-class Mpt11(Biprop):
-    """Biprop for models with binary activations (MPT-1/1): the model's non-linearities are `SignActivation`."""
-
-    name: ClassVar[str] = "mpt-1-1"
-    activation: ClassVar[str] = "sign"
 
 
 def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ class EdgePopup(Method):
     Examples
     --------
     >>> import torch
-    >>> from nets.search.find import find_tickets
+    >>> from nets.search import find_tickets
     >>> model = torch.nn.Sequential(torch.nn.Linear(8, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
     >>> search = find_tickets(model, method="edge-popup", density=0.5, seed=1)
     >>> {name: int(mask.sum()) for name, mask in search.masks().items()}

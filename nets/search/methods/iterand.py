@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from fractions import Fraction
+from typing import ClassVar
 
 import torch
 
-from nets.search.methods.method import Event, Method, one_of, whole
-from nets.search.score_mask import exact_fraction
-
-if TYPE_CHECKING:
-    from nets.search.find import TicketSearch
+from nets.search.check import exact_fraction, one_of, whole
+from nets.search.methods import LAWS
+from nets.search.methods.method import Event, Method, Search
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,18 @@ class IteRand(Method):
     rerand_init: str | None = None
 
     name: ClassVar[str] = "iterand"
-    keeps_draws: ClassVar[bool] = True
+
+    @property
+    def keeps_draws(self) -> bool:
+        """See `Method`."""
+        return True
+
+    @property
+    def later_law(self) -> str | None:
+        """See `Method`."""
+        return self.rerand_init
 
     def __post_init__(self) -> None:
-        from nets.search.draws import LAWS
-
         super().__post_init__()
         whole("rerand_every", self.rerand_every, 1)
         if not 0 <= exact_fraction("rerand_frac", self.rerand_frac) <= 1:
@@ -71,7 +77,7 @@ class IteRand(Method):
         if init == "keep" and self.rerand_init is None and self.rerand_frac:
             raise ValueError('rerand_init must be given with init="keep", which names no law to draw from')
 
-    def before_step(self, search: TicketSearch, step: int) -> Event | None:
+    def before_step(self, search: Search, step: int) -> Event | None:
         """Re-randomise if this is a step for it; the event's counter is (step + 1) / rerand_every."""
         counter, rest = divmod(step + 1, self.rerand_every)
         if rest:
@@ -80,12 +86,12 @@ class IteRand(Method):
 
 
 @torch.no_grad()
-def rerandomise(search: TicketSearch, counter: int, frac: float) -> int:
+def rerandomise(search: Search, counter: int, frac: float | Fraction) -> int:
     """Replace pruned weights of every layer with probability `frac` by their draw `counter`; returns how many."""
     counts = []
-    for layer in search.layers.values():
-        chosen = search.coin(layer, counter, frac) & ~layer.mask()
-        fresh = search.fresh_weights(layer, counter)
+    for name, layer in search.layers.items():
+        chosen = search.coin(name, counter, frac) & ~layer.mask()
+        fresh = search.fresh_weights(name, counter)
         layer.weight.copy_(torch.where(chosen, fresh, layer.weight))
         assert layer.draws is not None
         layer.draws.masked_fill_(chosen, counter)

@@ -10,7 +10,6 @@ import torch
 from nets.construction.source import draws_torch
 from nets.search.draws import (
     COINS,
-    LAWS,
     SCORES,
     WEIGHTS,
     coin_limit,
@@ -20,6 +19,7 @@ from nets.search.draws import (
     shaped,
     uniform_draws,
 )
+from nets.search.methods import LAWS
 from sims.solver.philox import uniforms
 
 

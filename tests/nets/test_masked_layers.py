@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nets.search import find_tickets
 from nets.search import layers as ticket_layers
-from nets.search.find import find_tickets
-from nets.search.layers import TicketConv2d, TicketLinear
+from nets.search.layers import MaskedConv2d, MaskedLinear
 from nets.search.methods.biprop import Biprop
 from nets.search.methods.edge_popup import EdgePopup
 from nets.search.methods.method import Method
@@ -31,11 +31,11 @@ def filled(layer, seed=1):
 
 
 def linear(n_keep=12, method=None, dtype=torch.float32, seed=1):
-    return filled(TicketLinear(nn.Linear(6, 5).to(dtype), n_keep=n_keep, method=method), seed)
+    return filled(MaskedLinear(nn.Linear(6, 5).to(dtype), n_keep=n_keep, method=method), seed)
 
 
 def conv(n_keep=30, method=None, **options):
-    return filled(TicketConv2d(nn.Conv2d(4, 6, 3, **options), n_keep=n_keep, method=method))
+    return filled(MaskedConv2d(nn.Conv2d(4, 6, 3, **options), n_keep=n_keep, method=method))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_the_gradient_at_a_zero_score_is_that_of_abs():
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_convolutions_of_every_kind(options, channels_last):
     plain = nn.Conv2d(4, 6, 3, **options)
-    layer = filled(TicketConv2d(copy.deepcopy(plain), n_keep=30))
+    layer = filled(MaskedConv2d(copy.deepcopy(plain), n_keep=30))
     if channels_last:
         layer = layer.to(memory_format=torch.channels_last)
         assert layer.mask().stride() == layer.scores.stride()
@@ -149,12 +149,12 @@ def test_scores_and_weights_of_different_dtypes():
 
 
 def test_only_scores_are_parameters_and_the_rest_is_saved():
-    layer = TicketLinear(nn.Linear(3, 2))
+    layer = MaskedLinear(nn.Linear(3, 2))
     assert [name for name, _ in layer.named_parameters()] == ["scores"]
     assert sorted(layer.state_dict()) == ["bias", "scores", "weight"]
     assert not layer.weight.requires_grad
     assert not layer.bias.requires_grad
-    assert TicketLinear(nn.Linear(3, 2, bias=False)).bias is None
+    assert MaskedLinear(nn.Linear(3, 2, bias=False)).bias is None
 
 
 def test_all_or_nothing():
@@ -164,14 +164,14 @@ def test_all_or_nothing():
         with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep}"):
             linear(n_keep=n_keep)
     with pytest.raises(ValueError, match=r"must be a torch\.nn\.Linear, got Conv2d"):
-        TicketLinear(nn.Conv2d(1, 1, 1))
+        MaskedLinear(nn.Conv2d(1, 1, 1))
 
 
 def test_hooks_training_flag_and_attributes_are_taken_over():
     plain = nn.Linear(6, 5).eval()
     seen = []
     plain.register_forward_hook(lambda *_: seen.append(1))
-    layer = TicketLinear(plain, n_keep=3)
+    layer = MaskedLinear(plain, n_keep=3)
     layer(torch.zeros(1, 6))
     assert seen == [1]
     assert not layer.training
@@ -307,7 +307,7 @@ def test_functional_call_and_vmap_over_inputs():
 
 
 def test_the_base_method_is_edge_popups_rule():
-    assert TicketLinear(nn.Linear(2, 2)).method == Method()
+    assert MaskedLinear(nn.Linear(2, 2)).method == Method()
     assert Method().options() == EdgePopup().options()
 
 

@@ -1,0 +1,39 @@
+"""Arguments of the search, refused in one line that names them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+Number = float | Fraction | Decimal | str
+"""A float means the decimal that it prints as: 0.1 is 1/10."""
+
+
+def exact_fraction(name: str, value: object) -> Fraction:
+    """A number as the decimal that it is written as.
+
+    Examples
+    --------
+    >>> exact_fraction("density", 0.1), exact_fraction("density", "1/3")
+    (Fraction(1, 10), Fraction(1, 3))
+    """
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if isinstance(value, int | Fraction | Decimal | str):
+            return Fraction(value)
+        return Fraction(repr(float(value)))  # type: ignore[arg-type]  # anything that has a float, or the TypeError
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise ValueError(f"{name} must be a finite number, got {name}={value!r}") from None
+
+
+def whole(name: str, value: object, low: int) -> None:
+    """ValueError unless the value is an integer >= low."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {name}={value!r}")
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {name}={value!r}")
