@@ -118,5 +118,5 @@ def test_numpy_philox(benchmark: object) -> None:
 @pytest.mark.benchmark(group="whole success curve, R = 1, 10,000 trials")
 def test_success_curve(benchmark: object, eps: float, jobs: int) -> None:
     n = {1e-2: 15, 1e-4: 22, 1e-6: 28}[eps]
-    counter = EXPERIMENT.counter(SubsetSum(eps=eps, alpha=ALPHA), range(1, n + 1), 1, jobs)
-    benchmark(lambda: count_trials(counter, 0, 10_000, piece=counter.piece, jobs=jobs))
+    count = EXPERIMENT.counter(SubsetSum(eps=eps, alpha=ALPHA), range(1, n + 1), 1, jobs)
+    benchmark(lambda: count_trials(count, 0, 10_000, piece=count.piece, jobs=jobs))
