@@ -5,11 +5,10 @@ EXTRAS ?= dev,nets,cluster,report
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test verify figures report lint format bench clean
+.PHONY: demo docs test verify figures report lint format bench clean
 
 demo: .venv/.demo-ready
-	@mkdir -p figures/out
-	$(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --plot figures/out/subset_sum.png
+	@COLUMNS=100 $(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --seed 1
 
 test: .venv/.test-ready
 	$(BIN)/python -m pytest -m "not verification" $(ARGS)
@@ -22,6 +21,10 @@ figures: .venv/.test-ready
 
 report: .venv/.test-ready
 	$(BIN)/python -m figures.report $(ARGS)
+
+docs: .venv/.docs-ready
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "open docs/_build/html/index.html"
 
 lint: .venv/.test-ready
 	$(BIN)/ruff check .
@@ -40,7 +43,7 @@ bench: .venv/.bench-ready
 		--benchmark-columns=min,median,iqr,rounds
 
 clean:
-	rm -rf .venv figures/out build dist
+	rm -rf .venv figures/out build dist docs/_build docs/_figures
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,6 +56,10 @@ clean:
 
 .venv/.test-ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@ .venv/.demo-ready
+
+.venv/.docs-ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[nets,docs]"
 	@touch $@ .venv/.demo-ready
 
 .venv/.bench-ready: .venv/.test-ready
