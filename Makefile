@@ -8,11 +8,10 @@ BIN := .venv/bin
 ARGS ?=
 PARALLEL = -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test scalar verify figures report lint format bench clean
+.PHONY: demo docs test scalar verify figures report lint format bench clean
 
 demo: .venv/.demo-ready
-	@mkdir -p figures/out
-	$(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --plot figures/out/subset_sum.png
+	@COLUMNS=100 $(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --seed 1
 
 test: .venv/.test-ready
 	$(BIN)/python -m pytest -m "not verification" $(PARALLEL) $(ARGS)
@@ -29,6 +28,10 @@ figures: .venv/.test-ready
 
 report: .venv/.test-ready
 	$(BIN)/python -m figures.report $(ARGS)
+
+docs: .venv/.docs-ready
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "open docs/_build/html/index.html"
 
 lint: .venv/.test-ready
 	$(BIN)/ruff check .
@@ -47,7 +50,7 @@ bench: .venv/.bench-ready
 		--benchmark-columns=min,median,iqr,rounds
 
 clean:
-	rm -rf .venv figures/out build dist
+	rm -rf .venv figures/out build dist docs/_build docs/_figures
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,6 +63,10 @@ clean:
 
 .venv/.test-ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@ .venv/.demo-ready
+
+.venv/.docs-ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[nets,docs]"
 	@touch $@ .venv/.demo-ready
 
 .venv/.bench-ready: .venv/.test-ready
