@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
@@ -197,7 +198,7 @@ def solve(target: Target, options: Settings, advance: cli.Advance) -> Solved:
         chosen.append(
             sets.solve(
                 i, weight.numpy(), device=options.device, jobs=options.jobs,
-                tick=lambda count, label=label: advance(count, label),
+                tick=partial(advance, label=label),
             )
         )  # fmt: skip
     effective = [(made, made) for made in (torch.from_numpy(part.effective) for part in chosen)]
@@ -262,9 +263,9 @@ def work(argv: Sequence[str] | None) -> int:
     check_output("--csv", flags.csv)
     from nets.certificate import certify
     from nets.targets.files import load_target
-    from nets.tickets.rebuilt import evaluate
     from nets.tickets.file import write_bytes
     from nets.tickets.make import layered_ticket, measured, missed_weights, sets_ticket
+    from nets.tickets.rebuilt import evaluate
 
     begun = time.monotonic()
     target = load_target(options.target)
@@ -284,7 +285,7 @@ def work(argv: Sequence[str] | None) -> int:
     certificate = certify(target, found.effective, domain=options.domain, device=options.device)
     numbers = measured(target, found.effective, found.kept, eta=options.eta)
     times["certify"] = time.monotonic() - begun
-    recorded = {"eta": options.eta, "numbers": numbers, "certificate": certificate}
+    recorded: dict[str, Any] = {"eta": options.eta, "numbers": numbers, "certificate": certificate}
     if options.source == "layered":
         ticket = layered_ticket(target, found.network, found.scale, signs=found.signs, **recorded)
     else:

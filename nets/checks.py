@@ -16,7 +16,7 @@ from sims.checks.facts import all_true, at_most, generator
 from sims.statistics.trials import Count, Counts
 from theory.network import width as theory
 
-_ASCENT = {"starts": 8, "steps": 8}
+_STARTS = _STEPS = 8
 
 
 def checks(seed: int) -> list[Check]:
@@ -38,7 +38,7 @@ def _networks(
                 target, n, R=R, seed=seed, trials=trials, first_trial=first, eta=etas, halves="both",
                 construction=construction, sampler="nearest", jobs=1,
             )  # fmt: skip
-            found = certify_batch(target, made.effective, **_ASCENT)
+            found = certify_batch(target, made.effective, starts=_STARTS, steps=_STEPS)
             events = (made.misses > 0, found.lower > eps, found.upper > eps)
             return np.array([int(event.sum()) for event in events], np.int64)
 
@@ -76,7 +76,7 @@ def _compare_hits(seed: int) -> Closest:
         made = simulate_trials(
             target, 2, R=R, seed=seed, trials=200, eta=etas, halves="both", construction="window", sampler="nearest"
         )
-        found = certify_batch(target, made.effective, **_ASCENT)
+        found = certify_batch(target, made.effective, starts=_STARTS, steps=_STEPS)
         pairs += [(value, eps) for value in found.upper[made.misses == 0].tolist()]
     return at_most(pairs)
 
@@ -118,7 +118,7 @@ def _brackets(seed: int, widths_of: Sequence[Sequence[int]]) -> Iterator[tuple[f
         for domain in ("l2", "linf"):
             target, plus, minus = _case(rng, widths)
             effective = [(torch.tensor(w), torch.tensor(minus) if i == 0 else None) for i, w in enumerate(plus)]
-            found = certify(Target([torch.tensor(w) for w in target]), effective, domain=domain)
+            found = certify(Target(tuple(torch.tensor(w) for w in target)), effective, domain=domain)
             grid = _directions(domain) if widths[0] == 2 else np.array([[1.0], [-1.0]])
             witness = np.array([found.witness])
             size = np.linalg.norm(witness) if domain == "l2" else np.abs(witness).max()

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
+from nets.construction.bits import pack, unpack
 from nets.tickets.file import TicketError
 from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
 from sims.commands import cli
@@ -83,7 +84,7 @@ def export_ticket(
         digest.update(np.ascontiguousarray(values, "<f4").data)
         made, own = _cheapest(name, part, kept, values)
         layers.append(made)
-        tensors |= {f"mask.{name}": np.packbits(kept, bitorder="little"), **own}
+        tensors |= {f"mask.{name}": pack(kept), **own}
         for key in _OWN:
             state.pop(f"{name}.{key}", None)
     tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in state.items()}
@@ -119,13 +120,13 @@ def _cheapest(
     history = len(place) + int(moved.sum()) * (draw_bits + origin_bits)
     sizes = np.unique(np.abs(values))
     if len(sizes) == 1 and sizes[0] > 0:  # one bit each, and history has more
-        signs = {f"signs.{name}": np.packbits(values < 0, bitorder="little")}
+        signs = {f"signs.{name}": pack(values < 0)}
         return Layer(**base, values="signs", size=float(sizes[0])), signs
     if 32 * len(place) < history:
         return Layer(**base, values="floats"), {f"floats.{name}": np.ascontiguousarray(values, "<f4")}
     made = Layer(**base, values="history", moved=int(moved.sum()), draw_bits=draw_bits, origin_bits=origin_bits)
     numbers = {
-        f"moved.{name}": np.packbits(moved, bitorder="little"),
+        f"moved.{name}": pack(moved),
         f"draws.{name}": pack_numbers(draws[moved], draw_bits),
         f"origins.{name}": pack_numbers(origins[moved], origin_bits),
     }
@@ -202,7 +203,7 @@ def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
     target = search.layers[layer.name]
     if target._n_keep != layer.n_keep:
         raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target._n_keep}")
-    bits = np.unpackbits(ticket.packed_mask(layer.name), count=layer.numel, bitorder="little")
+    bits = unpack(ticket.packed_mask(layer.name), layer.numel)
     place = np.flatnonzero(bits)
     target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
     values = _stored_values(search, ticket, layer, place)
@@ -225,9 +226,9 @@ def _stored_values(
     if layer.values == "floats":
         return np.asarray(ticket.tensors[f"floats.{layer.name}"], np.float32)
     if layer.values == "signs":
-        negative = np.unpackbits(ticket.tensors[f"signs.{layer.name}"], count=len(place), bitorder="little")
+        negative = unpack(ticket.tensors[f"signs.{layer.name}"], len(place))
         return np.where(negative, -1, 1).astype(np.float32) * np.float32(layer.size)
-    moved = np.unpackbits(ticket.tensors[f"moved.{layer.name}"], count=len(place), bitorder="little").astype(bool)
+    moved = unpack(ticket.tensors[f"moved.{layer.name}"], len(place))
     draws, origins = np.zeros(layer.numel, np.int64), np.arange(layer.numel)
     draws[place[moved]] = unpack_numbers(ticket.tensors[f"draws.{layer.name}"], layer.draw_bits, layer.moved)
     if layer.origin_bits:

@@ -25,6 +25,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from nets.construction.bits import unpack
 from nets.search.mask_similarity import Overlap, Packed, norms, overlap, pairs, together
 from nets.training.run_folder import RunError, RunFolder
 from sims.commands.output import check_files, console, deliver
@@ -102,7 +103,7 @@ def load_masks(run: str) -> MaskSet:
         model = load_checkpoint(folder.checkpoint)["model"]
         for layer in ticket.layers:
             weight = model[f"{layer.name}.weight"].double().contiguous().numpy().reshape(-1)
-            kept = np.unpackbits(masks[layer.name], count=weight.size, bitorder="little").astype(bool)
+            kept = unpack(masks[layer.name], weight.size)
             found[layer.name] = norms(weight, kept)
     return MaskSet(run, masks, shapes, found)
 

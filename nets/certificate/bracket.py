@@ -316,7 +316,7 @@ def spectral_norm_upper(matrix: torch.Tensor) -> torch.Tensor:
     eye = torch.eye(m, dtype=a.dtype, device=a.device)
     try:
         q = torch.linalg.eigh(a @ a.mT).eigenvectors
-    except torch.linalg.LinAlgError:  # any Q is allowed; this one is merely less tight
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # any Q is allowed; this one is merely less tight
         q = eye.expand(len(a), m, m)
     c = q.mT @ a
     gamma = 2 * (n + 4) * _UNIT

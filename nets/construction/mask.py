@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.construction import bits
+
 
 class Mask:
     """A 0/1 mask over a weight tensor; it cannot be changed once made.
@@ -51,9 +53,9 @@ class Mask:
     _n_keep: int
 
     def __init__(self, values: Any) -> None:
-        bits = _checked_bits(values)
-        object.__setattr__(self, "_bits", bits)
-        object.__setattr__(self, "_n_keep", int(bits.sum()))
+        checked = _checked_bits(values)
+        object.__setattr__(self, "_bits", checked)
+        object.__setattr__(self, "_n_keep", int(checked.sum()))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Mask cannot be changed, tried to set {name}")
@@ -150,7 +152,7 @@ class Mask:
         >>> Mask([1, 0, 0, 0, 0, 0, 0, 0, 1]).pack()
         b'\\x01\\x01'
         """
-        return np.packbits(self._bits.cpu().numpy().reshape(-1), bitorder="little").tobytes()
+        return bits.pack(self._bits.cpu().numpy()).tobytes()
 
     @classmethod
     def unpack(cls, data: bytes, shape: Sequence[int]) -> Mask:
@@ -182,12 +184,12 @@ class Mask:
         expected = -(-numel // 8)
         if len(data) != expected:
             raise ValueError(f"data must be {expected} bytes for shape {shape}, got {len(data)} bytes")
-        bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
-        if bits[numel:].any():
+        packed = np.frombuffer(data, dtype=np.uint8)
+        if bits.spare_bits(packed, numel):
             raise ValueError(
                 f"data must have its {8 * expected - numel} unused bits at 0, got last byte {data[-1]:#04x}"
             )
-        return cls(torch.from_numpy(bits[:numel].astype(bool).reshape(shape)))
+        return cls(torch.from_numpy(bits.unpack(packed, numel).reshape(shape)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):

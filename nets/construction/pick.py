@@ -178,9 +178,9 @@ def _scan_best(seed, layer_b, j, side, w, n, R, open_signs, by_law, err, neuron,
 
 
 @njit(**_JIT)
-def scan(
+def scan(  # type: ignore[no-untyped-def]
     seeds, layer_b, weights, n, R, eta, window, open_signs, by_law, j0, j1, err, neuron, a, b, draw_a, draw_b, hit
-):  # type: ignore[no-untyped-def]
+):
     """Records of all target weights with input coordinate in [j0, j1), for every trial and half.
 
     `layer_b` is the source layer of the b's, 2i-1; the a's are in the next one. weights: (T or 1, d_out, d_in). The

@@ -26,8 +26,10 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nets.construction import pick as _pick
@@ -249,7 +251,7 @@ def scan_layer(
     """
     trials = len(seeds)
     d_out, d_in = weights.shape[1:]
-    options = {"n": n, "R": R, "eta": eta, "window": window, "open_signs": open_signs, "by_law": by_law}
+    options: dict[str, Any] = {"n": n, "R": R, "eta": eta, "window": window, "open_signs": open_signs, "by_law": by_law}
     if torch_engine or torch.device(device).type != "cpu":
         bits, moved = torch.from_numpy(seeds.view(np.int64)).to(device), weights.to(device)
         rows = max(1, _pick_torch.budget(torch.device(device)) // (d_out * d_in))
@@ -262,7 +264,7 @@ def scan_layer(
         ]  # fmt: skip
         return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
     shape = (trials, halves, d_out, d_in)
-    kinds = {"err": np.float64, "neuron": np.int64, "a": np.float64, "b": np.float64}
+    kinds: dict[str, npt.DTypeLike] = {"err": np.float64, "neuron": np.int64, "a": np.float64, "b": np.float64}
     kinds |= {"draw_a": np.int64, "draw_b": np.int64, "hit": np.bool_}
     records = {key: np.empty(shape, kind) for key, kind in kinds.items()}
     cube = np.ascontiguousarray(weights.numpy())

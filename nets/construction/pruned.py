@@ -169,7 +169,7 @@ class Pruned(torch.nn.Module):
         widths = self.source.widths
         if x.ndim == 0 or x.shape[-1] != widths[0]:
             raise ValueError(f"x must have last side d_0={widths[0]}, got shape {tuple(x.shape)}")
-        flat = x.reshape(-1, widths[0]).to(self.values1.dtype)
+        flat = x.reshape(-1, widths[0]).to(self.get_buffer("values1").dtype)
         matrices = [self._outgoing(i) for i in range(1, len(widths))]
         largest = max(1, *(matrix.shape[1] for matrix in matrices))
         parts = [self._forward(part, matrices) for part in flat.split(max(1, _CHUNK // largest))]
@@ -259,7 +259,7 @@ class DensePruned(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Evaluate (M_2l * G_2l) s(... s((M_1 * G_1) x)) for x of shape (..., d_0)."""
-        hidden = x.to(self.G1.dtype)
+        hidden = x.to(self.get_buffer("G1").dtype)
         for layer in range(1, self.depth + 1):
             matrix = getattr(self, f"G{layer}") * getattr(self, f"M{layer}")
             hidden = (torch.relu(hidden) if layer > 1 else hidden) @ matrix.T

@@ -251,7 +251,7 @@ class Source(torch.nn.Module):
         """
         if not hasattr(self, "G1"):
             raise ValueError("the source is streamed: call materialise() before a forward pass")
-        hidden = x.to(self.G1.dtype)
+        hidden = x.to(self.get_buffer("G1").dtype)
         for layer in range(1, self.depth + 1):
             hidden = (torch.relu(hidden) if layer > 1 else hidden) @ getattr(self, f"G{layer}").T
         return hidden

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nets.construction import pick as _pick
@@ -64,14 +66,14 @@ def prune_layer(
             aims = np.rint(np.ldexp(w[coords, outs], KEY_BITS)).astype(np.int64).reshape(-1)
             if on_cpu or R > 1:
                 solver = solvers.get()
-                _, choice = solver.solve(keys, aims)
+                choice: npt.NDArray[np.signedinteger[Any]] = solver.solve(keys, aims)[1]
                 solvers.put(solver)
             else:
                 whole = [torch.from_numpy(part).to(device) for part in (keys[:, :, 0], aims)]
                 choice = best_subsets_torch(*whole)[1].cpu().numpy().astype(np.int8) - 1
             kept = choice.reshape(len(coords), len(outputs), -1).transpose(1, 0, 2).reshape(len(outputs), -1)
             taken[outs, neurons.reshape(-1)] = kept + 1
-        return len(coords) * (outs.stop - outs.start)
+        return len(coords) * len(range(outs.start, outs.stop))
 
     groups = _groups(b, sign, n, signs, halves)
     for solved in ordered(solve, _parts(groups, d_out, R, on_cpu), jobs=jobs if on_cpu else 1):

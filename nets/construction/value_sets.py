@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nets.construction import pick as _pick
+from nets.construction.bits import pack, unpack
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.solver.memory import default_jobs
 from sims.solver.philox import GRID_BITS, grid_draws
@@ -109,7 +110,7 @@ class ValueSets:
     def integers(self, layer: int, first: int, *, count: int) -> Integers:
         """The values of sets first, ..., first + count - 1 in units: shape (count, n, R)."""
         draws = grid_draws(self.seed, first, count, self.n * self.R, stream=self.stream(layer))
-        scaled = np.rint(draws * math.frexp(self.size)[0]).astype(np.int64)
+        scaled: Integers = np.rint(draws * math.frexp(self.size)[0]).astype(np.int64)
         return scaled.reshape(count, self.n, self.R)
 
     def values(self, layer: int, first: int, *, count: int) -> Floats:
@@ -200,9 +201,7 @@ class ValueSets:
         used = 0
         for start in range(0, weights, _REBUILD_WEIGHTS):  # a multiple of 8
             count = min(_REBUILD_WEIGHTS, weights - start)
-            bits = np.unpackbits(
-                mask[start * self.n // 8 : -(-(start + count) * self.n // 8)], count=count * self.n, bitorder="little"
-            )
+            bits = unpack(mask[start * self.n // 8 : -(-(start + count) * self.n // 8)], count * self.n)
             which, k = np.divmod(np.flatnonzero(bits), self.n)
             index = k * self.R
             if self.R > 1:
@@ -261,7 +260,7 @@ class ValueSets:
             taken = np.take_along_axis(keys, np.maximum(choices, 0)[:, :, None].astype(np.int64), axis=2)[:, :, 0]
             totals = (taken * kept).sum(1)
         return Chosen(
-            np.packbits(kept.reshape(-1), bitorder="little"),
+            pack(kept),
             choices[kept].astype(np.min_scalar_type(self.R - 1)),
             np.ldexp(totals.astype(np.float64), self.exponent),
             int(np.count_nonzero(kept)),

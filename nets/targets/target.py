@@ -20,7 +20,7 @@ class TargetError(ValueError):
     """A target network that cannot be used; the message is one line with the layer and the reason."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Target:
     """A ReLU network without biases, in float64.
 
@@ -59,6 +59,9 @@ class Target:
         object.__setattr__(self, "weights", checked)
         if self.has_bias and self.widths[0] < 2:
             raise TargetError("layer 1: a target with a bias needs an input besides the constant 1, got 1 input")
+
+    def __repr__(self) -> str:
+        return f"Target(widths={self.widths}, has_bias={self.has_bias})"
 
     @property
     def depth(self) -> int:
@@ -322,7 +325,9 @@ def from_sequential(model: torch.nn.Sequential) -> Target:
     """
     if not isinstance(model, torch.nn.Sequential):
         raise TargetError(f"the model must be a torch.nn.Sequential, got {type(model).__name__}")
-    weights, biases, names = [], [], []
+    weights: list[torch.Tensor] = []
+    biases: list[torch.Tensor | None] = []
+    names: list[str] = []
     after_linear = False
     for name, module in model._modules.items():  # named_children would skip a module used twice
         if type(module) is torch.nn.Linear:
@@ -354,7 +359,7 @@ def _unit(matrix: torch.Tensor, norm: str) -> torch.Tensor:
     """Scale a non-zero matrix so that its computed norm is 1 or just below."""
     kind: Any = 2 if norm == "spectral" else "fro"
     matrix = matrix / matrix.abs().max()  # so that squares neither overflow nor underflow
-    unit = matrix / torch.linalg.matrix_norm(matrix, kind)
+    unit: torch.Tensor = matrix / torch.linalg.matrix_norm(matrix, kind)
     while float(torch.linalg.matrix_norm(unit, kind)) > 1:
         unit = unit * (1 - 2.0**-52)
     return unit

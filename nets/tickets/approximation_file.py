@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nets.construction.bits import popcount, spare_bits
 from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
 from sims.solver.memory import available_bytes, readable
 
@@ -276,7 +277,7 @@ def check_tensors(ticket: Ticket) -> None:
     if needed > available_bytes() // 2:
         raise TicketError(f"rebuilding it needs {readable(needed)}, the limit is {readable(available_bytes() // 2)}")
     for name, bits in ticket.mask_bits.items():
-        if bits % 8 and int(ticket.tensors[name][-1]) >> (bits % 8):
+        if spare_bits(ticket.tensors[name], bits):
             raise TicketError(f"{name} sets a bit beyond its {bits} bits")
         if ticket.R > 1:
             draws = ticket.tensors[f"draws{name[4:]}"]
@@ -297,31 +298,6 @@ def target_sha256(weights: Iterable[npt.NDArray[np.float64]]) -> str:
         found.update(np.array(weight.shape, "<i8").tobytes())
         found.update(np.ascontiguousarray(weight, "<f8").data)
     return found.hexdigest()
-
-
-def popcount(packed: npt.NDArray[np.uint8]) -> int:
-    """Number of bits that are 1."""
-    return int(np.bitwise_count(packed).sum(dtype=np.int64))
-
-
-def pack_positions(positions: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint8]:
-    """A mask of `bits` bits with ones at the given places, without a byte for every bit.
-
-    Examples
-    --------
-    >>> pack_positions(np.array([0, 2, 9]), 12).tolist(), unpack_positions(np.array([5, 2], np.uint8)).tolist()
-    ([5, 2], [0, 2, 9])
-    """
-    packed = np.zeros(-(-bits // 8), np.uint8)
-    np.bitwise_or.at(packed, positions >> 3, (1 << (positions & 7)).astype(np.uint8))
-    return packed
-
-
-def unpack_positions(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Places of the ones, in order."""
-    used = np.flatnonzero(packed)
-    byte, bit = np.nonzero(np.unpackbits(packed[used][:, None], axis=1, bitorder="little"))
-    return 8 * used[byte] + bit
 
 
 def _refuse_constant(name: str) -> Any:

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nets.tickets.approximation_file import popcount
+from nets.construction.bits import pack, popcount, spare_bits, unpack
 from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
 
 SCHEMA = "strong-tickets/found-ticket/1"
@@ -217,7 +217,7 @@ def _check(ticket: FoundTicket) -> None:
             bits.append(("moved", layer.n_keep, layer.moved))
         for kind, count, ones in bits:
             packed = found[f"{kind}.{layer.name}"]
-            if popcount(packed) != ones or (count % 8 and int(packed[-1]) >> (count % 8)):
+            if popcount(packed) != ones or spare_bits(packed, count):
                 raise TicketError(f"{kind}.{layer.name} must have {ones} ones among its {count} bits")
 
 
@@ -234,7 +234,7 @@ def pack_numbers(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uin
     parts = []
     for start in range(0, len(values), _CHUNK):  # a multiple of 8: every part but the last ends with a byte
         chunk = values[start : start + _CHUNK, None]
-        parts.append(np.packbits(((chunk >> places) & 1).astype(np.uint8).reshape(-1), bitorder="little"))
+        parts.append(pack((chunk >> places) & 1))
     return np.concatenate(parts) if parts else np.empty(0, np.uint8)
 
 
@@ -247,7 +247,7 @@ def unpack_numbers(packed: npt.NDArray[np.uint8], bits: int, count: int) -> npt.
     for start in range(0, count, _CHUNK):
         size = min(_CHUNK, count - start)
         part = packed[start * bits // 8 : -(-(start + size) * bits // 8)]
-        ones = np.unpackbits(part, count=size * bits, bitorder="little").reshape(size, bits)
+        ones = unpack(part, size * bits).reshape(size, bits)
         out[start : start + size] = (ones.astype(np.int64) << places).sum(axis=1)
     return out
 

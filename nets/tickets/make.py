@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nets.tickets.approximation_file import Ticket, pack_positions, target_sha256
+from nets.construction.bits import pack_positions
+from nets.tickets.approximation_file import Ticket, target_sha256
 
 _MAX_MISSED = 10
 
@@ -96,7 +97,12 @@ def layered_ticket(target: Target, pruned: Pruned, scale: Sequence[float], **rec
         if source.R > 1:
             tensors[f"draws{layer}"] = part.draws.numpy().astype(np.min_scalar_type(source.R - 1))
     digest = digest_of(part.values.numpy() for part in kept)
-    own = {"kind": "layered", "construction": pruned.construction, "halves": pruned.halves, "scale": tuple(scale)}
+    own: dict[str, Any] = {
+        "kind": "layered",
+        "construction": pruned.construction,
+        "halves": pruned.halves,
+        "scale": tuple(scale),
+    }
     return _ticket(target, tensors, digest, seed=source.seed, n=source.n[0], R=source.R, **own, **recorded)
 
 
@@ -108,8 +114,8 @@ def sets_ticket(target: Target, sets: ValueSets, chosen: Sequence[Chosen], **rec
         tensors[f"mask{i}"] = part.mask
         if sets.R > 1:
             tensors[f"draws{i}"] = part.draws
-        sets.rebuild(i, tuple(weight.shape), mask=part.mask, draws=part.draws, digest=digest)
-    own = {"kind": sets.kind, "construction": "subset-sum", "halves": "both", "signs": "open"}
+        sets.rebuild(i, (weight.shape[0], weight.shape[1]), mask=part.mask, draws=part.draws, digest=digest)
+    own: dict[str, Any] = {"kind": sets.kind, "construction": "subset-sum", "halves": "both", "signs": "open"}
     scale = (float(sets.size),) * target.depth
     return _ticket(
         target, tensors, digest.hexdigest(), seed=sets.seed, n=sets.n, R=sets.R, scale=scale, **own, **recorded

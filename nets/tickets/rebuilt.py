@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nets.tickets.approximation_file import Ticket, read_ticket, unpack_positions
+from nets.construction.bits import unpack_positions
+from nets.tickets.approximation_file import Ticket, read_ticket
 from nets.tickets.file import TicketError
 from nets.tickets.make import digest_of
 
