@@ -14,6 +14,7 @@ import torch
 from nets import train_mlp
 from nets.data.mnist import load_mnist, read_idx
 from nets.targets.target import Target
+from nets.training import mlp
 from tests.nets.test_approximate import run_json, save
 
 DATA = Path(os.environ.get("STRONGTICKETS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "mnist"
@@ -131,7 +132,7 @@ def test_real_mnist(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert x.shape == (10000, 784)
     assert torch.bincount(y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert read_idx(DATA / "t10k-images-idx3-ubyte.gz")[0, 14].sum() > 0
-    weights = train_mlp.train_mlp(x[:4000].float(), y[:4000], widths=(784, 12, 10), seed=1, epochs=2)
+    weights = mlp.train_mlp(x[:4000].float(), y[:4000], widths=(784, 12, 10), seed=1, epochs=2)
     path = save(tmp_path / "net.pt", *weights)
     found = run_json([path, "--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{DATA}"], capsys)
     outputs = Target(tuple(weights))(x)

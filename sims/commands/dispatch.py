@@ -1,0 +1,65 @@
+"""Commands with verbs: ``python -m sims.store info FILE``; one place that reads the verb and helps."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sims.commands import cli, flags
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a verb takes and does.
+
+    Attributes
+    ----------
+    config : type
+        Its flags, a frozen dataclass whose docstring says what it does.
+    work : callable
+        Flags to exit code.
+    """
+
+    config: type[Any]
+    work: Callable[[Any], int]
+
+
+def dispatch(prog: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None, *, about: str = "") -> int:
+    """Run the verb that the first word names; returns the exit code.
+
+    Parameters
+    ----------
+    prog : str
+        As in ``python -m sims.store``.
+    verbs : mapping
+        Name to `Verb`.
+    argv : sequence of str or None
+        None: ``sys.argv[1:]``.
+    about : str
+        Text of the general help, below the verbs.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    word = args[0] if args else ""
+
+    def work(_: Sequence[str] | None) -> int:
+        if word in ("-h", "--help"):
+            width = max(map(len, verbs))
+            print(f"usage: {prog} {{{','.join(verbs)}}} ...\n")
+            for name, verb in verbs.items():
+                print(f"  {name:{width}}  {(verb.config.__doc__ or '').splitlines()[0]}")
+            print(f"\n{about.strip()}" if about else "")
+            return 0
+        if word == "--version":
+            flags.parse(next(iter(verbs.values())).config, args, prog=prog)
+        if word not in verbs:
+            near = difflib.get_close_matches(word, verbs, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            names = f"{', '.join(list(verbs)[:-1])} or {list(verbs)[-1]}"
+            raise flags.UsageError(f"the first word says what to do: {names}; got {word or 'nothing'}{meant}")
+        verb = verbs[word]
+        return verb.work(flags.parse(verb.config, args[1:], prog=f"{prog} {word}"))
+
+    return cli.run(work, argv)
