@@ -46,6 +46,7 @@ def _held_out(token: str) -> float | int:
 
 
 Law = Annotated[str | None, *_choice(*LAWS)]
+HeldOut = Annotated[float | int | None, *flags.written("FLOAT|INT", lambda tokens: _held_out(tokens[0]))]
 Device = Annotated[str | None, *_choice("auto", "cpu", "cuda")]
 
 
@@ -96,7 +97,7 @@ class Choices:
     """Their learning rate."""
     label_smoothing: OptionalReal = None
     """In [0, 1)."""
-    validation: Annotated[float | int | None, *flags.written("FLOAT|INT", lambda tokens: _held_out(tokens[0]))] = None
+    validation: HeldOut = None
     """Training images held out and watched: a part below 1 or a number. They choose nothing."""
     augment: Annotated[str | None, *_choice("none", "crop-flip", "iterand", "resized-crop")] = None
     """What happens to training images. Default: the usual for the data."""
