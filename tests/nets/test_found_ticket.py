@@ -208,7 +208,7 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         read_found(tmp_path / "none.safetensors")
     for argv in ([], ["show", str(iterand)]):
         assert command.main(argv) == 2
-        assert "expected info FILE or verify FILE" in capsys.readouterr().err
+        assert "the first word says what to do: info or verify" in capsys.readouterr().err
     assert command.main(["--help"]) == 0
 
 
