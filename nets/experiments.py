@@ -8,10 +8,6 @@ matter for `nets.train`); epochs are the recipe's, or fewer under ``--budget-epo
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
 import itertools
 import sys
 import time
@@ -19,59 +15,78 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
 from nets.device import resolve_device
 from nets.training.recipes import METHODS, recipe
-from nets.training.settings import read
+from nets.training.settings import ARCHS as KNOWN
+from nets.training.settings import Choices, Device, Law
+from sims.commands import cli, flags
+from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
 ARCHS = {"digits": "mlp", "mnist": "mlp", "cifar10": "conv4"}
 """Network of each table unless another is asked for."""
 
-PROG = "python -m nets.experiments"
+
+def _names(known: tuple[str, ...]) -> tuple[object, object]:
+    def read(tokens: list[str]) -> tuple[str, ...]:
+        for name in tokens:
+            if name not in known:
+                raise ValueError(f"takes {', '.join(known)}, got {name}")
+        if len(set(tokens)) < len(tokens):
+            raise ValueError(f"names a value more than once, got {' '.join(tokens)}")
+        return tuple(tokens)
+
+    found: tuple[object, object] = flags.written("NAME [NAME ...]", read, many=True)
+    return found
 
 
 @dataclass(frozen=True)
 class Experiments:
     """Train all cells of a table and print it as Markdown; table.md and table.json are kept beside the runs."""
 
-    data: Annotated[tyro.conf.Positional[Literal["digits", "mnist", "cifar10"]], cli.values("digits|mnist|cifar10")]
+    examples: ClassVar = (
+        "python -m nets.experiments digits",
+        "python -m nets.experiments mnist --data-dir DIR --density 0.5 0.1 --budget-epochs 12",
+    )
+
+    data: tyro.conf.Positional[Literal["digits", "mnist", "cifar10"]]
     """Which images."""
-    methods: Annotated[tuple[str, ...], cli.values("NAME [NAME ...]")] = METHODS
+    methods: Annotated[tuple[str, ...], *_names(METHODS)] = METHODS
     """Default: all, the dense reference included."""
-    arch: Annotated[tuple[str, ...], cli.values("NAME [NAME ...]")] = ()
+    arch: Annotated[tuple[str, ...], *_names(KNOWN)] = ()
     """Default: mlp for digits and mnist, conv4 for cifar10."""
-    density: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("0.5",)
+    density: Reals = (0.5,)
     """Parts kept."""
-    width: Annotated[tuple[str, ...], cli.values("FLOAT [FLOAT ...]")] = ("1",)
+    width: Reals = (1.0,)
     """Factors on hidden widths."""
-    seeds: Annotated[str, cli.values("INT")] = "3"
+    seeds: flags.Integer = 3
     """Runs of each cell, with seeds 0, 1, ..."""
-    init: Literal["signed-constant", "kaiming-normal", "kaiming-uniform"] | None = None
+    init: Law = None
     """Law of the random weights for all methods. Default: each method's own."""
-    budget_epochs: Annotated[str | None, cli.values("INT")] = None
+    budget_epochs: OptionalInteger = None
     """Epochs at most; the schedule is fitted to them."""
-    batch: Annotated[str | None, cli.values("INT")] = None
+    batch: OptionalInteger = None
     """Images per step for all methods. Default: each method's own."""
-    data_dir: Annotated[str | None, cli.values("FOLDER")] = None
+    data_dir: OptionalFolder = None
     """Where the files of the data lie."""
-    out: Annotated[str | None, cli.values("FOLDER")] = None
+    out: OptionalFolder = None
     """Holds the folders of the runs. Default: runs/DATA."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to train."""
     amp: bool = False
     """Forward passes in bfloat16."""
     compile: bool = False
     """Compile the models with torch.compile."""
-    jobs: Annotated[str | None, cli.values("INT")] = None
+    jobs: OptionalInteger = None
     """Runs at a time, each in a process of its own. Default: one for each core, on a GPU one."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
+    csv: OptionalFile = None
     """Also write the rows, one for each run, as CSV."""
     quiet: bool = False
     """Print nothing."""
@@ -81,11 +96,11 @@ class Experiments:
 class Cell:
     """One run of a table."""
 
-    given: Mapping[str, Any]
+    choices: Choices
     folder: Path
 
 
-def plan(flags: Experiments) -> list[Cell]:
+def plan(given: Experiments) -> list[Cell]:
     """The runs of a table, in its order.
 
     Raises
@@ -93,45 +108,27 @@ def plan(flags: Experiments) -> list[Cell]:
     UsageError
         One line naming the flag.
     """
-    from nets.training.models import ARCHS as KNOWN
-
-    archs = flags.arch or (ARCHS[flags.data],)
-    for flag, names, known in (("--methods", flags.methods, METHODS), ("--arch", archs, KNOWN)):
-        for name in names:
-            if name not in known:
-                raise cli.UsageError(f"{flag} takes {', '.join(known)}, got {name}")
-        if len(set(names)) < len(names):
-            raise cli.UsageError(f"{flag} names a value more than once, got {' '.join(names)}")
-    seeds = cli.between("--seeds", cli.integer("--seeds", flags.seeds), 1, 10**4)
-    budget = None
-    if flags.budget_epochs is not None:
-        budget = cli.between("--budget-epochs", cli.integer("--budget-epochs", flags.budget_epochs), 1, 10**6)
-    common = read(
-        {
-            "init": flags.init,
-            "batch": flags.batch,
-            "data_dir": flags.data_dir,
-            "device": flags.device,
-            "amp": flags.amp or None,
-            "compile": flags.compile or None,
-        }
-    )
-    densities, widths = cli.reals("--density", flags.density), cli.reals("--width", flags.width)
-    root = Path(flags.out or f"runs/{flags.data}")
+    seeds = flags.between("--seeds", given.seeds, 1, 10**4)
+    budget = given.budget_epochs
+    if budget is not None:
+        flags.between("--budget-epochs", budget, 1, 10**6)
+    root = Path(given.out or f"runs/{given.data}")
     cells = []
-    for method, arch, density, width in itertools.product(flags.methods, archs, densities, widths):
-        if method == "dense" and density != densities[0]:
+    grid = itertools.product(given.methods, given.arch or (ARCHS[given.data],), given.density, given.width)
+    for method, arch, density, width in grid:
+        if method == "dense" and density != given.density[0]:
             continue  # it keeps everything: one is enough
         kept = 1.0 if method == "dense" else density
-        usual = recipe(method, arch, flags.data)
-        own = read({"density": str(kept), "width": str(width)})
-        own |= {"method": method, "arch": arch, "data": flags.data, "augment": None, "normalise": None}
-        own |= {"validation": 0.0, "epochs": min(usual.epochs, budget or usual.epochs)}
-        if usual.warmup + usual.cooldown > own["epochs"]:
-            own |= {"warmup": 0, "cooldown": 0}
+        usual = recipe(method, arch, given.data)
+        epochs = min(usual.epochs, budget or usual.epochs)
+        short = 0 if usual.warmup + usual.cooldown > epochs else None
         for seed in range(seeds):
-            name = f"{method}-{arch}-d{kept:g}-w{width:g}-s{seed}"
-            cells.append(Cell({**own, **common, "seed": seed}, root / name))
+            choices = Choices(
+                method=method, arch=arch, data=given.data, data_dir=given.data_dir, density=kept, width=width,
+                init=given.init, seed=seed, epochs=epochs, batch=given.batch, warmup=short, cooldown=short,
+                device=given.device, amp=given.amp, compile=given.compile,
+            )  # fmt: skip
+            cells.append(Cell(choices, root / f"{method}-{arch}-d{kept:g}-w{width:g}-s{seed}"))
     return cells
 
 
@@ -171,7 +168,7 @@ def _train(cell: Cell) -> Result:
     from nets.training.run import train_or_resume
 
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
-    return train_or_resume(cell.given, cell.folder)
+    return train_or_resume(cell.choices, cell.folder, plain_images=True)
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +210,17 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
     """The table as Markdown."""
-    head = ("method", "network", "density", "width", "epochs", "seeds", "test accuracy, %", "range", "bits/weight")
+    head: tuple[str, ...] = (
+        "method",
+        "network",
+        "density",
+        "width",
+        "epochs",
+        "seeds",
+        "test accuracy, %",
+        "range",
+        "bits/weight",
+    )
     head += ("ms/step", "s")
     out = [" | ".join(head), " | ".join(["---"] * 2 + ["--:"] * (len(head) - 2))]
     for line in lines:
@@ -228,18 +235,18 @@ def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, train what is missing, collect, print; returns the exit code."""
     started = time.monotonic()
-    flags = cli.parse(Experiments, argv, prog=PROG)
-    check_output("--csv", flags.csv)
-    cells = plan(flags)
-    device = resolve_device(flags.device)
+    given = flags.parse(Experiments, argv, prog="python -m nets.experiments")
+    check_output("--csv", given.csv)
+    cells = plan(given)
+    device = resolve_device(given.device or "auto")
     usual = 1 if device == "cuda" else min(default_jobs(), len(cells))
-    jobs = usual if flags.jobs is None else cli.between("--jobs", cli.integer("--jobs", flags.jobs), 1, 256)
-    with cli.progress(len(cells), quiet=flags.quiet or flags.json, after=0.0) as advance:
+    jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
+    with cli.progress(len(cells), quiet=given.quiet or given.json, after=0.0) as advance:
         results = list(run_cells(cells, jobs, advance))
     rows = [row for result in results for row in result.rows]
     result = Result(
         command="nets.experiments",
-        params={"data": flags.data, "runs": [str(cell.folder) for cell in cells]},
+        params={"data": given.data, "runs": [str(cell.folder) for cell in cells]},
         rows=rows,
         summary=summarise(rows),
         provenance=provenance(
@@ -251,11 +258,11 @@ def work(argv: Sequence[str] | None) -> int:
     folder = cells[0].folder.parent
     write_text(folder / "table.md", table)
     write_text(folder / "table.json", result.to_json())
-    if flags.csv is not None:
-        write_text(flags.csv, result.to_csv())
-    if flags.json:
+    if given.csv is not None:
+        write_text(given.csv, result.to_csv())
+    if given.json:
         print_json(result)
-    elif not flags.quiet:
+    elif not given.quiet:
         print(table, end="")
         print(f"{len(rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
     return 0

@@ -1,379 +1,72 @@
-"""Found tickets: write one after training, make its network again, check it, and say what it costs.
+"""Found tickets from the command line: ``info FILE`` says what one holds and costs, ``verify FILE`` checks it.
 
-``python -m nets.found_ticket info FILE`` prints what a ticket holds and its bits per weight; ``python -m
-nets.found_ticket verify FILE`` makes the network again and compares every kept weight and the recorded outputs. The
-file is that of `nets.tickets.found_file`.
-
-What a ticket needs beside its masks depends on the method. Edge-Popup and Biprop leave the random weights alone: the
-seed is enough. Biprop's and all signed-constant weights are one sign bit each. IteRand and recycling change weights as
-they search: then the cheapest of the sign bits, the history (which draw of which element each kept weight is) and the
-weights themselves is stored, layer by layer.
+``python -m nets.found_ticket verify FILE`` makes the network again and compares every kept weight and the recorded
+outputs. The file is that of `nets.tickets.found_file`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import tyro
 
-from nets.construction.bits import pack, unpack
-from nets.tickets.file import TicketError
-from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from sims.commands import cli
-
-if TYPE_CHECKING:
-    import torch
-
-    from nets.search.search import TicketSearch
-
-PROBES, PROBE_STREAM = 8, 5 << 24
-"""Inputs whose outputs a ticket records, and the stream of `sims.solver.philox` they come from."""
-
-CLOSE = 1e-4
-"""Difference of the outputs, relative to the largest, that is put down to another machine's order of summation."""
-
-_OWN = ("weight", "scores", "draws", "origins")
-_PRIVATE = ("data_dir", "device", "compile", "amp", "test_each_epoch")
-
-
-def export_ticket(
-    search: TicketSearch, params: Mapping[str, Any], *, shape: tuple[int, ...], classes: int
-) -> FoundTicket:
-    """The ticket of a search as it is now.
-
-    Parameters
-    ----------
-    search : TicketSearch
-    params : mapping
-        Settings of the run (`nets.training.settings.resolve`).
-    shape : tuple of int
-        Of one input.
-    classes : int
-
-    Returns
-    -------
-    FoundTicket
-        It has been rebuilt once, and its effective weights were found equal bit for bit.
-
-    Raises
-    ------
-    RuntimeError
-        If the rebuilt network is another: a fault of this program.
-    """
-    import torch
-
-    tensors: dict[str, npt.NDArray[Any]] = {}
-    layers, digest = [], hashlib.sha256()
-    parts = search.export_parts()["layers"]
-    state = search.model.state_dict()
-    for name, layer in search.layers.items():
-        part = parts[name]
-        kept = part["mask"].reshape(-1).numpy()
-        with torch.no_grad():
-            effective = layer.effective_weight().detach().cpu().contiguous().reshape(-1).numpy()
-        values = effective[kept]
-        digest.update(np.ascontiguousarray(values, "<f4").data)
-        made, own = _cheapest(name, part, kept, values)
-        layers.append(made)
-        tensors |= {f"mask.{name}": pack(kept), **own}
-        for key in _OWN:
-            state.pop(f"{name}.{key}", None)
-    tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in state.items()}
-    ticket = FoundTicket(
-        params={key: None if key in _PRIVATE else value for key, value in params.items()},
-        shape=tuple(shape),
-        classes=classes,
-        layers=tuple(layers),
-        events=len(search.events),
-        values_sha256=digest.hexdigest(),
-        made_with={"torch": str(torch.__version__), "device": next(search.model.parameters()).device.type},
-        tensors={**tensors, "logits": np.zeros((PROBES, classes), np.float32)},
-    )
-    model = rebuild(ticket)
-    if values_digest(model) != ticket.values_sha256:
-        raise RuntimeError("the ticket does not give its network back")
-    return FoundTicket(**{**vars(ticket), "tensors": {**tensors, "logits": probe_logits(model, ticket)}})
-
-
-def _cheapest(
-    name: str, part: Mapping[str, Any], kept: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]
-) -> tuple[Layer, dict[str, npt.NDArray[Any]]]:
-    """The layer and its tensors in the form of fewest bits; of equal ones the first of seed, signs, history, floats."""
-    base = {"name": name, "shape": tuple(part["shape"]), "n_keep": int(kept.sum())}
-    place = np.flatnonzero(kept)
-    draws = np.zeros(len(place), np.int64) if part["draws"] is None else _kept(part["draws"], kept)
-    origins = place if part["origins"] is None else _kept(part["origins"], kept)
-    moved = (draws != 0) | (origins != place)
-    if not moved.any():
-        return Layer(**base), {}
-    draw_bits = int(draws.max()).bit_length()
-    origin_bits = (len(kept) - 1).bit_length() if bool((origins != place).any()) else 0
-    history = len(place) + int(moved.sum()) * (draw_bits + origin_bits)
-    sizes = np.unique(np.abs(values))
-    if len(sizes) == 1 and sizes[0] > 0:  # one bit each, and history has more
-        signs = {f"signs.{name}": pack(values < 0)}
-        return Layer(**base, values="signs", size=float(sizes[0])), signs
-    if 32 * len(place) < history:
-        return Layer(**base, values="floats"), {f"floats.{name}": np.ascontiguousarray(values, "<f4")}
-    made = Layer(**base, values="history", moved=int(moved.sum()), draw_bits=draw_bits, origin_bits=origin_bits)
-    numbers = {
-        f"moved.{name}": pack(moved),
-        f"draws.{name}": pack_numbers(draws[moved], draw_bits),
-        f"origins.{name}": pack_numbers(origins[moved], origin_bits),
-    }
-    return made, numbers
-
-
-def _kept(numbers: torch.Tensor, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    return np.asarray(numbers.reshape(-1).numpy()[kept], np.int64)
-
-
-def load_found(path: str | Path) -> torch.nn.Module:
-    """Read a ticket and make its network: the same outputs, bit for bit, on the machine that wrote it.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    torch.nn.Module
-        On the CPU, in evaluation mode; its ticket layers hold the masks, pruned weights count for nothing.
-
-    Raises
-    ------
-    TicketError
-        If the file is damaged or does not describe a network.
-    """
-    return rebuild(read_found(path))
-
-
-def rebuild(ticket: FoundTicket) -> torch.nn.Module:
-    """Make the network of a ticket; see `load_found`."""
-    import torch
-
-    from nets.training.parts import plain_model, start_search
-
-    try:
-        with torch.device("meta"):  # names and sizes first, so that a foreign file cannot ask for much memory
-            _check_sizes(ticket, plain_model(ticket.params, ticket.shape, ticket.classes))
-        model = plain_model(ticket.params, ticket.shape, ticket.classes)
-        search = start_search(model, ticket.params)
-    except TicketError:
-        raise
-    except Exception as error:  # settings that this program cannot take, whatever is wrong with them
-        raise TicketError(f"its settings make no network ({' '.join(str(error).split())[:150]})") from None
-    assert search is not None
-    with torch.no_grad():
-        for layer in ticket.layers:
-            _fill(search, ticket, layer)
-    own = {f"{layer.name}.{key}" for layer in ticket.layers for key in _OWN}
-    rest = {key: value for key, value in model.state_dict().items() if key not in own}
-    stored = {key[5:]: value for key, value in ticket.tensors.items() if key.startswith("rest.")}
-    same = {key: (tuple(value.shape), str(value.dtype)[6:]) for key, value in rest.items()}
-    if same != {key: (value.shape, str(value.dtype)) for key, value in stored.items()}:
-        raise TicketError("what it stores beside the weights does not fit its network")
-    model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in stored.items()}, strict=False)
-    return model.eval()
-
-
-def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
-    from nets.training.models import weight_layers
-
-    if ticket.params["method"] == "dense":
-        raise TicketError("a dense network is no ticket")
-    found = {name: tuple(layer.weight.shape) for name, layer in weight_layers(model)}
-    if found != {layer.name: layer.shape for layer in ticket.layers}:
-        raise TicketError("its layers are not those of the network that it names")
-
-
-def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
-    """Give one layer its mask and its kept weights."""
-    import torch
-
-    target = search.layers[layer.name]
-    if target._n_keep != layer.n_keep:
-        raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target._n_keep}")
-    bits = unpack(ticket.packed_mask(layer.name), layer.numel)
-    place = np.flatnonzero(bits)
-    target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
-    values = _stored_values(search, ticket, layer, place)
-    if values is not None:
-        whole = np.zeros(layer.numel, np.float32)
-        whole[place] = values
-        target.weight.copy_(torch.from_numpy(whole).reshape(layer.shape))
-
-
-def _stored_values(
-    search: TicketSearch, ticket: FoundTicket, layer: Layer, place: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32] | None:
-    """Kept weights of a layer, or None where the seed has given them already."""
-    import torch
-
-    from nets.search.draws import rebuild_weight
-
-    if layer.values == "seed":
-        return None
-    if layer.values == "floats":
-        return np.asarray(ticket.tensors[f"floats.{layer.name}"], np.float32)
-    if layer.values == "signs":
-        negative = unpack(ticket.tensors[f"signs.{layer.name}"], len(place))
-        return np.where(negative, -1, 1).astype(np.float32) * np.float32(layer.size)
-    moved = unpack(ticket.tensors[f"moved.{layer.name}"], len(place))
-    draws, origins = np.zeros(layer.numel, np.int64), np.arange(layer.numel)
-    draws[place[moved]] = unpack_numbers(ticket.tensors[f"draws.{layer.name}"], layer.draw_bits, layer.moved)
-    if layer.origin_bits:
-        origins[place[moved]] = unpack_numbers(ticket.tensors[f"origins.{layer.name}"], layer.origin_bits, layer.moved)
-    try:
-        weight = rebuild_weight(
-            seed=search.seed,
-            index=search.layers[layer.name].index,
-            shape=layer.shape,
-            law=search.init,
-            std=search.stds[layer.name],
-            draws=torch.from_numpy(draws),
-            origins=torch.from_numpy(origins),
-            later_law=getattr(search.method, "rerand_init", None),
-        )
-    except ValueError as error:
-        raise TicketError(f"layer {layer.name}: {error}") from None
-    return np.asarray(weight.float().reshape(-1).numpy()[place])
-
-
-def values_digest(model: torch.nn.Module) -> str:
-    """SHA-256 of all kept effective weights, as `FoundTicket.values_sha256`."""
-    import torch
-
-    from nets.search.layers import MaskedLayer
-
-    digest = hashlib.sha256()
-    for layer in (module for module in model.modules() if isinstance(module, MaskedLayer)):
-        with torch.no_grad():
-            values = layer.effective_weight()[layer.mask()]
-        digest.update(np.ascontiguousarray(values.numpy(), "<f4").data)
-    return digest.hexdigest()
-
-
-def probe_logits(model: torch.nn.Module, ticket: FoundTicket) -> npt.NDArray[np.float32]:
-    """Outputs for the inputs that follow from the ticket's seed, on one thread."""
-    import torch
-
-    from nets.search.draws import uniform_draws
-    from nets.threads import few_threads
-
-    x = uniform_draws(ticket.params["seed"], PROBE_STREAM, 0, (PROBES, *ticket.shape)).float()
-    with torch.no_grad(), few_threads(0):
-        return np.asarray(model(x).numpy() + np.float32(0))
-
-
-def storage(ticket: FoundTicket, size: int) -> dict[str, Any]:
-    """What a ticket costs, for a file of `size` bytes.
-
-    Returns
-    -------
-    dict
-        weights, kept; storage: where the kept weights come from, by layer kinds; bytes and bits_per_weight of the whole
-        file.
-    """
-    kinds = [kind for kind in ("seed", "signs", "history", "floats") if any(kind == x.values for x in ticket.layers)]
-    return {
-        "weights": ticket.weights,
-        "kept": ticket.kept,
-        "storage": "+".join(["masks", *kinds]),
-        "bytes": size,
-        "bits_per_weight": 8 * size / ticket.weights,
-    }
-
-
-def describe(ticket: FoundTicket, size: int) -> dict[str, Any]:
-    """What ``info`` prints: `storage`, and where the bits go."""
-    groups = {"mask": ("mask",), "value": ("signs", "moved", "draws", "origins", "floats"), "rest": ("rest",)}
-    bits = {
-        name: 8 * sum(array.nbytes for key, array in ticket.tensors.items() if key.split(".", 1)[0] in prefixes)
-        for name, prefixes in groups.items()
-    }
-    own = ("method", "arch", "data", "width", "density", "init", "scale", "seed", "score_seed", "epochs")
-    return {
-        **{name: ticket.params.get(name) for name in own},
-        **storage(ticket, size),
-        **{f"{name}_bits_per_weight": count / ticket.weights for name, count in bits.items()},
-        "events": ticket.events,
-        "event_masks_bits_per_weight": ticket.events + 1,
-        "values_sha256": ticket.values_sha256,
-        "layers": [
-            {"name": x.name, "shape": list(x.shape), "kept": x.n_keep, "values": x.values} for x in ticket.layers
-        ],
-        **ticket.made_with,
-    }
-
-
-def verify(ticket: FoundTicket) -> dict[str, Any]:
-    """Make the network and compare.
-
-    Returns
-    -------
-    dict
-        values: whether every kept weight is the one recorded, bit for bit. logits: the same for the outputs.
-        logit_error: largest difference relative to the largest output. ok: values, and outputs equal but for
-        summation.
-    """
-    model = rebuild(ticket)
-    recorded, found = ticket.tensors["logits"], probe_logits(model, ticket)
-    error = float(np.abs(found - recorded).max() / max(float(np.abs(recorded).max()), 1e-30))
-    values = values_digest(model) == ticket.values_sha256
-    equal = bool(np.array_equal(recorded, found))
-    return {"values": values, "logits": equal, "logit_error": error, "ok": values and (equal or error <= CLOSE)}
+from sims.commands import flags
+from sims.commands.dispatch import Verb, dispatch
 
 
 @dataclass(frozen=True)
-class File:
-    """What a found ticket holds and costs (info), or its network made again and compared (verify)."""
+class Info:
+    """What a found ticket holds, and its bits per weight."""
 
-    file: Annotated[tyro.conf.Positional[str], cli.values("FILE")]
+    examples: ClassVar = ("python -m nets.found_ticket info runs/a",)
+
+    file: Annotated[tyro.conf.Positional[flags.File], tyro.conf.arg(metavar="FILE")]
     """The ticket (.safetensors), or the folder of a run."""
     json: bool = False
     """Print the result as JSON and nothing else."""
 
+    @property
+    def path(self) -> Path:
+        """The file itself."""
+        path = Path(self.file)
+        return path / "ticket.safetensors" if path.is_dir() else path
 
-def work(argv: Sequence[str] | None) -> int:
-    """Run ``info`` or ``verify``; returns the exit code."""
-    args = list(sys.argv[1:] if argv is None else argv)
-    command = args[0] if args else ""
-    if command in ("-h", "--help"):
-        print("usage: python -m nets.found_ticket info|verify FILE [--json]")
-        return 0
-    if command == "--version":
-        cli.parse(File, args, prog="python -m nets.found_ticket")
-    if command not in ("info", "verify"):
-        raise cli.UsageError(
-            f"expected info FILE or verify FILE, got {command!r} (see python -m nets.found_ticket --help)"
-        )
-    flags = cli.parse(File, args[1:], prog=f"python -m nets.found_ticket {command}")
-    path = Path(flags.file)
-    path = path / "ticket.safetensors" if path.is_dir() else path
-    ticket = read_found(path)
-    if command == "info":
-        content, code = describe(ticket, os.path.getsize(path)), 0
-    else:
-        content = verify(ticket)
-        code = 0 if content["ok"] else 1
-    if flags.json:
-        schema = {"schema": "strong-tickets/nets.found_ticket/1", "file": str(path)}
-        print(json.dumps({**schema, **content}, indent=1))
-    elif command == "info":
-        print("\n".join(_lines(content)))
-    else:
-        print(_verdict(str(path), content))
-    return code
+
+@dataclass(frozen=True)
+class Verify(Info):
+    """Make the network of a found ticket again, and compare every kept weight and the recorded outputs."""
+
+    examples: ClassVar = ("python -m nets.found_ticket verify runs/a --json",)
+
+
+def info(given: Info) -> int:
+    """Print what a ticket holds."""
+    from nets.tickets.found_file import read_found
+    from nets.training.found import describe
+
+    content = describe(read_found(given.path), given.path.stat().st_size)
+    _print(given, content, "\n".join(_lines(content)))
+    return 0
+
+
+def check(given: Verify) -> int:
+    """Make the network again, compare, and print; 1 if it is not the one recorded."""
+    from nets.tickets.found_file import read_found
+    from nets.training.found import verify
+
+    content = verify(read_found(given.path))
+    _print(given, content, _verdict(str(given.path), content))
+    return 0 if content["ok"] else 1
+
+
+def _print(given: Info, content: Mapping[str, Any], text: str) -> None:
+    head = {"schema": "strong-tickets/nets.found_ticket/1", "file": str(given.path)}
+    print(json.dumps({**head, **content}, indent=1) if given.json else text)
 
 
 def _lines(content: Mapping[str, Any]) -> Iterable[str]:
@@ -394,7 +87,8 @@ def _verdict(path: str, found: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return cli.run(work, argv)
+    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check)}
+    return dispatch("python -m nets.found_ticket", verbs, argv)
 
 
 if __name__ == "__main__":

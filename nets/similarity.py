@@ -11,41 +11,37 @@ intersection twice into the total Jaccard index, and takes mirrored positions fo
 
 from __future__ import annotations
 
-from sims.commands import cli
-
-cli.end_quietly_on_interrupt(__name__)  # the imports below take a while
-
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
-import numpy as np
 import tyro
 
-from nets.construction.bits import unpack
-from nets.search.mask_similarity import Overlap, Packed, norms, overlap, pairs, together
-from nets.training.run_folder import RunError, RunFolder
+from sims.commands import cli, flags
+from sims.commands.flags import OptionalFile, UsageError
 from sims.commands.output import check_files, console, deliver
 from sims.statistics.result import Result, provenance
-
-TOTAL = "total"
-_MEANS = ("agreement", "agreement_chance", "jaccard", "jaccard_chance", "kappa")
 
 
 @dataclass(frozen=True)
 class Similarity:
     """Compare the tickets that several runs found."""
 
-    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], cli.values("RUN RUN [RUN ...]")]
+    examples: ClassVar = (
+        "python -m nets.similarity runs/a runs/b",
+        "python -m nets.similarity runs/prizes/score-* --plot alike.svg",
+    )
+
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN RUN [RUN ...]")]
     """Folders of finished runs, or ticket files."""
     json: bool = False
     """Print the result as JSON and nothing else."""
-    csv: Annotated[str | None, cli.values("FILE")] = None
+    csv: OptionalFile = None
     """Also write the rows, one for each pair and layer, as CSV."""
-    plot: Annotated[str | None, cli.values("FILE")] = None
+    plot: OptionalFile = None
     """Also draw the pairs as a heat map and the layers as lines (.png, .pdf or .svg)."""
     quiet: bool = False
     """No table."""
@@ -56,158 +52,35 @@ class Similarity:
         return False
 
 
-@dataclass(frozen=True)
-class MaskSet:
-    """The masks of one run.
-
-    Attributes
-    ----------
-    name : str
-        As the user wrote it.
-    masks : dict of ndarray of uint8
-        Packed as in `nets.construction.mask.Mask.pack`, by the layer's name.
-    shapes : dict of tuple
-    norms : dict of (float, float)
-        Frobenius norms of kept and removed weights; empty where the weights are not at hand.
-    """
-
-    name: str
-    masks: Mapping[str, Packed]
-    shapes: Mapping[str, tuple[int, ...]]
-    norms: Mapping[str, tuple[float, float]]
-
-
-def load_masks(run: str) -> MaskSet:
-    """Masks of a run folder, with the norms of its weights, or of a ticket file.
-
-    Raises
-    ------
-    ValueError
-        If there is no ticket, or it is damaged: one line.
-    """
-    from nets.tickets.found_file import read_found
-
-    path = Path(run)
-    folder = RunFolder(path) if path.is_dir() else None
-    if folder is not None and not folder.ticket.is_file():
-        folder.params()
-        why = "a dense run has none" if folder.finished() else "it is not finished"
-        raise RunError(f"{run} holds no ticket: {why}")
-    ticket = read_found(path if folder is None else folder.ticket)
-    masks = {layer.name: ticket.packed_mask(layer.name) for layer in ticket.layers}
-    shapes = {layer.name: layer.shape for layer in ticket.layers}
-    found: dict[str, tuple[float, float]] = {}
-    if folder is not None and folder.checkpoint.is_file():
-        from nets.training.checkpoint import load_checkpoint
-
-        model = load_checkpoint(folder.checkpoint)["model"]
-        for layer in ticket.layers:
-            weight = model[f"{layer.name}.weight"].double().contiguous().numpy().reshape(-1)
-            kept = unpack(masks[layer.name], weight.size)
-            found[layer.name] = norms(weight, kept)
-    return MaskSet(run, masks, shapes, found)
-
-
-def compare(sets: Sequence[MaskSet]) -> list[dict[str, Any]]:
-    """Rows of every pair and layer, the total of all layers last.
-
-    Parameters
-    ----------
-    sets : sequence of MaskSet, at least two
-
-    Returns
-    -------
-    list of dict
-
-    Raises
-    ------
-    ValueError
-        If two runs have different layers.
-    """
-    first = sets[0]
-    for other in sets[1:]:
-        if other.shapes != first.shapes:
-            odd = sorted(set(first.shapes.items()) ^ set(other.shapes.items()))
-            raise ValueError(f"{first.name} and {other.name} are networks with different layers ({odd[0]})")
-    rows = []
-    for i, j in pairs(len(sets)):
-        a, b = sets[i], sets[j]
-        layers = {name: overlap(a.masks[name], b.masks[name], int(np.prod(shape))) for name, shape in a.shapes.items()}
-        for name, found in [*layers.items(), (TOTAL, together(layers.values()))]:
-            rows.append({"a": a.name, "b": b.name, "layer": name, **numbers(found), **_norms(a, b, name)})
-    return rows
-
-
-def numbers(found: Overlap) -> dict[str, Any]:
-    """All measures of one comparison."""
-    return {
-        "weights": found.n,
-        "kept_a": found.kept_a,
-        "kept_b": found.kept_b,
-        "kept_both": found.both,
-        "agreement": found.agreement,
-        "agreement_chance": found.agreement_chance,
-        "jaccard": found.jaccard,
-        "jaccard_at_mean": found.jaccard_at_mean,
-        "jaccard_chance": found.jaccard_chance,
-        "kappa": found.kappa,
-        "z": found.z,
-    }
-
-
-def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For every layer and the total: mean, lowest and highest value of each measure over the pairs."""
-    out = []
-    for name in dict.fromkeys(row["layer"] for row in rows):
-        mine = [row for row in rows if row["layer"] == name]
-        line: dict[str, Any] = {"layer": name, "weights": mine[0]["weights"], "pairs": len(mine)}
-        for key in _MEANS:
-            values = [row[key] for row in mine]
-            line |= {key: float(np.mean(values)), f"{key}_min": min(values), f"{key}_max": max(values)}
-        out.append(line)
-    return out
-
-
-def _norms(a: MaskSet, b: MaskSet, layer: str) -> dict[str, float | None]:
-    found = {}
-    for side, one in (("a", a), ("b", b)):
-        squares: Any = None
-        if one.norms:
-            chosen = one.norms.values() if layer == TOTAL else [one.norms[layer]]
-            squares = np.square(list(chosen)).sum(axis=0)
-        for place, kind in enumerate(("kept", "removed")):
-            found[f"norm_{kind}_{side}"] = None if squares is None else float(np.sqrt(squares[place]))
-    return found
-
-
 def work(argv: Sequence[str] | None) -> int:
     """Parse, compare, print; returns the exit code."""
+    from nets.search.comparison import compare, summarise
+    from nets.training.found_masks import load_masks
+
     started = time.monotonic()
-    flags = cli.parse(Similarity, argv, prog="python -m nets.similarity")
-    check_files(flags, curves=1, settings_of="runs")
-    if len(flags.runs) < 2:
-        raise cli.UsageError(f"a comparison takes at least two runs, got {len(flags.runs)}")
-    if len({Path(run).resolve() for run in flags.runs}) < len(flags.runs):
-        raise cli.UsageError(f"a run is named more than once: {' '.join(flags.runs)}")
-    rows = compare([load_masks(run) for run in flags.runs])
+    given = flags.parse(Similarity, argv, prog="python -m nets.similarity")
+    check_files(given, curves=1, settings_of="runs")
+    if len(given.runs) < 2:
+        raise UsageError(f"a comparison takes at least two runs, got {len(given.runs)}")
+    if len({Path(run).resolve() for run in given.runs}) < len(given.runs):
+        raise UsageError(f"a run is named more than once: {' '.join(given.runs)}")
+    rows = compare([load_masks(run) for run in given.runs])
     result = Result(
         command="nets.similarity",
-        params={"runs": list(flags.runs)},
+        params={"runs": list(given.runs)},
         rows=rows,
         summary=summarise(rows),
         provenance=provenance(seed=None, threads=1, seconds=time.monotonic() - started),
     )
 
-    def draw(path: str) -> None:
-        from figures.similarity import save
-
-        save(result, path)
-
-    return deliver(result, flags, draw=draw, show=lambda: _print_tables(result))
+    return deliver(result, given, show=lambda: _print_tables(result))
 
 
 def _print_tables(result: Result) -> None:
+    import numpy as np
     from rich.table import Table
+
+    from nets.search.comparison import MEANS
 
     out = console()
     count = result.summary[-1]["pairs"]
@@ -217,7 +90,7 @@ def _print_tables(result: Result) -> None:
     for heading in ("weights", "agreement", "chance", "Jaccard", "chance", "kappa", "kappa from .. to"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in result.summary:
-        values = (f"{line[key]:.4f}" for key in _MEANS)
+        values = (f"{line[key]:.4f}" for key in MEANS)
         table.add_row(
             line["layer"], str(line["weights"]), *values, f"{line['kappa_min']:.4f} .. {line['kappa_max']:.4f}"
         )

@@ -69,7 +69,20 @@ def describe(ticket: Ticket, size: int) -> dict[str, Any]:
     """What ``info`` prints, for a file of `size` bytes."""
     bits = sum(ticket.mask_bits.values())
     draws = sum(array.nbytes for name, array in ticket.tensors.items() if name.startswith("draws"))
-    own = "kind construction signs halves generator seed widths has_bias n R scale eta".split()
+    own = [
+        "kind",
+        "construction",
+        "signs",
+        "halves",
+        "generator",
+        "seed",
+        "widths",
+        "has_bias",
+        "n",
+        "R",
+        "scale",
+        "eta",
+    ]
     return {
         **{name: getattr(ticket, name) for name in own},
         "weights": ticket.weights,

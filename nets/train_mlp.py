@@ -9,176 +9,113 @@ Source: Pensia et al. 2020 (bibliography key ``pensia2020``), experiment 1.
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-import tyro
-
-from sims.commands import cli
+from sims.commands import cli, flags
+from sims.commands.flags import File, Integer, OptionalFolder, OptionalInteger, Real, UsageError
 from sims.statistics.result import atomic_path, check_output
 
-if TYPE_CHECKING:
-    import torch
+Widths = Annotated[
+    tuple[int, ...], *flags.written("INT [INT ...]", lambda tokens: tuple(map(flags.integer, tokens)), many=True)
+]
 
 
-def _values(metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainMlp:
     """Train a bias-free ReLU network and save its state dict."""
 
-    data: Annotated[str, _values("mnist:DIR")]
+    examples: ClassVar = ("python -m nets.train_mlp --data mnist --data-dir DIR --widths 784 500 10 --out mlp.pt",)
+
+    data: Annotated[str, *flags.written("NAME", lambda tokens: tokens[0])] = "mnist"
+    """What it is trained on: mnist."""
+    data_dir: OptionalFolder = None
     """Folder with the four MNIST files (IDX, gzipped or not)."""
-    out: Annotated[str, _values("FILE")]
+    out: File
     """Where the state dict goes (.pt)."""
-    widths: Annotated[tuple[str, ...], _values("INT [INT ...]")] = ("784", "500", "10")
+    widths: Widths = (784, 500, 10)
     """d_0, ..., d_l."""
-    epochs: Annotated[str, _values("INT")] = "10"
+    epochs: Integer = 10
     """Passes over the training images."""
-    batch: Annotated[str, _values("INT")] = "64"
+    batch: Integer = 64
     """Images per step."""
-    lr: Annotated[str, _values("REAL")] = "0.1"
+    lr: Real = 0.1
     """Learning rate at the start; it falls to 0 as a cosine, epoch by epoch."""
-    momentum: Annotated[str, _values("REAL")] = "0.9"
+    momentum: Real = 0.9
     """Momentum of SGD."""
-    weight_decay: Annotated[str, _values("REAL")] = "5e-4"
+    weight_decay: Real = 5e-4
     """Added to the gradient, times the weight."""
     pixels: Literal["unit", "standard"] = "unit"
     """unit: x / 255. standard: (x / 255 - 0.1307) / 0.3081."""
-    seed: Annotated[str | None, _values("INT")] = None
+    seed: OptionalInteger = None
     """Seed in [0, 2^63) of the first weights and of the order of the images. Default: a fresh one, which is printed."""
     quiet: bool = False
     """Print nothing."""
 
-
-def train_mlp(
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    *,
-    widths: Sequence[int],
-    seed: int,
-    epochs: int = 10,
-    batch: int = 64,
-    lr: float = 0.1,
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
-    after_epoch: Callable[[int, float], None] | None = None,
-) -> list[torch.Tensor]:
-    """Train F_1, ..., F_l by SGD on the cross-entropy.
-
-    Parameters
-    ----------
-    images, labels : torch.Tensor, shapes (count, d_0) and (count,)
-    widths : sequence of int
-        d_0, ..., d_l.
-    seed : int
-        Of a generator of its own; the same seed gives the same weights on one machine.
-    epochs, batch, lr, momentum, weight_decay
-        The learning rate of epoch e (from 0) is lr (1 + cos(pi e / epochs)) / 2.
-    after_epoch : callable, optional
-        Called with (epoch from 1, mean training loss).
-
-    Returns
-    -------
-    list of torch.Tensor, shapes (d_i, d_{i-1}), dtype of `images`
-
-    Raises
-    ------
-    ValueError
-        If the widths do not fit the data, or the loss is not finite.
-    """
-    import torch
-
-    if widths[0] != images.shape[1] or widths[-1] <= int(labels.max()):
-        raise ValueError(
-            f"widths must start with {images.shape[1]} pixels and end with more than {int(labels.max())} outputs, "
-            f"got widths={tuple(widths)}"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    weights = []
-    for d_in, d_out in itertools.pairwise(widths):  # the usual first weights: uniform on +-1/sqrt(d_in)
-        first = torch.rand(d_out, d_in, generator=generator, dtype=images.dtype)
-        weights.append(((2 * first - 1) / d_in**0.5).requires_grad_())
-    optimiser = torch.optim.SGD(weights, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    for epoch in range(epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
-        total = 0.0
-        for chosen in torch.randperm(len(images), generator=generator).split(batch):
-            hidden = images[chosen]
-            for i, weight in enumerate(weights):
-                hidden = (torch.relu(hidden) if i else hidden) @ weight.T
-            loss = torch.nn.functional.cross_entropy(hidden, labels[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += float(loss.detach()) * len(chosen)
-        if not math.isfinite(total):
-            raise ValueError(f"the loss is not finite after epoch {epoch + 1}: lr={lr} is too large")
-        if after_epoch is not None:
-            after_epoch(epoch + 1, total / len(images))
-    return [weight.detach() for weight in weights]
+    @property
+    def folder(self) -> str:
+        """Where the images lie; the earlier ``--data mnist:DIR`` is understood."""
+        kind, colon, folder = self.data.partition(":")
+        if kind != "mnist" or (colon and not folder):
+            raise UsageError(f"--data takes mnist, with --data-dir DIR, got {self.data}")
+        if colon:
+            print(f"note: --data {self.data} is now --data mnist --data-dir {folder}", file=sys.stderr)
+        elif self.data_dir is None:
+            raise UsageError("--data mnist needs --data-dir DIR")
+        return folder if colon else str(self.data_dir)
 
 
 def work(argv: Sequence[str] | None) -> int:
     """Parse, train, save, print; returns the exit code."""
-    flags = cli.parse(TrainMlp, argv, prog="python -m nets.train_mlp")
-    check_output("--out", flags.out)
-    if not flags.out.lower().endswith((".pt", ".pth")):
-        raise cli.UsageError(f"--out takes a .pt or .pth file, got {flags.out}")
-    kind, _, folder = flags.data.partition(":")
-    if kind != "mnist" or not folder:
-        raise cli.UsageError(f"--data takes mnist:DIR, got {flags.data}")
-    widths = tuple(cli.between("--widths", cli.integer("--widths", token), 1, 10**6) for token in flags.widths)
-    if len(widths) < 2:
-        raise cli.UsageError(f"--widths needs d_0, ..., d_l with l >= 1, got {' '.join(flags.widths)}")
-    seed = cli.fresh_seed() if flags.seed is None else cli.integer("--seed", flags.seed)
-    options: dict[str, Any] = {
-        "seed": cli.between("--seed", seed, 0, 2**63 - 1),
-        "epochs": cli.between("--epochs", cli.integer("--epochs", flags.epochs), 1, 10**6),
-        "batch": cli.between("--batch", cli.integer("--batch", flags.batch), 1, 10**6),
-        "lr": _non_negative("--lr", flags.lr),
-        "momentum": _non_negative("--momentum", flags.momentum),
-        "weight_decay": _non_negative("--weight-decay", flags.weight_decay),
-    }
+    given = flags.parse(TrainMlp, argv, prog="python -m nets.train_mlp")
+    check_output("--out", given.out)
+    if not given.out.lower().endswith((".pt", ".pth")):
+        raise UsageError(f"--out takes a .pt or .pth file, got {given.out}")
+    folder = given.folder
+    for width in given.widths:
+        flags.between("--widths", width, 1, 10**6)
+    if len(given.widths) < 2:
+        raise UsageError(f"--widths needs d_0, ..., d_l with l >= 1, got {' '.join(map(str, given.widths))}")
+    seed = flags.between("--seed", cli.fresh_seed() if given.seed is None else given.seed, 0, 2**63 - 1)
+    flags.between("--epochs", given.epochs, 1, 10**6)
+    flags.between("--batch", given.batch, 1, 10**6)
+    for flag, value in (("lr", given.lr), ("momentum", given.momentum), ("weight-decay", given.weight_decay)):
+        if not 0 <= value < math.inf:
+            raise UsageError(f"--{flag} must be a number >= 0, got {value:g}")
     import torch
 
     from nets.data.mnist import load_mnist
     from nets.targets.target import Target
+    from nets.training.mlp import train_mlp
 
-    test = load_mnist(folder, "test", pixels=flags.pixels)
-    train = load_mnist(folder, "train", pixels=flags.pixels, dtype=torch.float32)
+    test = load_mnist(folder, "test", pixels=given.pixels)
+    train = load_mnist(folder, "train", pixels=given.pixels, dtype=torch.float32)
     started = time.monotonic()
-    with cli.progress(options["epochs"], quiet=flags.quiet, after=0.0) as advance:
+    with cli.progress(given.epochs, quiet=given.quiet, after=0.0) as advance:
         weights = train_mlp(
             *train,
-            widths=widths,
+            widths=given.widths,
+            seed=seed,
+            epochs=given.epochs,
+            batch=given.batch,
+            lr=given.lr,
+            momentum=given.momentum,
+            weight_decay=given.weight_decay,
             after_epoch=lambda epoch, loss: advance(1, f"epoch {epoch}, loss {loss:.4f}"),
-            **options,
         )
     accuracy = float((Target(tuple(weights))(test[0]).argmax(-1) == test[1]).double().mean())
-    with atomic_path(flags.out) as temporary:
+    with atomic_path(given.out) as temporary:
         torch.save({f"{i}.weight": weight for i, weight in enumerate(weights)}, temporary)
-    if not flags.quiet:
+    if not given.quiet:
         print(
-            f"widths {' '.join(map(str, widths))}, {options['epochs']} epochs, seed {options['seed']}, "
-            f"{time.monotonic() - started:.1f} s: test accuracy {100 * accuracy:.2f} % -> {flags.out}"
+            f"widths {' '.join(map(str, given.widths))}, {given.epochs} epochs, seed {seed}, "
+            f"{time.monotonic() - started:.1f} s: test accuracy {100 * accuracy:.2f} % -> {given.out}"
         )
     return 0
-
-
-def _non_negative(flag: str, token: str) -> float:
-    value = cli.real(flag, token)
-    if not 0 <= value < math.inf:
-        raise cli.UsageError(f"{flag} must be a number >= 0, got {token}")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,9 @@
 """Random weights and scores of masked layers as pure functions of (seed, layer, element, draw).
 
 Every number is one draw of `sims.solver.philox`, so that it is the same on every machine and device, can be made
-alone, and leaves no generator whose state would have to be saved: draw 0 of an element is its initial weight, draw c its
-replacement in the c-th re-randomisation. Layers have streams of their own, so equal shapes do not mean equal weights.
+alone, and leaves no generator whose state would have to be saved: draw 0 of an element is its initial weight, draw c
+its replacement in the c-th re-randomisation. Layers have streams of their own, so equal shapes do not mean equal
+weights.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional as F
 
+from nets.descent import descend
 from nets.threads import few_threads
 from nets.training.checkpoint import load_checkpoint, save_checkpoint
 from nets.training.parts import Parts
-from nets.training.recipes import learning_rate
 from nets.training.run_folder import RunError, RunFolder, append_metrics, write_metrics
+from nets.training.settings import TrainSettings
 from nets.training.tally import Tally, evaluate
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ class Training:
 
     Parameters
     ----------
-    params : mapping
-        All settings, as `nets.training.settings.resolve` makes them.
+    settings : TrainSettings
     parts : Parts
         Data, model, method, optimiser (`nets.training.parts.build`).
     folder : RunFolder, optional
@@ -81,12 +80,12 @@ class Training:
     """
 
     def __init__(
-        self, params: Mapping[str, Any], parts: Parts, *, folder: RunFolder | None = None, checkpoint_every: int = 0
+        self, settings: TrainSettings, parts: Parts, *, folder: RunFolder | None = None, checkpoint_every: int = 0
     ) -> None:
-        self.params, self.parts, self.folder, self.checkpoint_every = params, parts, folder, checkpoint_every
+        self.settings, self.parts, self.folder, self.checkpoint_every = settings, parts, folder, checkpoint_every
         self.state = State()
         self.forward: Callable[[torch.Tensor], torch.Tensor] = parts.model
-        if params["compile"]:
+        if settings.compile:
             self.forward = torch.compile(parts.model)
         self._started = time.monotonic()
 
@@ -99,7 +98,7 @@ class Training:
         """All that a checkpoint holds."""
         parts, state = self.parts, self.state
         return {
-            "params": dict(self.params),
+            "params": self.settings.to_json(),
             "model": parts.model.state_dict(),
             "optimiser": parts.optimiser.state_dict(),
             "search": None if parts.search is None else parts.search.state_dict(),
@@ -118,7 +117,7 @@ class Training:
         RunError
             If it belongs to other settings.
         """
-        odd = [name for name, value in self.params.items() if content["params"].get(name) != value]
+        odd = [name for name, value in self.settings.to_json().items() if content["params"].get(name) != value]
         if odd:
             raise RunError(f"the checkpoint was made with another {', '.join(odd)}")
         parts = self.parts
@@ -169,7 +168,7 @@ class Training:
         ValueError
             If the loss is not finite.
         """
-        state, epochs = self.state, self.params["epochs"]
+        state, epochs = self.state, self.settings.epochs
         if advance is not None:
             advance(state.step, self._label())
         while state.epoch < epochs:
@@ -192,23 +191,28 @@ class Training:
     def _after_epoch(self, epoch: int) -> None:
         search = self.parts.search
         if search is not None:
-            search.after_epoch(epoch, self.params["epochs"])
+            search.after_epoch(epoch, self.settings.epochs)
         self.state.hook_due = False
 
     def _train_epoch(self, advance: Advance | None) -> None:
-        parts, state, params = self.parts, self.state, self.params
-        for group in parts.optimiser.param_groups:
-            group["lr"] = learning_rate(params, state.epoch)
-        order = (params["seed"], state.epoch)
+        parts, state, settings = self.parts, self.state, self.settings
+        settings.set_rate(parts.optimiser, state.epoch)
+        order = (settings.seed, state.epoch)
         batches = parts.data.train.batches(
-            params["batch"], device=parts.device, channels_last=parts.channels_last, order=order, augment=True,
+            settings.batch, device=parts.device, channels_last=parts.channels_last, order=order, augment=True,
             first_batch=state.batch,
         )  # fmt: skip
         parts.model.train()
         tally = Tally(parts.device, state.sums)
         begun = time.monotonic()
-        for x, y in batches:
-            self._step(x, y, tally)
+
+        def before() -> None:
+            if parts.search is not None:
+                parts.search.before_step(state.step)
+
+        def after(loss: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> None:
+            nonlocal begun
+            tally.add(loss, logits, y)
             state.batch, state.step = state.batch + 1, state.step + 1
             if self.checkpoint_every and state.step % self.checkpoint_every == 0 and state.batch < parts.steps:
                 state.sums = tally.sums.cpu()
@@ -216,35 +220,31 @@ class Training:
                 self.save()
             if advance is not None:
                 advance(1)
+
+        smoothing = settings.label_smoothing
+        descend(self._logits, batches, parts.optimiser, label_smoothing=smoothing, before=before, after=after)
         state.sums = tally.sums.cpu()  # waits for the device
         state.train_seconds += time.monotonic() - begun
 
-    def _step(self, x: torch.Tensor, y: torch.Tensor, tally: Tally) -> None:
-        parts = self.parts
-        if parts.search is not None:
-            parts.search.before_step(self.state.step)
-        with torch.autocast(parts.device, torch.bfloat16, enabled=self.params["amp"]):
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.parts.device, torch.bfloat16, enabled=self.settings.amp):
             logits = self.forward(x)
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=self.params["label_smoothing"])
-        parts.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        parts.optimiser.step()
-        tally.add(loss, logits, y)
+        return logits.float()
 
     def _row(self) -> dict[str, Any]:
         """The epoch's line of metrics.jsonl; images of the test set are looked at after the last epoch only."""
-        state, params, data = self.state, self.params, self.parts.data
+        state, settings, data = self.state, self.settings, self.parts.data
         train = Tally("cpu", state.sums).read()
         for what, good in (("the loss is", math.isfinite(train.loss)), ("scores or weights are", self._finite())):
             if not good:
-                raise ValueError(LOST.format(what=what, epoch=state.epoch + 1, lr=params["lr"]))
-        last = state.epoch + 1 == params["epochs"]
-        wanted = {"val": data.validation, "test": data.test if last or params["test_each_epoch"] else None}
+                raise ValueError(LOST.format(what=what, epoch=state.epoch + 1, lr=settings.lr))
+        last = state.epoch + 1 == settings.epochs
+        wanted = {"val": data.validation, "test": data.test if last or settings.test_each_epoch else None}
         found = {name: None if split is None else self.score(split) for name, split in wanted.items()}
         row: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "steps": state.step,
-            "lr": learning_rate(params, state.epoch),
+            "lr": settings.rate(state.epoch),
             "events": self.events,
             "train_loss": train.loss,
             "train_accuracy": train.accuracy,
@@ -268,9 +268,9 @@ class Training:
         return evaluate(parts.model, batches, parts.device)
 
     def _label(self) -> str:
-        state, params = self.state, self.params
+        state, settings = self.state, self.settings
         loss = f", loss {state.rows[-1]['train_loss']:.3f}" if state.rows else ""
-        return f"{params['method']} epoch {state.epoch}/{params['epochs']}{loss}"
+        return f"{settings.method} epoch {state.epoch}/{settings.epochs}{loss}"
 
 
 @contextlib.contextmanager

@@ -34,24 +34,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-ARCHS = (
-    "mlp",
-    "conv2",
-    "conv4",
-    "conv6",
-    "conv8",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet18-imagenet",
-    "resnet34-imagenet",
-    "resnet50-imagenet",
-    "vgg-small",
-)
-"""Names that `make_model` knows."""
+from nets.training.settings import ARCHS, BATCH_NORMS
 
 ACTIVATIONS = ("relu", "sign")
-BATCH_NORMS = ("non-affine", "affine", "none")
 
 _RESNETS: dict[str, tuple[bool, tuple[int, ...]]] = {  # bottleneck blocks?, blocks per stage
     "resnet18": (False, (2, 2, 2, 2)),

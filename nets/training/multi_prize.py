@@ -7,34 +7,44 @@ random network holds many good tickets. What is compared, and beside which chanc
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nets.similarity import TOTAL, compare, load_masks, summarise
-from nets.training.run import train_or_resume
+from nets.search.comparison import TOTAL, compare, summarise
+from nets.training.found_masks import load_masks
+from nets.training.run import Note, train_or_resume
 from nets.training.run_folder import RunError, RunFolder, check_same
-from sims.commands import cli
+from nets.training.settings import Choices
+from sims.commands.flags import UsageError
+from sims.experiment import fresh_seed
 from sims.statistics.result import Result, provenance
 
 
 def multi_prize(
-    given: Mapping[str, Any], out: str | Path, count: int, *, resume: bool = False, **options: Any
+    choices: Choices,
+    out: str | Path,
+    count: int,
+    *,
+    resume: bool = False,
+    checkpoint_every: int = 0,
+    quiet: bool = True,
+    note: Note = lambda text: None,
 ) -> Result:
     """Find tickets from `count` score seeds, one after another, each in a folder of its own.
 
     Parameters
     ----------
-    given : mapping
-        Settings as `nets.training.settings.read` makes them; ``score_seed`` is that of the first run (default: of the
+    choices : Choices
+        ``score_seed`` is that of the first run (default: of the
         first one there, else 0), and the others count up from it.
     out : str or Path
         Holds the folders score-0, score-1, ...
     count : int >= 2
     resume : bool
         Go on with what is there; otherwise nothing must be there.
-    **options
-        ``checkpoint_every quiet note`` of `nets.training.run.train`.
+    checkpoint_every, quiet, note
+        Of `nets.training.run.train`.
 
     Returns
     -------
@@ -47,22 +57,27 @@ def multi_prize(
         As `nets.training.run.train`; also for a dense run, which has no scores.
     """
     started = time.monotonic()
-    if given.get("method") == "dense":
-        raise cli.UsageError("--multi-prize needs a method that trains scores, got dense")
+    if choices.method == "dense":
+        raise UsageError("--multi-prize needs a method that trains scores, got dense")
     if RunFolder(Path(out)).config.is_file():
         raise RunError(f"--out {out} holds a single run; --multi-prize takes a folder of its own")
-    first, seed = int(given.get("score_seed", 0)), cli.fresh_seed()
+    first, seed = choices.score_seed or 0, choices.seed
     there = _begun(Path(out))
     if there:
         if not resume:
-            raise cli.UsageError(f"--out {out} holds tickets already; add --resume to go on with them")
-        first, seed = there[0], RunFolder(Path(out) / f"score-{there[0]}").params()["seed"]
-        check_same({"score_seed": first}, {k: v for k, v in given.items() if k == "score_seed"}, Path(out))
+            raise UsageError(f"--out {out} holds tickets already; add --resume to go on with them")
+        first = there[0]
+        if seed is None:
+            seed = int(str(RunFolder(Path(out) / f"score-{first}").params()["seed"]))
+        chosen = {} if choices.score_seed is None else {"score_seed": choices.score_seed}
+        check_same({"score_seed": first}, chosen, Path(out))
+    seed = fresh_seed() if seed is None else seed
     folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
     rows: list[Any] = []
     result = None
     for i, folder in enumerate(folders):
-        result = train_or_resume({"seed": seed, **given, "score_seed": first + i}, folder.path, **options)
+        mine = replace(choices, seed=seed, score_seed=first + i)
+        result = train_or_resume(mine, folder.path, checkpoint_every=checkpoint_every, quiet=quiet, note=note)
         rows.extend(result.rows)
     assert result is not None
     found = summarise(compare([load_masks(str(folder.path)) for folder in folders]))

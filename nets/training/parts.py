@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,12 @@ import torch
 
 from nets.data import Data, load_data
 from nets.search import TicketSearch, find_tickets
+from nets.search.methods import make_method
 from nets.training.models import make_model, weight_layers
+from nets.training.settings import TrainSettings
 
 VALIDATION_SEED = 777
 """The held-out images are the same ones in every run, as in IteRand's code."""
-
-OPTIONS = {
-    "iterand": ("rerand_every", "rerand_frac"),
-    "recycle": ("recycle_every", "recycle_frac", "recycle_after"),
-    "biprop-recycle": ("recycle_every", "recycle_frac", "recycle_after"),
-}
-"""Settings that only some methods have."""
 
 
 @dataclass
@@ -51,13 +45,12 @@ class Parts:
     steps: int
 
 
-def build(params: Mapping[str, Any]) -> Parts:
+def build(settings: TrainSettings) -> Parts:
     """Load, make, convert.
 
     Parameters
     ----------
-    params : mapping
-        As `nets.training.settings.resolve` makes them.
+    settings : TrainSettings
 
     Returns
     -------
@@ -68,74 +61,73 @@ def build(params: Mapping[str, Any]) -> Parts:
     ValueError
         If the data are missing or a setting does not fit them.
     """
-    data = read_data(params)
-    model = plain_model(params, data.shape, data.classes)
-    search = start_search(model, params)
+    data = read_data(settings)
+    model = plain_model(settings, data.shape, data.classes)
+    search = start_search(model, settings)
     if search is None:
-        start_dense(model, plain_model(params, data.shape, data.classes), params)
-    device = params["device"]
+        start_dense(model, plain_model(settings, data.shape, data.classes), settings)
+    device = settings.device
     channels_last = device == "cuda" and any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
     model.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
     trained = list(model.parameters()) if search is None else list(search.parameters())
-    steps = -(-len(data.train) // params["batch"])
-    return Parts(data, model, search, _optimiser(trained, params), device, channels_last, steps)
+    steps = -(-len(data.train) // settings.batch)
+    return Parts(data, model, search, settings.make_optimiser(trained), device, channels_last, steps)
 
 
-def read_data(params: Mapping[str, Any]) -> Data:
+def read_data(settings: TrainSettings) -> Data:
     """The images of a run."""
-    part = params["validation"]
+    part = settings.validation
     return load_data(
-        params["data"],
-        params["data_dir"],
-        augment=params["augment"],
-        normalise=params["normalise"],
+        settings.data,
+        settings.data_dir,
+        augment=settings.augment,
+        normalise=settings.normalise,
         validation=part if part < 1 else int(part),
         seed=VALIDATION_SEED,
     )
 
 
-def plain_model(params: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+def plain_model(settings: TrainSettings, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
     """The network before a method takes its layers over; MPT-1/1 has binary activations."""
     return make_model(
-        params["arch"],
-        width=params["width"],
+        settings.arch,
+        width=settings.width,
         shape=shape,
         classes=classes,
-        activation="sign" if params["method"] == "mpt-1-1" else "relu",
-        batch_norm=params["batch_norm"],
-        stem_width=params["stem_width"] if params["arch"].startswith("resnet") else None,
-        seed=params["seed"],
+        activation="sign" if settings.method == "mpt-1-1" else "relu",
+        batch_norm=settings.batch_norm,
+        stem_width=settings.stem_width if settings.arch.startswith("resnet") else None,
+        seed=settings.seed,
     )
 
 
-def start_search(model: torch.nn.Module, params: Mapping[str, Any]) -> TicketSearch | None:
+def start_search(model: torch.nn.Module, settings: TrainSettings) -> TicketSearch | None:
     """Convert the model in place; None for a dense run, which leaves it as it is."""
-    if params["method"] == "dense":
+    if settings.method == "dense":
         return None
     return find_tickets(
         model,
-        method=params["method"],
-        density=params["density"],
-        seed=params["seed"],
-        score_seed=params["score_seed"],
-        init=params["init"],
-        scale=params["scale"],
-        train_rest=params["batch_norm"] == "affine",
-        **{name: params[name] for name in OPTIONS.get(params["method"], ())},
+        method=make_method(settings.method, **settings.options),
+        density=settings.density,
+        seed=settings.seed,
+        score_seed=settings.score_seed,
+        init=settings.init,
+        scale=settings.scale,
+        train_rest=settings.batch_norm == "affine",
     )
 
 
-def start_dense(model: torch.nn.Module, twin: torch.nn.Module, params: Mapping[str, Any]) -> None:
+def start_dense(model: torch.nn.Module, twin: torch.nn.Module, settings: TrainSettings) -> None:
     """Give a dense network the very weights that a ticket would be sought in, with the same seed and law.
 
     Parameters
     ----------
     model, twin : torch.nn.Module
         Two of a kind; the twin is used up.
-    params : mapping
+    settings : TrainSettings
     """
     search = find_tickets(
-        twin, method="edge-popup", density=1.0, seed=params["seed"], init=params["init"], scale=params["scale"]
+        twin, method="edge-popup", density=1.0, seed=settings.seed, init=settings.init, scale=settings.scale
     )
     with torch.no_grad():
         for name, layer in weight_layers(model):
@@ -164,11 +156,3 @@ def largest_product(model: torch.nn.Module, x: torch.Tensor) -> int:
     for hook in hooks:
         hook.remove()
     return max(found)
-
-
-def _optimiser(trained: list[torch.nn.Parameter], params: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """SGD or Adam; weight decay acts on all that is trained, scores included."""
-    lr, decay = params["lr"], params["weight_decay"]
-    if params["optimiser"] == "adam":
-        return torch.optim.Adam(trained, lr=lr, weight_decay=decay)
-    return torch.optim.SGD(trained, lr=lr, momentum=params["momentum"], weight_decay=decay)

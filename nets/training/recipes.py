@@ -6,33 +6,24 @@ read; "not stated" marks a number that no source gives and that was chosen here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-METHODS = ("edge-popup", "biprop", "mpt-1-1", "iterand", "recycle", "biprop-recycle", "dense")
+from nets.search import methods
+from nets.training.optimisation import Optimisation
+
+METHODS = (*methods.METHODS, "dense")
+"""What can be trained: by a method that finds a subnetwork, or densely."""
 DATA = ("digits", "mnist", "cifar10", "imagefolder")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Training settings; weight decay acts on what is trained, for a ticket on its scores.
+@dataclass(frozen=True, kw_only=True)
+class Usual(Optimisation):
+    """What a recipe settles beside the optimiser and its schedule.
 
     Attributes
     ----------
-    source : str
-        Where the numbers come from; the key of `theory.bibliography` first.
-    optimiser : {"sgd", "adam"}
-        SGD without Nesterov's step.
-    lr, momentum, weight_decay : float
-        Momentum is SGD's only.
-    schedule : {"cosine", "constant"}
-    warmup, cooldown : int
-        Epochs of rising learning rate at the start, and of `cooldown_lr` at the end.
-    cooldown_lr : float
-    batch, epochs : int
-    label_smoothing : float
     init, scale : str
         Of the frozen weights, as in `nets.search.find`.
     stem_width : int or None
@@ -43,42 +34,37 @@ class Recipe:
         recycle: epochs between recyclings, the share of all weights that is overwritten, and the last epoch without.
     augment, normalise : str or None
         As in `nets.data.load_data`; None: the data set's own.
-    validation : float
-        Part of the training images that is held out and watched; it chooses nothing.
+    validation : float or int
+        Training images that are held out and watched, a part below 1 or a number; they choose nothing.
     """
 
-    source: str
-    optimiser: str = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    schedule: str = "cosine"
-    warmup: int = 0
-    cooldown: int = 0
-    cooldown_lr: float = 0.0
-    batch: int = 128
-    epochs: int = 100
-    label_smoothing: float = 0.0
     init: str = "signed-constant"
     scale: str = "unscaled"
     stem_width: int | None = None
-    rerand_every: int = 300
-    rerand_frac: float = 0.1
-    recycle_every: int = 10
-    recycle_frac: float = 0.2
-    recycle_after: int = 0
+    rerand_every: int | None = 300
+    rerand_frac: float | None = 0.1
+    recycle_every: int | None = 10
+    recycle_frac: float | None = 0.2
+    recycle_after: int | None = 0
     augment: str | None = None
     normalise: str | None = None
-    validation: float = 0.0
-
-    def settings(self) -> dict[str, Any]:
-        """All values but the source."""
-        content = asdict(self)
-        del content["source"]
-        return content
+    validation: float | int = 0.0
 
 
-_EP = Recipe("ramanujan2020, authors' configs (read)")
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Usual):
+    """The settings of a paper.
+
+    Attributes
+    ----------
+    source : str
+        Where the numbers come from; the key of `theory.bibliography` first.
+    """
+
+    source: str
+
+
+_EP = Recipe(source="ramanujan2020, authors' configs (read)")
 _MPT = replace(_EP, source="diffenderfer2021multiprize, authors' configs (read)", init="kaiming-normal")
 _MPT11 = replace(_MPT, optimiser="adam", momentum=0.0, weight_decay=0.0)
 _ITERAND = replace(_EP, source="chijiwa2021iterand, authors' configs (read)", lr=0.3)
@@ -87,7 +73,7 @@ _IWR = replace(
 )
 _IWR_MPT = replace(_IWR, init="kaiming-normal", recycle_every=10, recycle_frac=0.2)
 _DENSE = replace(_EP, source="ramanujan2020, dense baseline (read)", lr=0.01, init="kaiming-normal")
-_IMAGENET = {"lr": 0.256, "momentum": 0.875, "weight_decay": 3.0517578e-5, "warmup": 5, "batch": 256}
+_IMAGENET: dict[str, Any] = {"lr": 0.256, "momentum": 0.875, "weight_decay": 3.0517578e-5, "warmup": 5, "batch": 256}
 _IMAGENET |= {"label_smoothing": 0.1, "epochs": 100}
 
 TABLE: Mapping[tuple[str, str], Recipe] = {
@@ -129,13 +115,13 @@ TABLE: Mapping[tuple[str, str], Recipe] = {
 }  # fmt: skip
 """One recipe for each method and family of architectures; a missing family is covered by "conv" (see `family`)."""
 
-_ITERAND_DATA = {
+_ITERAND_DATA: dict[str, dict[str, Any]] = {
     "cifar10": {"augment": "iterand", "normalise": "imagenet", "validation": 0.1},
     "imagefolder": {"validation": 0.01},
 }
 """IteRand's own treatment of the images; the other papers take the data set's usual one and hold nothing out."""
 
-_DIGITS = {"batch": 64, "epochs": 20, "rerand_every": 20, "recycle_every": 3, "recycle_frac": 0.1}
+_DIGITS: dict[str, Any] = {"batch": 64, "epochs": 20, "rerand_every": 20, "recycle_every": 3, "recycle_frac": 0.1}
 
 
 def family(arch: str) -> str:
@@ -186,39 +172,3 @@ def recipe(method: str, arch: str, data: str) -> Recipe:
     if method == "iterand":
         found = replace(found, **_ITERAND_DATA.get(data, {}))
     return replace(found, source=f"{found.source}; shortened for digits", **_DIGITS) if data == "digits" else found
-
-
-def learning_rate(settings: Mapping[str, Any], epoch: int) -> float:
-    """Learning rate of one epoch; it is constant inside the epoch.
-
-    Parameters
-    ----------
-    settings : mapping
-        With ``lr schedule warmup cooldown cooldown_lr epochs``.
-    epoch : int
-        Counted from 0.
-
-    Returns
-    -------
-    float
-        Warm-up of w epochs: lr (epoch + 1) / w. Then, with E the epochs without the cool-down,
-        lr (1 + cos(pi (epoch - w) / (E - w))) / 2, so that the last one is small but not 0. Cool-down: its own rate.
-
-    Source
-    ------
-    The per-epoch cosine of the reference codes of Edge-Popup, Biprop, IteRand and weight recycling (read).
-
-    Examples
-    --------
-    >>> settings = recipe("edge-popup", "resnet50-imagenet", "imagefolder").settings()
-    >>> [round(learning_rate(settings, epoch), 4) for epoch in (0, 4, 5, 52, 99)]
-    [0.0512, 0.256, 0.256, 0.1301, 0.0001]
-    """
-    warmup, end = settings["warmup"], settings["epochs"] - settings["cooldown"]
-    if epoch < warmup:
-        return float(settings["lr"] * (epoch + 1) / warmup)
-    if epoch >= end:
-        return float(settings["cooldown_lr"])
-    if settings["schedule"] == "constant":
-        return float(settings["lr"])
-    return float(settings["lr"] * (1.0 + math.cos(math.pi * (epoch - warmup) / (end - warmup))) / 2.0)

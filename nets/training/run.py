@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
 from nets.training.run_folder import RunError, RunFolder
-from sims.commands import cli
+from nets.training.settings import Choices, TrainSettings, resolve, resumed
+from sims.progress import progress
 from sims.statistics.result import Result, provenance, write_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Note = Callable[[str], None]
 
 
 def train(
-    params: Mapping[str, Any],
+    settings: TrainSettings,
     out: str | Path,
     *,
     resume: bool = False,
@@ -35,8 +36,7 @@ def train(
 
     Parameters
     ----------
-    params : mapping
-        From `nets.training.settings.resolve`.
+    settings : TrainSettings
     out : str or Path
         The folder.
     resume : bool
@@ -68,25 +68,36 @@ def train(
             note(f"{folder.path} is finished already: nothing to do")
             return Result(**done)
         with locked(folder):
-            return _work(params, build(params), folder, resume, checkpoint_every, quiet, note)
+            return _work(settings, build(settings), folder, resume, checkpoint_every, quiet, note)
     folder.check_new()
-    parts = build(params)  # first: what cannot be built, for want of data or else, leaves no folder behind
+    parts = build(settings)  # first: what cannot be built, for want of data or else, leaves no folder behind
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        folder.create(params, provenance(seed=params["seed"], threads=_threads(), seconds=0.0, **_more(params)))
-        return _work(params, parts, folder, resume, checkpoint_every, quiet, note)
+        folder.create(
+            settings.to_json(), provenance(seed=settings.seed, threads=_threads(), seconds=0.0, **_more(settings))
+        )
+        return _work(settings, parts, folder, resume, checkpoint_every, quiet, note)
 
 
-def train_or_resume(given: Mapping[str, Any], out: str | Path, **options: Any) -> Result:
+def train_or_resume(
+    choices: Choices,
+    out: str | Path,
+    *,
+    plain_images: bool = False,
+    checkpoint_every: int = 0,
+    quiet: bool = True,
+    note: Note = lambda text: None,
+) -> Result:
     """Begin the run in a folder, go on with it, or return what it found, whichever is due.
 
     Parameters
     ----------
-    given : mapping
-        Settings as `nets.training.settings.read` makes them.
+    choices : Choices
     out : str or Path
-    **options
-        ``checkpoint_every quiet note`` of `train`.
+    plain_images : bool
+        Of `nets.training.settings.resolve`.
+    checkpoint_every, quiet, note
+        Of `train`.
 
     Returns
     -------
@@ -97,16 +108,17 @@ def train_or_resume(given: Mapping[str, Any], out: str | Path, **options: Any) -
     ValueError
         As `train`; also if the folder holds a run with other settings.
     """
-    from nets.training.settings import resolve, resumed
-
     folder = RunFolder(Path(out))
     old = folder.config.is_file()
-    params = resumed(folder.params(), given, folder.path) if old else resolve(given)
-    return train(params, folder.path, resume=old, **options)
+    if old:
+        settings = resumed(folder.params(), choices, folder.path)
+    else:
+        settings = resolve(choices, plain_images=plain_images)
+    return train(settings, folder.path, resume=old, checkpoint_every=checkpoint_every, quiet=quiet, note=note)
 
 
 def _work(
-    params: Mapping[str, Any],
+    settings: TrainSettings,
     parts: Parts,
     folder: RunFolder,
     resume: bool,
@@ -119,24 +131,24 @@ def _work(
     from nets.training.loop import Training, own_random_state
     from nets.training.parts import largest_product
 
-    size = min(params["batch"], len(parts.data.train))
+    size = min(settings.batch, len(parts.data.train))
     shape = (1, *parts.data.shape)
-    work = size * largest_product(parts.model, torch.zeros(shape, device=params["device"]))
-    with own_random_state(params["seed"], params["device"], work):
-        training = Training(params, parts, folder=folder, checkpoint_every=checkpoint_every)
+    work = size * largest_product(parts.model, torch.zeros(shape, device=settings.device))
+    with own_random_state(settings.seed, settings.device, work):
+        training = Training(settings, parts, folder=folder, checkpoint_every=checkpoint_every)
         if resume:
             told = training.resume()
             if told is not None:
                 note(told)
-        total = parts.steps * params["epochs"]
-        with cli.progress(total, quiet=quiet, after=0.5) as advance:
+        total = parts.steps * settings.epochs
+        with progress(total, quiet=quiet, after=0.5) as advance:
             state = training.run(advance)
-        result = _result(params, parts, state, folder, training)
+        result = _result(settings, parts, state, folder, training)
     write_text(folder.result, result.to_json())
     return result
 
 
-def _result(params: Mapping[str, Any], parts: Parts, state: State, folder: RunFolder, training: Training) -> Result:
+def _result(settings: TrainSettings, parts: Parts, state: State, folder: RunFolder, training: Training) -> Result:
     from nets.training.loop import mask_milliseconds
 
     last = state.rows[-1]
@@ -144,30 +156,30 @@ def _result(params: Mapping[str, Any], parts: Parts, state: State, folder: RunFo
     cost: dict[str, Any] = {"weights": numel, "kept": numel, "storage": "weights", "bytes": 4 * numel}
     cost["bits_per_weight"] = 32.0
     if parts.search is not None:
-        from nets.found_ticket import export_ticket, storage
+        from nets.training.found import export_ticket, storage
 
-        ticket = export_ticket(parts.search, params, shape=parts.data.shape, classes=parts.data.classes)
+        ticket = export_ticket(parts.search, settings, shape=parts.data.shape, classes=parts.data.classes)
         cost = storage(ticket, ticket.save(folder.ticket))
     own = ("method", "arch", "data", "density", "width", "seed", "epochs")
     row = {
-        **{name: params[name] for name in own},
+        **{name: getattr(settings, name) for name in own},
         "test_accuracy": last["test_accuracy"],
         "val_accuracy": last["val_accuracy"],
         "train_loss": last["train_loss"],
         "step_ms": 1000.0 * state.train_seconds / state.step,
         "mask_ms": mask_milliseconds(parts),
         "seconds": round(state.seconds, 3),
-        "score_seed": params["score_seed"],
-        "init": params["init"],
+        "score_seed": settings.score_seed,
+        "init": settings.init,
         "events": training.events,
         **cost,
     }
-    more = {**_more(params), "data": parts.data.note, "data_sha256": parts.data.sha256}
+    more = {**_more(settings), "data": parts.data.note, "data_sha256": parts.data.sha256}
     return Result(
         command=COMMAND,
-        params=dict(params),
+        params=settings.to_json(),
         rows=[row],
-        provenance=provenance(seed=params["seed"], threads=_threads(), seconds=state.seconds, **more),
+        provenance=provenance(seed=settings.seed, threads=_threads(), seconds=state.seconds, **more),
     )
 
 
@@ -196,10 +208,10 @@ def locked(folder: RunFolder) -> Iterator[None]:
         os.close(handle)
 
 
-def _more(params: Mapping[str, Any]) -> dict[str, Any]:
+def _more(settings: TrainSettings) -> dict[str, Any]:
     """Provenance of its own: where it ran, and where the default settings come from."""
-    usual = recipe(params["method"], params["arch"], params["data"])
-    return {**machine(params["device"]), "recipe": usual.source}
+    usual = recipe(settings.method, settings.arch, settings.data)
+    return {**machine(settings.device), "recipe": usual.source}
 
 
 def _threads() -> int:

@@ -1,125 +1,259 @@
-"""The settings of a training run: read from text, completed by the method's recipe, or taken from an old run."""
+"""The settings of a training run: what the user chose, completed by the method's recipe, or taken from an old run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from nets.device import resolve_device
-from nets.training.recipes import Recipe, recipe
+from nets.search.methods import LAWS, METHODS, SCALES, having
+from nets.training import recipes
+from nets.training.recipes import Recipe, Usual, recipe
 from nets.training.run_folder import check_same
-from sims.commands import cli
+from sims.commands import flags
+from sims.commands.flags import OptionalFolder, OptionalInteger, OptionalReal, UsageError
+from sims.experiment import fresh_seed
+
+Value = str | int | float | bool | None
 
 MAX_SEED = 2**63 - 1
+ARCHS = (
+    *("mlp", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet34", "resnet50"),
+    *("resnet18-imagenet", "resnet34-imagenet", "resnet50-imagenet", "vgg-small"),
+)
+"""Networks that `nets.training.models.make_model` knows."""
 BATCH_NORMS = ("non-affine", "affine", "none")
-INITS = ("signed-constant", "kaiming-normal", "kaiming-uniform")
-SCALES = ("unscaled", "paper", "reference-code")
-
-Reader = Callable[[str, str], Any]
 
 
-def _whole(low: int, high: int) -> Reader:
-    return lambda flag, text: cli.between(flag, cli.integer(flag, text), low, high)
+def _choice(*names: str) -> tuple[object, object]:
+    def read(tokens: list[str]) -> str:
+        if tokens[0] not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, got {tokens[0]}")
+        return tokens[0]
+
+    found: tuple[object, object] = flags.written("{" + ",".join(names) + "}", read)
+    return found
 
 
-def _number(low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> Reader:
-    domain = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high or math.isinf(high) else ']'}"
-
-    def read(flag: str, text: str) -> float:
-        value = cli.real(flag, text)
-        good = low <= value <= high and math.isfinite(value)
-        if not good or (open_low and value == low) or (open_high and value == high):
-            raise cli.UsageError(f"{flag} must be a number in {domain}, got {text}")
-        return value
-
-    return read
-
-
-def _held_out(flag: str, text: str) -> float | int:
-    value = cli.real(flag, text)
+def _held_out(token: str) -> float | int:
+    value = flags.real(token)
     if not 0 <= value < math.inf or (value >= 1 and value != int(value)):
-        raise cli.UsageError(f"{flag} takes a part in [0, 1) or a number of images, got {text}")
+        raise ValueError(f"takes a part in [0, 1) or a number of images, got {token}")
     return value if value < 1 else int(value)
 
 
-READERS: Mapping[str, Reader] = {
-    "density": _number(0, 1, open_low=True),
-    "width": _number(0, math.inf, open_low=True),
-    "seed": _whole(0, MAX_SEED),
-    "score_seed": _whole(0, MAX_SEED),
-    "stem_width": _whole(1, 10**6),
-    "epochs": _whole(1, 10**6),
-    "batch": _whole(1, 10**6),
-    "lr": _number(0, 1e30),
-    "momentum": _number(0, 1, open_high=True),
-    "weight_decay": _number(0, 1e30),
-    "warmup": _whole(0, 10**6),
-    "cooldown": _whole(0, 10**6),
-    "cooldown_lr": _number(0, 1e30),
-    "label_smoothing": _number(0, 1, open_high=True),
-    "validation": _held_out,
-    "rerand_every": _whole(1, 10**9),
-    "rerand_frac": _number(0, 1),
-    "recycle_every": _whole(1, 10**6),
-    "recycle_frac": _number(0, 0.5),
-    "recycle_after": _whole(0, 10**6),
+Law = Annotated[str | None, *_choice(*LAWS)]
+HeldOut = Annotated[float | int | None, *flags.written("FLOAT|INT", lambda tokens: _held_out(tokens[0]))]
+Device = Annotated[str | None, *_choice("auto", "cpu", "cuda")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a user settles of a run; None leaves it to the recipe, or, on resuming, to the run."""
+
+    method: Annotated[str | None, *_choice(*recipes.METHODS)] = None
+    """How the ticket is found. Default: edge-popup. mpt-1-1 is biprop with binary activations."""
+    arch: Annotated[str | None, *_choice(*ARCHS)] = None
+    """The network. Default: mlp for digits and mnist, else conv4."""
+    data: Annotated[str | None, *_choice(*recipes.DATA)] = None
+    """Default: digits, which need no files."""
+    data_dir: OptionalFolder = None
+    """Where the files of the data lie."""
+    density: OptionalReal = None
+    """Part of each layer's weights that is kept, in (0, 1]. Default: 0.5."""
+    width: OptionalReal = None
+    """Factor on every hidden width. Default: 1."""
+    init: Law = None
+    """Law of the random weights."""
+    scale: Annotated[str | None, *_choice(*SCALES)] = None
+    """Factor on their size for the pruned part: none, the paper's sqrt(1/density), or its code's."""
+    seed: OptionalInteger = None
+    """Seed in [0, 2^63) of weights, image order and events. Default: a fresh one, which is printed."""
+    score_seed: OptionalInteger = None
+    """Seed of the first scores, so that other tickets are found in the same weights. Default: that of --seed; of the
+    first ticket of --multi-prize: 0."""
+    epochs: OptionalInteger = None
+    """Passes over the training images."""
+    batch: OptionalInteger = None
+    """Images per step."""
+    optimiser: Annotated[str | None, *_choice("sgd", "adam")] = None
+    """What trains the scores."""
+    lr: OptionalReal = None
+    """Learning rate after the warm-up."""
+    momentum: OptionalReal = None
+    """Momentum of SGD."""
+    weight_decay: OptionalReal = None
+    """Acts on all that is trained, the scores included."""
+    schedule: Annotated[str | None, *_choice("cosine", "constant")] = None
+    """Learning rate from epoch to epoch."""
+    warmup: OptionalInteger = None
+    """Epochs of rising learning rate."""
+    cooldown: OptionalInteger = None
+    """Epochs at the end that run at --cooldown-lr."""
+    cooldown_lr: OptionalReal = None
+    """Their learning rate."""
+    label_smoothing: OptionalReal = None
+    """In [0, 1)."""
+    validation: HeldOut = None
+    """Training images held out and watched: a part below 1 or a number. They choose nothing."""
+    augment: Annotated[str | None, *_choice("none", "crop-flip", "iterand", "resized-crop")] = None
+    """What happens to training images. Default: the usual for the data."""
+    normalise: Annotated[str | None, *_choice("unit", "mnist", "cifar10", "imagenet")] = None
+    """Which mean and spread pixels are brought to. Default: those of the data."""
+    batch_norm: Annotated[str | None, *_choice(*BATCH_NORMS)] = None
+    """Default: the architecture's own."""
+    stem_width: OptionalInteger = None
+    """ResNets: channels of the stem whatever --width is."""
+    rerand_every: OptionalInteger = None
+    """iterand: steps between re-randomisations."""
+    rerand_frac: OptionalReal = None
+    """iterand: probability that a pruned weight is drawn again."""
+    recycle_every: OptionalInteger = None
+    """recycle: epochs between recyclings."""
+    recycle_frac: OptionalReal = None
+    """recycle: part of a layer's weights that is overwritten."""
+    recycle_after: OptionalInteger = None
+    """recycle: last epoch without recycling."""
+    test_each_epoch: bool = False
+    """Look at the test images after every epoch, for a curve; the result stays the last epoch's."""
+    device: Device = None
+    """Default: auto."""
+    amp: bool = False
+    """Forward passes in bfloat16 (weights, scores and evaluation stay float32)."""
+    compile: bool = False
+    """Compile the model with torch.compile; the first steps are slow."""
+
+    def given(self) -> dict[str, Value]:
+        """What was chosen, by name; the device by its own name, the folder without ``~``."""
+        found = {item.name: getattr(self, item.name) for item in fields(Choices)}
+        found = {name: value for name, value in found.items() if value is not None and value is not False}
+        if self.device is not None:
+            found["device"] = resolve_device(self.device)
+        if self.data_dir is not None:
+            found["data_dir"] = str(Path(self.data_dir).expanduser())
+        return found
+
+
+_FIRST = ("method", "arch", "data", "data_dir", "density", "width", "batch_norm", "seed", "score_seed")
+_LAST = ("device", "amp", "compile", "test_each_epoch")
+_WHOLE = {
+    **dict.fromkeys(("seed", "score_seed"), (0, MAX_SEED)),
+    **dict.fromkeys(("stem_width", "epochs", "batch", "recycle_every"), (1, 10**6)),
+    **dict.fromkeys(("warmup", "cooldown", "recycle_after"), (0, 10**6)),
+    "rerand_every": (1, 10**9),
 }
-"""How the text of a flag becomes its value; flags that are not here are taken as they are."""
-
-BELONGS = {
-    "rerand_every": ("iterand",),
-    "rerand_frac": ("iterand",),
-    "recycle_every": ("recycle", "biprop-recycle"),
-    "recycle_frac": ("recycle", "biprop-recycle"),
-    "recycle_after": ("recycle", "biprop-recycle"),
-    "score_seed": ("edge-popup", "biprop", "mpt-1-1", "iterand", "recycle", "biprop-recycle"),
+_REAL = {  # domain, and whether its ends belong to it
+    "density": (0.0, 1.0, "(]"),
+    "width": (0.0, math.inf, "()"),
+    "momentum": (0.0, 1.0, "[)"),
+    "label_smoothing": (0.0, 1.0, "[)"),
+    "rerand_frac": (0.0, 1.0, "[]"),
+    "recycle_frac": (0.0, 0.5, "[]"),
+    **dict.fromkeys(("lr", "weight_decay", "cooldown_lr"), (0.0, 1e30, "[]")),
 }
-"""Settings that only these methods have; they are None for the others."""
 
 
-def read(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the user gave, as values.
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Usual):
+    """All settings of a run, checked.
 
-    Parameters
+    Attributes
     ----------
-    flags : mapping
-        Text, or None for a flag that was not given.
+    method, arch, data : str
+    data_dir : str or None
+    density, width : float
+    batch_norm : str or None
+        None: the architecture's own.
+    seed : int
+    score_seed : int or None
+        None for a dense run, as are the options of methods that are not this one.
+    device : {"cpu", "cuda"}
+    amp, compile, test_each_epoch : bool
 
     Raises
     ------
     UsageError
-        One line naming the flag.
-
-    Examples
-    --------
-    >>> read({"lr": "1e-1", "batch": "64", "epochs": None, "method": "biprop"})
-    {'lr': 0.1, 'batch': 64, 'method': 'biprop'}
+        If a value is outside its domain, or settings do not go together: one line naming the flag.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    for name, reader in READERS.items():
-        if name in given:
-            given[name] = reader(f"--{name.replace('_', '-')}", given[name])
-    if "device" in given:
-        given["device"] = resolve_device(given["device"])
-    if "data_dir" in given:
-        given["data_dir"] = str(Path(given["data_dir"]).expanduser())
-    return given
+
+    method: str
+    arch: str
+    data: str
+    data_dir: str | None = None
+    density: float
+    width: float = 1.0
+    batch_norm: str | None = None
+    seed: int
+    score_seed: int | None
+    device: str
+    amp: bool = False
+    compile: bool = False
+    test_each_epoch: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _WHOLE.items():
+            value = getattr(self, name)
+            if value is not None:
+                flags.between(_flag(name), value, least, most)
+        for name, (low, high, ends) in _REAL.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            good = low <= value <= high and math.isfinite(value)
+            if not good or (ends[0] == "(" and value == low) or (ends[1] == ")" and value == high):
+                raise UsageError(
+                    f"{_flag(name)} must be a number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value:g}"
+                )
+        for name, names in (("method", recipes.METHODS), ("arch", ARCHS), ("data", recipes.DATA)):
+            if getattr(self, name) not in names:
+                raise UsageError(f"{_flag(name)} must be one of {', '.join(names)}, got {getattr(self, name)}")
+        if self.method == "dense" and self.density != 1.0:
+            raise UsageError(f"--method dense keeps every weight, got --density {self.density:g}")
+        if self.stem_width is not None and not self.arch.startswith("resnet"):
+            raise UsageError(f"--stem-width belongs to ResNets, not to {self.arch}")
+        if self.optimiser == "adam" and self.momentum:
+            raise UsageError(f"--momentum belongs to --optimiser sgd, got {self.momentum:g} with adam")
+        if self.epochs < self.warmup + self.cooldown:
+            raise UsageError(
+                f"--epochs {self.epochs} is less than --warmup {self.warmup} and --cooldown {self.cooldown} together"
+            )
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """Options of the method."""
+        return {name: getattr(self, name) for name in METHODS[self.method].settings}
+
+    def to_json(self) -> dict[str, Value]:
+        """Plain values, the same keys in the same order for every run."""
+        content = asdict(self)
+        usual = [item.name for item in fields(Usual)]
+        return {name: content[name] for name in (*_FIRST, *usual, *_LAST)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Value]) -> TrainSettings:
+        """The settings that `to_json` wrote; where a ticket file leaves out what belongs to a machine, defaults."""
+        missing = [item.name for item in fields(cls) if item.name not in content]
+        if missing or len(content) > len(fields(cls)):
+            raise ValueError(f"the settings of a run are not complete: {', '.join(missing) or 'there are too many'}")
+        plain = {"device": "cpu", "amp": False, "compile": False, "test_each_epoch": False}
+        return cls(**{name: plain.get(name) if value is None else value for name, value in content.items()})  # type: ignore[arg-type]
 
 
-def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a new run: what was given, the recipe for the rest.
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
+    """All settings of a new run: what was chosen, the recipe for the rest.
 
     Parameters
     ----------
-    given : mapping
-        From `read`.
-
-    Returns
-    -------
-    dict
-        Plain values, the same keys in the same order for every run.
+    choices : Choices
+    plain_images : bool
+        Images as the data set has them, none held out, whatever the recipe says.
 
     Raises
     ------
@@ -128,57 +262,37 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> found = resolve({"method": "iterand", "arch": "conv6", "data": "cifar10", "seed": 1, "device": "cpu"})
-    >>> found["lr"], found["rerand_every"], found["recycle_every"], found["density"]
+    >>> found = resolve(Choices(method="iterand", arch="conv6", data="cifar10", seed=1, device="cpu"))
+    >>> found.lr, found.rerand_every, found.recycle_every, found.density
     (0.3, 300, None, 0.5)
     """
-    method, data = given.get("method", "edge-popup"), given.get("data", "digits")
-    arch = given.get("arch", "mlp" if data in ("digits", "mnist") else "conv4")
+    given = choices.given()
+    method, data = choices.method or "edge-popup", choices.data or "digits"
+    arch = choices.arch or ("mlp" if data in ("digits", "mnist") else "conv4")
     usual = recipe(method, arch, data)
-    for name, methods in BELONGS.items():
-        if name in given and method not in methods:
-            raise cli.UsageError(f"--{name.replace('_', '-')} belongs to {', '.join(methods)}, not to {method}")
-    if method == "dense" and given.get("density", 1.0) != 1.0:
-        raise cli.UsageError(f"--method dense keeps every weight, got --density {given['density']:g}")
-    if "stem_width" in given and not arch.startswith("resnet"):
-        raise cli.UsageError(f"--stem-width belongs to ResNets, not to {arch}")
-    params = {
-        "method": method,
-        "arch": arch,
-        "data": data,
-        "data_dir": None,
-        "density": 1.0 if method == "dense" else 0.5,
-        "width": 1.0,
-        "batch_norm": None,
-        "seed": None,
-        "score_seed": None,
-        **usual.settings(),
-        "device": None,
-        "amp": False,
-        "compile": False,
-        "test_each_epoch": False,
+    seed = fresh_seed() if choices.seed is None else choices.seed
+    foreign = {
+        name: having(name) for entry in METHODS.values() for name in entry.settings if method not in having(name)
     }
-    params |= _optimiser(usual, given)
-    params |= {name: None for name, methods in BELONGS.items() if method not in methods}
+    if method == "dense":
+        foreign["score_seed"] = tuple(METHODS)
+    for name, methods in foreign.items():
+        if name in given:
+            raise UsageError(f"{_flag(name)} belongs to {', '.join(methods)}, not to {method}")
+    values: dict[str, Value] = {item.name: getattr(usual, item.name) for item in fields(Usual)}
+    values |= {"momentum": _momentum(usual, choices), **dict.fromkeys(foreign)}
     if not arch.startswith("resnet"):
-        params["stem_width"] = None
-    params |= given
-    if params["seed"] is None:
-        params["seed"] = cli.fresh_seed()
-    if params["score_seed"] is None and method != "dense":
-        params["score_seed"] = params["seed"]
-    if params["device"] is None:
-        params["device"] = resolve_device("auto")
-    if params["epochs"] < params["warmup"] + params["cooldown"]:
-        raise cli.UsageError(
-            f"--epochs {params['epochs']} is less than --warmup {params['warmup']} and "
-            f"--cooldown {params['cooldown']} together"
-        )
-    return params
+        values["stem_width"] = None
+    if plain_images:
+        values |= {"augment": None, "normalise": None, "validation": 0.0}
+    values |= {"density": 1.0 if method == "dense" else 0.5, "score_seed": None if method == "dense" else seed}
+    if choices.device is None:
+        values["device"] = resolve_device("auto")
+    return TrainSettings(**{**values, **given, "method": method, "arch": arch, "data": data, "seed": seed})  # type: ignore[arg-type]
 
 
-def resumed(stored: Mapping[str, Any], given: Mapping[str, Any], where: Path) -> dict[str, Any]:
-    """The settings of an old run, if nothing that was given contradicts them.
+def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> TrainSettings:
+    """The settings of an old run, if nothing that was chosen contradicts them.
 
     Raises
     ------
@@ -187,16 +301,13 @@ def resumed(stored: Mapping[str, Any], given: Mapping[str, Any], where: Path) ->
     UsageError
         If the run needs a device that this machine has not.
     """
-    check_same(stored, given, where)
-    resolve_device(stored["device"])
-    return dict(stored)
+    check_same(stored, choices.given(), where)
+    found = TrainSettings.from_json(stored)
+    resolve_device(found.device)
+    return found
 
 
-def _optimiser(usual: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+def _momentum(usual: Recipe, choices: Choices) -> float:
     """Momentum belongs to SGD; a recipe of Adam has none to offer to it."""
-    kind = given.get("optimiser", usual.optimiser)
-    if kind == "adam" and given.get("momentum"):
-        raise cli.UsageError(f"--momentum belongs to --optimiser sgd, got {given['momentum']:g} with adam")
-    if kind == usual.optimiser:
-        return {}
-    return {"momentum": 0.9 if kind == "sgd" else 0.0}
+    kind = choices.optimiser or usual.optimiser
+    return usual.momentum if kind == usual.optimiser else 0.9 if kind == "sgd" else 0.0

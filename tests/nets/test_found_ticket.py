@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import found_ticket as command
-from nets.found_ticket import export_ticket, load_found, verify
 from nets.tickets.file import TicketError
 from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.training import found as found_module
+from nets.training.found import export_ticket, load_found, verify
 from nets.training.loop import Training
 from nets.training.parts import Parts, build
 from nets.training.recipes import METHODS
-from nets.training.settings import resolve
+from nets.training.settings import Choices, TrainSettings, resolve
 
 FOUND = [method for method in METHODS if method != "dense"]
 CASES = [
@@ -42,7 +43,7 @@ VALUES = {  # what costs least, from the methods' definitions
 }  # fmt: skip
 
 
-def searched(method: str, init: str, arch: str = "mlp", **changes: Any) -> tuple[dict[str, Any], Parts]:
+def searched(method: str, init: str, arch: str = "mlp", **changes: Any) -> tuple[TrainSettings, Parts]:
     """A search on the digits that was trained for a few steps, events included."""
     given_ = {
         "method": method,
@@ -55,13 +56,13 @@ def searched(method: str, init: str, arch: str = "mlp", **changes: Any) -> tuple
         "lr": 1.0,
     }
     given_ |= {"width": 0.2 if arch == "mlp" else 0.05, "density": 0.4, **OPTIONS.get(method, {}), **changes}
-    params = resolve(given_)
+    params = resolve(Choices(**given_))
     parts = build(params)
     Training(params, parts).run()
     return params, parts
 
 
-def exported(params: dict[str, Any], parts: Parts) -> FoundTicket:
+def exported(params: TrainSettings, parts: Parts) -> FoundTicket:
     assert parts.search is not None
     return export_ticket(parts.search, params, shape=parts.data.shape, classes=parts.data.classes)
 
@@ -94,7 +95,7 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
         )
     expected = VALUES.get((method, init), "seed")
     assert expected in {layer.values for layer in ticket.layers} <= {expected, "seed"}
-    found = command.describe(ticket, size)
+    found = found_module.describe(ticket, size)
     assert (found["weights"], found["bytes"]) == (numel, (tmp_path / "t.safetensors").stat().st_size)
     assert found["bits_per_weight"] == 8 * size / numel
     stored = numel * (found["mask_bits_per_weight"] + found["value_bits_per_weight"])
@@ -115,10 +116,10 @@ def test_the_floats_are_taken_where_they_cost_least() -> None:
     kept = np.ones(2**13, bool)
     part = {"shape": (2**13,), "draws": torch.full((2**13,), 2**20), "origins": torch.arange(2**13).flip(0)}
     weight = torch.linspace(1, 2, 2**13).numpy()
-    layer, tensors = command._cheapest("x", part, kept, weight)
+    layer, tensors = found_module._cheapest("x", part, kept, weight)
     assert layer.values == "floats"  # 1 + 21 + 13 = 35 bits otherwise
     assert np.array_equal(tensors["floats.x"], weight)
-    layer, _ = command._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight)
+    layer, _ = found_module._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight)
     assert (layer.values, layer.draw_bits, layer.origin_bits, layer.moved) == ("history", 2, 13, 2**13)
 
 
@@ -207,7 +208,7 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         read_found(tmp_path / "none.safetensors")
     for argv in ([], ["show", str(iterand)]):
         assert command.main(argv) == 2
-        assert "expected info FILE or verify FILE" in capsys.readouterr().err
+        assert "the first word says what to do: info or verify" in capsys.readouterr().err
     assert command.main(["--help"]) == 0
 
 

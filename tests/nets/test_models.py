@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from nets.search.methods.mpt_1_1 import SignActivation
-from nets.training.models import ARCHS, make_model, weight_layers
+from nets.training.models import make_model, weight_layers
+from nets.training.settings import ARCHS
 
 CIFAR = (3, 32, 32)
 

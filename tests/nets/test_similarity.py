@@ -17,8 +17,8 @@ from scipy import stats
 from nets import similarity as command
 from nets import train
 from nets.construction.mask import Mask
+from nets.search.comparison import MaskSet, compare, summarise
 from nets.search.mask_similarity import norms, overlap, pairs, together
-from nets.similarity import MaskSet, compare, summarise
 from tests.stats import FALSE_ALARM
 
 KEYS = "a b layer weights kept_a kept_b kept_both agreement agreement_chance jaccard jaccard_at_mean jaccard_chance"

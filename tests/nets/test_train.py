@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -23,13 +24,15 @@ from torch.nn import functional as F
 
 from nets import train as command
 from nets.data import load_data
-from nets.found_ticket import load_found
 from nets.training.checkpoint import load_checkpoint
+from nets.training.found import load_found
 from nets.training.loop import Training
-from nets.training.recipes import METHODS, TABLE, learning_rate, recipe
+from nets.training.optimisation import Optimisation
+from nets.training.recipes import METHODS, TABLE, recipe
 from nets.training.run import train
 from nets.training.run_folder import RunFolder
-from nets.training.settings import read, resolve
+from nets.training.settings import Choices, TrainSettings, resolve
+from sims.commands import flags as command_flags
 from tests.nets.test_checkpoint import same
 
 KEYS = "method arch data density width seed epochs test_accuracy val_accuracy train_loss step_ms mask_ms seconds"
@@ -47,9 +50,8 @@ def flags(method: str, out: Path, *more: str) -> list[str]:
     return ["--method", method, *TINY, *EVENTS.get(method, []), "--out", str(out), "--quiet", *more]
 
 
-def settings(*tokens: str, **changes: Any) -> dict[str, Any]:
-    parsed = command.cli.parse(command.Train, [*tokens, "--out", "x"], prog="test")
-    return resolve({**command.settings_given(parsed), **changes})
+def settings(*tokens: str) -> TrainSettings:
+    return resolve(command_flags.parse(command.Train, [*tokens, "--out", "x"], prog="test"))
 
 
 def assert_same_run(a: Path, b: Path) -> None:
@@ -222,7 +224,7 @@ def test_the_accuracy_is_the_last_epochs(tmp_path: Path) -> None:
     out = tmp_path / "run"
     params = settings("--lr", "0", "--cooldown", "1", "--cooldown-lr", "1e4", "--epochs", "4", "--seed", "1",
                       "--validation", "100", "--test-each-epoch", "--method", "mpt-1-1")  # fmt: skip
-    params |= {"lr": 0.1}
+    params = replace(params, lr=0.1)
     (row,) = train(params, out).rows
     lines = [json.loads(line) for line in RunFolder(out).metrics.read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
@@ -291,13 +293,13 @@ def test_the_recipes_are_the_papers() -> None:
 
 
 def test_learning_rates() -> None:
-    base = {"lr": 0.4, "schedule": "cosine", "warmup": 0, "cooldown": 0, "cooldown_lr": 0.0, "epochs": 3}
-    rates = [learning_rate(base, epoch) for epoch in range(3)]
+    base = Optimisation(lr=0.4, epochs=3)
+    rates = [base.rate(epoch) for epoch in range(3)]
     assert rates == pytest.approx([0.4, 0.3, 0.1])  # (1 + cos) / 2 at 0, 60 and 120 degrees
-    slow = {**base, "warmup": 4, "cooldown": 2, "cooldown_lr": 1e-5, "epochs": 9}
-    rates = [learning_rate(slow, epoch) for epoch in range(9)]
+    slow = replace(base, warmup=4, cooldown=2, cooldown_lr=1e-5, epochs=9)
+    rates = [slow.rate(epoch) for epoch in range(9)]
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.3, 0.1, 1e-5, 1e-5])
-    assert learning_rate({**slow, "schedule": "constant"}, 6) == 0.4
+    assert replace(slow, schedule="constant").rate(6) == 0.4
 
 
 def test_json_and_resume_of_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -383,17 +385,14 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
 
 
 def test_settings_are_text_once() -> None:
-    found = read({"seed": "1e3", "width": "0.25", "arch": None, "validation": "100"})
+    tokens = ["--seed", "1e3", "--width", "0.25", "--validation", "100", "--out", "x"]
+    found = command_flags.parse(command.Train, tokens, prog="test").given()
     assert found == {"seed": 1000, "width": 0.25, "validation": 100}
     assert isinstance(found["validation"], int)
-    assert resolve({"method": "mpt-1-1", "optimiser": "sgd"})["momentum"] == 0.9
-    assert resolve({"data": "cifar10"})["arch"] == "conv4"
-    assert resolve({"method": "dense"})["density"] == 1.0
-    found = resolve({"seed": 5})
-    assert (found["score_seed"], found["rerand_every"], found["recycle_frac"], found["stem_width"]) == (
-        5,
-        None,
-        None,
-        None,
-    )
-    assert resolve({"method": "dense", "seed": 5})["score_seed"] is None
+    assert resolve(Choices(method="mpt-1-1", optimiser="sgd")).momentum == 0.9
+    assert resolve(Choices(data="cifar10")).arch == "conv4"
+    assert resolve(Choices(method="dense")).density == 1.0
+    found = resolve(Choices(seed=5))
+    assert (found.score_seed, found.rerand_every, found.recycle_frac, found.stem_width) == (5, None, None, None)
+    assert resolve(Choices(method="dense", seed=5)).score_seed is None
+    assert TrainSettings.from_json(found.to_json()) == found

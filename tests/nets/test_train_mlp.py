@@ -14,6 +14,7 @@ import torch
 from nets import train_mlp
 from nets.data.mnist import load_mnist, read_idx
 from nets.targets.target import Target
+from nets.training import mlp
 from tests.nets.test_approximate import run_json, save
 
 DATA = Path(os.environ.get("STRONGTICKETS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "mnist"
@@ -116,7 +117,12 @@ TRAIN_BAD = [
 def test_bad_training_gets_one_line(
     flags: list[str], says: str, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    given = {"--data": [f"mnist:{tiny_mnist}"], "--out": [str(tmp_path / "x.pt")], "--widths": ["6", "5", "6"]}
+    given = {
+        "--data": ["mnist"],
+        "--data-dir": [str(tiny_mnist)],
+        "--out": [str(tmp_path / "x.pt")],
+        "--widths": ["6", "5", "6"],
+    }
     given |= {"--epochs": ["2"], "--seed": ["1"], flags[0]: flags[1:]}
     assert train_mlp.main([token for flag, values in given.items() for token in (flag, *values)]) == 2
     captured = capsys.readouterr()
@@ -131,7 +137,7 @@ def test_real_mnist(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert x.shape == (10000, 784)
     assert torch.bincount(y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert read_idx(DATA / "t10k-images-idx3-ubyte.gz")[0, 14].sum() > 0
-    weights = train_mlp.train_mlp(x[:4000].float(), y[:4000], widths=(784, 12, 10), seed=1, epochs=2)
+    weights = mlp.train_mlp(x[:4000].float(), y[:4000], widths=(784, 12, 10), seed=1, epochs=2)
     path = save(tmp_path / "net.pt", *weights)
     found = run_json([path, "--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{DATA}"], capsys)
     outputs = Target(tuple(weights))(x)

@@ -1,0 +1,83 @@
+"""Bias-free ReLU networks trained as in the published experiment.
+
+Source: Pensia et al. 2020 (bibliography key ``pensia2020``), experiment 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from nets.descent import descend
+from nets.training.optimisation import Optimisation
+from nets.training.tally import Tally
+
+
+def train_mlp(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    widths: Sequence[int],
+    seed: int,
+    epochs: int = 10,
+    batch: int = 64,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    after_epoch: Callable[[int, float], None] | None = None,
+) -> list[torch.Tensor]:
+    """Train F_1, ..., F_l by SGD on the cross-entropy.
+
+    Parameters
+    ----------
+    images, labels : torch.Tensor, shapes (count, d_0) and (count,)
+    widths : sequence of int
+        d_0, ..., d_l.
+    seed : int
+        Of a generator of its own; the same seed gives the same weights on one machine.
+    epochs, batch, lr, momentum, weight_decay
+        The learning rate of epoch e (from 0) is lr (1 + cos(pi e / epochs)) / 2.
+    after_epoch : callable, optional
+        Called with (epoch from 1, mean training loss).
+
+    Returns
+    -------
+    list of torch.Tensor, shapes (d_i, d_{i-1}), dtype of `images`
+
+    Raises
+    ------
+    ValueError
+        If the widths do not fit the data, or the loss is not finite.
+    """
+    if widths[0] != images.shape[1] or widths[-1] <= int(labels.max()):
+        raise ValueError(
+            f"widths must start with {images.shape[1]} pixels and end with more than {int(labels.max())} outputs, "
+            f"got widths={tuple(widths)}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    weights = []
+    for d_in, d_out in itertools.pairwise(widths):  # the usual first weights: uniform on +-1/sqrt(d_in)
+        first = torch.rand(d_out, d_in, generator=generator, dtype=images.dtype)
+        weights.append(((2 * first - 1) / d_in**0.5).requires_grad_())
+    how = Optimisation(lr=lr, momentum=momentum, weight_decay=weight_decay, batch=batch, epochs=epochs)
+    optimiser = how.make_optimiser(weights)
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        for i, weight in enumerate(weights):
+            x = (torch.relu(x) if i else x) @ weight.T
+        return x
+
+    for epoch in range(epochs):
+        how.set_rate(optimiser, epoch)
+        tally = Tally("cpu")
+        order = torch.randperm(len(images), generator=generator).split(batch)  # type: ignore[no-untyped-call]
+        descend(forward, ((images[chosen], labels[chosen]) for chosen in order), optimiser, after=tally.add)
+        loss = tally.read().loss
+        if not math.isfinite(loss):
+            raise ValueError(f"the loss is not finite after epoch {epoch + 1}: lr={lr} is too large")
+        if after_epoch is not None:
+            after_epoch(epoch + 1, loss)
+    return [weight.detach() for weight in weights]
