@@ -37,7 +37,8 @@ html_show_sourcelink = False
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing_source"]
+# Names of attributes in docstrings (n, seed) are no references, and several classes have them.
+suppress_warnings = ["myst.xref_missing_source", "ref.python"]
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
