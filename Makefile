@@ -1,17 +1,24 @@
 # Two commands: `make demo` and `make test`. Both set up .venv first if it is missing.
 PYTHON ?= python3
+# Tests run on as many workers as there are cores; WORKERS=0 runs them in one process (for a debugger, say).
+WORKERS ?= auto
 # On a machine without room for PyTorch: make test EXTRAS=dev (the tests of nets/ are then skipped, and say so).
 EXTRAS ?= dev,nets,cluster,report
 BIN := .venv/bin
 ARGS ?=
+PARALLEL = -n $(WORKERS) --dist worksteal
 
-.PHONY: demo docs test verify figures report lint format bench clean
+.PHONY: demo docs test scalar verify figures report lint format bench clean
 
 demo: .venv/.demo-ready
 	@COLUMNS=100 $(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --seed 1
 
 test: .venv/.test-ready
-	$(BIN)/python -m pytest -m "not verification" $(ARGS)
+	$(BIN)/python -m pytest -m "not verification" $(PARALLEL) $(ARGS)
+
+# once more what reaches the kernels, with the portable ones (tests/conftest.py says which tests these are)
+scalar: .venv/.test-ready
+	STRONGTICKETS_SCALAR=1 $(BIN)/python -m pytest -m kernels $(PARALLEL) $(ARGS) tests/sims
 
 verify: .venv/.test-ready
 	$(BIN)/python -m pytest -m verification tests/verification $(ARGS)
@@ -39,7 +46,7 @@ format: .venv/.test-ready
 
 bench: .venv/.bench-ready
 	$(BIN)/python -m tests.benchmarks.race $(ARGS)
-	$(BIN)/python -m pytest tests/benchmarks -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
+	$(BIN)/python -m pytest tests/benchmarks -p no:xdist -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
 		--benchmark-columns=min,median,iqr,rounds
 
 clean:

@@ -32,7 +32,8 @@ def save(result: Result, path: str) -> None:
 
 def _simulate(smoke: bool, seed: int) -> Result:
     questions = [ProductSum(R=R, eps=0.05) for R in (1, 2, 5)]
-    return run(questions, trials=200 if smoke else 50_000, seed=seed)
+    n, trials = (range(1, 4), 200) if smoke else (None, 50_000)
+    return run(questions, n=n, trials=trials, seed=seed)
 
 
 def _caption(result: Result) -> str:

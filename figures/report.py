@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from figures import verdicts
 from figures.inline_svg import inline_svg
@@ -21,6 +21,7 @@ from figures.typeset import mathematics, slug
 from figures.verdicts import BUDGET
 from sims.commands import cli, flags
 from sims.statistics.result import check_output, write_text
+from sims.verify import Seconds
 
 PAGE = Path(__file__).parent / "page"
 """Template, style and scripts."""
@@ -154,7 +155,7 @@ class Report:
     """What `python -m sims.verify --json` printed. Default: figures/verdicts.json."""
     compute: bool = False
     """Run sims.verify anew and keep what it finds in figures/verdicts.json."""
-    budget: Annotated[str, *flags.written("SECONDS", lambda tokens: tokens[0])] = BUDGET
+    budget: Seconds = BUDGET
     """Its budget, with --compute."""
     seed: flags.Integer = SEED
     """Its seed, with --compute."""

@@ -10,8 +10,10 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, run
+from figures.recipe import Data, Recipe
 from figures.style import PALETTE, blank_figure, house_style
+from sims.run import run
+from theory.network import MainTheorem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,11 +58,10 @@ def _compute(smoke: bool, seed: int) -> Data:
                 "repaired": corner_log_failure_exact(EPS, repaired) / LOG10,
             }
         )
-    trials = "50" if smoke else "20000"
-    draws = [str(R) for R in (SIMULATED[:1] if smoke else SIMULATED)]
-    argv = ("--widths", "1", "1", "--n", "1", "--construction", "best", "--eps", str(EPS), "--R", *draws)
-    found = run("nets.main_theorem", *argv, "--trials", trials, "--seed", str(seed), "--quiet")
-    return {"params": {"eps": EPS}, "curves": curves, "promises": promises, "built": found}
+    trials, draws = (50, SIMULATED[:1]) if smoke else (20_000, SIMULATED)
+    questions = [MainTheorem(widths=(1, 1), eps=EPS, R=R) for R in draws]
+    found = run(questions, n=1, construction="best", trials=trials, seed=seed)
+    return {"params": {"eps": EPS}, "curves": curves, "promises": promises, "built": found.to_dict()}
 
 
 def _left(axes: Any, data: Data) -> None:

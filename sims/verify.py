@@ -19,6 +19,7 @@ from sims.commands.flags import UsageError, between
 
 if TYPE_CHECKING:
     from sims.checks.check import Check
+    from sims.statistics.result import Result
 
 MAX_BUDGET = 86_400.0
 
@@ -107,6 +108,26 @@ def chosen(tokens: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in ids if name in wanted)
 
 
+def check_claims(only: Sequence[str] = (), *, budget: float = 60.0, seed: int, jobs: int, quiet: bool = True) -> Result:
+    """Run the checks of the claims that are meant: a row a check, and a verdict of every claim in the summary."""
+    from sims.checks import report, run
+    from sims.statistics.result import Result, provenance
+
+    started = time.monotonic()
+    ids = chosen(only)
+    checks = run.collect(seed, ids)
+    with cli.progress(run.work_of(checks, budget), quiet=quiet) as advance:
+        outcomes = run.run(checks, seed, budget, jobs, advance)
+    rows = [report.row(outcome) for outcome in outcomes]
+    return Result(
+        command="sims.verify",
+        params={"only": list(ids) if only else None, "budget": budget, "seed": seed},
+        rows=rows,
+        summary=[{"claim": name, "verdict": report.summary(rows, name)} for name in ids],
+        provenance=provenance(seed=seed, threads=jobs, seconds=time.monotonic() - started),
+    )
+
+
 def verify(given: Verify) -> int:
     """Run the checks and write what was asked for; returns the exit code."""
     from sims.checks import report as _report
@@ -115,9 +136,8 @@ def verify(given: Verify) -> int:
     from sims.experiment import fresh_seed
     from sims.solver.memory import default_jobs
     from sims.solver.philox import MAX_SEED
-    from sims.statistics.result import Result, check_output, print_json, provenance, write_text
+    from sims.statistics.result import check_output, print_json, write_text
 
-    started = time.monotonic()
     ids = chosen(given.only)
     seed = between("--seed", fresh_seed() if given.seed is None else given.seed, 0, MAX_SEED)
     jobs = between("--jobs", default_jobs() if given.jobs is None else given.jobs, 1, 4096)
@@ -130,26 +150,16 @@ def verify(given: Verify) -> int:
     silent = given.quiet or given.json
     if not (silent or given.list):
         print(f"seed {seed}, budget {given.budget:g} s, {len(ids)} claims", flush=True)
-    checks = _run.collect(seed, ids)
     if given.list:
-        return _print_list(ids, checks)
-    with cli.progress(_run.work_of(checks, given.budget), quiet=silent) as advance:
-        outcomes = _run.run(checks, seed, given.budget, jobs, advance)
-    rows = [_report.row(outcome) for outcome in outcomes]
-    result = Result(
-        command="sims.verify",
-        params={"only": list(ids) if given.only else None, "budget": given.budget, "seed": seed},
-        rows=rows,
-        summary=[{"claim": name, "verdict": _report.summary(rows, name)} for name in ids],
-        provenance=provenance(seed=seed, threads=jobs, seconds=time.monotonic() - started),
-    )
+        return _print_list(ids, _run.collect(seed, ids))
+    result = check_claims(given.only, budget=given.budget, seed=seed, jobs=jobs, quiet=silent)
     if given.csv is not None:
         write_text(given.csv, result.to_csv())
     if given.report is not None:
         write_text(given.report, _report.markdown(result))
     if given.table is not None:
         text = Path(given.table).read_text(encoding="utf-8")
-        write_text(given.table, _table.rewritten(text, rows, given.table))
+        write_text(given.table, _table.rewritten(text, result.rows, given.table))
     if given.json:
         print_json(result)
     elif not given.quiet:
@@ -157,7 +167,7 @@ def verify(given: Verify) -> int:
         for what, path in (("report", given.report), ("table", given.csv), ("claim table", given.table)):
             if path is not None:
                 print(f"{what}: {path}")
-    return 1 if any(outcome.failed for outcome in outcomes) else 0
+    return 1 if any(row["failed"] for row in result.rows) else 0
 
 
 def _print_list(ids: Sequence[str], checks: Sequence[Check]) -> int:

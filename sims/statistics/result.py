@@ -181,7 +181,7 @@ def provenance(*, seed: int | None, threads: int, seconds: float, **extra: Any) 
 
 
 def _commit() -> str | None:
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -10,14 +10,14 @@ import threading
 
 import numpy as np
 import pytest
-from sims.commands.table import Cell
 
 from sims.solver import best_subsets, best_subsets_shared
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
 from sims.solver.philox import GRID_BITS, grid_draws, uniforms
 from sims.statistics.trials import count_trials
-from sims.subset_sum import subset_sum_counter
+from sims.subset_sum import EXPERIMENT
+from theory.subset_sum import SubsetSum
 
 N, SOLVES, ALPHA = 21, 2000, 0.5
 
@@ -118,5 +118,5 @@ def test_numpy_philox(benchmark: object) -> None:
 @pytest.mark.benchmark(group="whole success curve, R = 1, 10,000 trials")
 def test_success_curve(benchmark: object, eps: float, jobs: int) -> None:
     n = {1e-2: 15, 1e-4: 22, 1e-6: 28}[eps]
-    count, piece = subset_sum_counter(range(1, n + 1), Cell(1, eps, ALPHA, "choice"), 1, jobs)
-    benchmark(lambda: count_trials(count, 0, 10_000, piece=piece, jobs=jobs))
+    count = EXPERIMENT.counter(SubsetSum(eps=eps, alpha=ALPHA), range(1, n + 1), 1, jobs)
+    benchmark(lambda: count_trials(count, 0, 10_000, piece=count.piece, jobs=jobs))

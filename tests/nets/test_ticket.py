@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from nets import approximate, ticket
 from nets.targets.target import Target
+from nets.tickets import load_ticket
 from nets.tickets.approximation_file import Ticket, read_ticket, save_ticket
 from nets.tickets.file import TicketError, checksum
 from tests import naive
@@ -101,7 +102,7 @@ def rebuild_naively(path: Path) -> tuple[dict, list[tuple[np.ndarray, np.ndarray
 def test_anyone_can_rebuild_the_network_from_the_file(name: str, folder: Path, target: Target) -> None:
     path = folder / f"{name}.safetensors"
     meta, effective, values = rebuild_naively(path)
-    found = ticket.load_ticket(path)
+    found = load_ticket(path)
     assert values == meta["values_sha256"] == found.values_sha256
     within = kept = 0
     largest = 0.0
@@ -137,7 +138,7 @@ def test_the_recorded_error_is_attained_at_the_witness(name: str, folder: Path, 
     error = np.linalg.norm(second @ np.maximum(hidden, 0) - wanted) / np.linalg.norm(x)
     assert meta["numbers"]["error"]["lower"] == pytest.approx(error, rel=1e-9)
     assert error <= meta["numbers"]["error"]["upper"]
-    rebuilt = ticket.load_ticket(path)
+    rebuilt = load_ticket(path)
     got = rebuilt(torch.from_numpy(x))
     np.testing.assert_allclose(got.numpy(), second @ np.maximum(hidden, 0), atol=1e-13)
     if rebuilt.pruned is not None:
@@ -350,7 +351,7 @@ def test_info_states_the_cost(folder: Path, capsys: pytest.CaptureFixture) -> No
 
 def test_bad_command_lines(capsys: pytest.CaptureFixture) -> None:
     for argv in ([], ["check", "x"]):
-        refused(argv, capsys, "expected verify FILE or info FILE")
+        refused(argv, capsys, "the first word says what to do: verify or info")
     refused(["verify"], capsys, "--help")
     refused(["info", "x", "--target", "digits"], capsys, "--help")
     assert ticket.main(["--help"]) == 0

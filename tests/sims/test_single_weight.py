@@ -48,7 +48,7 @@ def test_a_wrong_formula_is_refuted(
     def wrong(n: int, R: int, *, eps: float, alpha: float) -> float:
         return honest(n, R, eps=0.8 * eps, alpha=alpha)
 
-    monkeypatch.setattr(theory.single_weight.bounds, "log_miss_prob_exact", wrong)
+    monkeypatch.setattr(theory.single_weight.law, "log_miss_prob_exact", wrong)
     content = run(
         capsys, "--R", "2", "--eps", "0.1", "--n", "3", "--trials", "2e4", "--seed", "2", "--sampler", sampler,
         "--check", code=1,

@@ -24,7 +24,7 @@ HEADER = {
     "made": {},
 }
 CELLS = [("first", 10), ("second", 20)]
-ROOT = Path(sweep.__file__).parent.parent
+ROOT = Path(sweep.__file__).parents[2]
 
 
 def new(path: Path, **changes: object) -> Store:

@@ -28,7 +28,7 @@ from sims.sweep.plan import Missing, Plan, Replay, pieces
 from sims.sweep.store import Chunk, Store, StoreError
 from theory.subset_sum import SubsetSum
 
-ROOT = Path(cli.__file__).parent.parent
+ROOT = Path(cli.__file__).parents[2]
 GRID = ["--R", "1", "2", "--eps", "0.05", "0.2", "--n", "1:7", "--trials", "5000", "--seed", "11"]
 SLOW = ["--eps", "1e-4", "--n", "1:16", "--trials", "120000", "--seed", "4", "--chunk", "1500"]
 

@@ -127,7 +127,7 @@ def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: 
 def test_closed_output_is_no_traceback() -> None:
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m sims.subset_sum --n 1 --trials 10 >&-"], capture_output=True, text=True,
-        check=False, cwd=Path(cli.__file__).parent.parent,
+        check=False, cwd=Path(cli.__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -160,7 +160,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sims.subset_sum", "--eps", "1e-6", "--trials", "1e9", "--csv", "rows.csv"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -18,6 +18,7 @@ from sims.solver.philox import uniforms
 from theory import binary_weights as theory
 from theory.binary_weights import BinaryWeights
 from theory.binary_weights.depth import DeepWidth
+from theory.binary_weights.parameters import Kind
 from theory.subset_sum import SubsetSum
 
 ROUNDING = 1e-12
@@ -72,7 +73,8 @@ def _laws() -> Iterator[Check]:
 
 
 def _paths() -> Iterator[Check]:
-    for n, R, kind, inner in ((7, 2, "product", 1), (3, 2, "two-stage", 3)):
+    paths: tuple[tuple[int, int, Kind, int], ...] = ((7, 2, "product", 1), (3, 2, "two-stage", 3))
+    for n, R, kind, inner in paths:
         count, draws = theory.equivalent_subset(n, R, kind=kind, inner=inner)
         p = theory.success_prob_exact(count, draws, eps=0.1, alpha=0.95)
         where = f"P(success), {kind} n={n} R={R} inner={inner} eps=.1 alpha=.95"
