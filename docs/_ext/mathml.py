@@ -8,7 +8,6 @@ from typing import Any
 from docutils import nodes
 from latex2mathml.converter import convert
 
-
 # A minus after an opening bracket, a comma or a relation is a sign, not a difference: no space around it.
 _SIGN = re.compile(
     r"(<mrow>|<mo stretchy=\"false\">(?:&#x00028;|\[)</mo>|<mo>(?:&#x0002C;|&#x0003D;)</mo>)<mo>&#x02212;</mo>"
