@@ -37,7 +37,8 @@ html_show_sourcelink = False
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing_source"]
+# Names of attributes in docstrings (n, seed) are no references, and several classes have them.
+suppress_warnings = ["myst.xref_missing_source", "ref.python"]
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
@@ -67,6 +68,19 @@ def _repository_links(app: Any, doctree: Any) -> None:
             link.replace_self(nodes.literal("", link.astext()))
 
 
+def _breakable(app: Any, doctree: Any) -> None:
+    """Names of code in tables may break after a dot, an underscore or a slash, and nowhere else."""
+    import html
+    import re
+
+    from docutils import nodes
+
+    for entry in doctree.findall(nodes.entry):
+        for code in list(entry.findall(nodes.literal)):
+            text = re.sub(r"(?<=[._/])(?=\w)", "<wbr>", html.escape(code.astext()))
+            code.replace_self(nodes.raw("", f'<code class="docutils literal">{text}</code>', format="html"))
+
+
 def _plain_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Docstrings write absolute values as |x|, which would be substitutions: bars outside code are escaped."""
     example = False
@@ -82,3 +96,4 @@ def setup(app: Any) -> None:
     """Hooks of this site."""
     app.connect("autodoc-process-docstring", _plain_bars)
     app.connect("doctree-read", _repository_links)
+    app.connect("doctree-read", _breakable)

@@ -42,11 +42,11 @@ def test_a_row_names_things_that_exist(claim: object) -> None:
 def test_the_claim_table_is_what_the_command_writes(tmp_path: Path) -> None:
     """Rewritten with the budget and the seed that the page names, it is the same."""
     pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
-    (budget, seed) = re.search(r"sims\.verify --budget (\w+) --seed (\d+) --readme", CLAIM_PAGE).groups()
+    (budget, seed) = re.search(r"sims\.verify --budget (\w+) --seed (\d+) --table", CLAIM_PAGE).groups()
     copy = tmp_path / "claims.md"
     copy.write_text(CLAIM_PAGE, encoding="utf-8")
     main = importlib.import_module("sims.verify").main
-    assert main(["--budget", budget, "--seed", seed, "--readme", str(copy), "--quiet"]) == 0
+    assert main(["--budget", budget, "--seed", seed, "--table", str(copy), "--quiet"]) == 0
     assert copy.read_text(encoding="utf-8").splitlines() == CLAIM_PAGE.splitlines()
 
 

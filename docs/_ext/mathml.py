@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 
+# A minus after an opening bracket, a comma or a relation is a sign, not a difference: no space around it.
+_SIGN = re.compile(
+    r"(<mrow>|<mo stretchy=\"false\">(?:&#x00028;|\[)</mo>|<mo>(?:&#x0002C;|&#x0003D;)</mo>)<mo>&#x02212;</mo>"
+)
+
 
 def _mathml(node: Any, display: str) -> str:
     try:
-        return str(convert(node.astext(), display=display))
+        return _SIGN.sub(r'\1<mo form="prefix">&#x02212;</mo>', convert(node.astext(), display=display))
     except Exception as error:
         raise ValueError(f"this formula could not be converted: {node.astext()!r} ({error})") from error
 
