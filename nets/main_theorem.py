@@ -100,7 +100,7 @@ class MainTheoremOptions(Options):
     n : tuple of int or None
         Candidates per input coordinate and sign, one number or one per target layer. None: what the statement asks
         for.
-    targets, construction, sampler, norm, device
+    targets, construction, sampler, device
         See `nets.construction.trials.Networks`.
     """
 
@@ -109,7 +109,6 @@ class MainTheoremOptions(Options):
     targets: int = 8
     construction: str = "window"
     sampler: str = "nearest"
-    norm: str = "frobenius"
     device: str = "cpu"
 
     max_n: ClassVar[int] = 10**12
@@ -122,7 +121,6 @@ class MainTheoremOptions(Options):
         for name, known in (
             ("construction", ("window", "best", "subset-sum")),
             ("sampler", ("draws", "nearest")),
-            ("norm", ("frobenius", "spectral")),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
@@ -136,7 +134,7 @@ class MainTheoremOptions(Options):
     @property
     def networks(self) -> Networks:
         """How the networks are made."""
-        return Networks(self.targets, self.construction, self.sampler, self.norm, resolve_device(self.device))
+        return Networks(self.targets, self.construction, self.sampler, resolve_device(self.device))
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
     def request(self, given: Config) -> Request[MainTheorem]:
         options = read_options(MainTheoremOptions, given)
-        return Request(_grid(given.widths, given.eps, given.R, given.statement, given.domain), options)
+        return Request(_grid(given.widths, given.eps, given.R, given.statement, given.norm, given.domain), options)
 
     def passes(self, request: Request[MainTheorem]) -> list[Built]:
         options = _options(request)
@@ -226,7 +224,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
             "n": options.n,
             "construction": options.construction,
             "sampler": options.sampler,
-            "norm": options.norm,
+            "norm": one.norm,
             "domain": one.domain,
             "seed": options.seed,
             "device": options.networks.device,
@@ -239,7 +237,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
     def restored(self, stored: Mapping[str, Any]) -> Request[MainTheorem]:
         names = {one.name for one in dataclasses.fields(MainTheoremOptions)}
         options = MainTheoremOptions(**{key: as_tuple(stored[key]) for key in names & stored.keys()})
-        axes = (stored[key] for key in ("widths", "eps", "R", "statement", "domain"))
+        axes = (stored[key] for key in ("widths", "eps", "R", "statement", "norm", "domain"))
         return Request(_grid(*axes), options)
 
     def encode(self, work: Built) -> Row:
@@ -256,13 +254,13 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
             "statement": one.statement,
             "construction": made.pop("construction"),
             "sampler": made.pop("sampler"),
-            "norm": made.pop("norm"),
+            "norm": one.norm,
             "domain": one.domain,
             **made,
         }
 
     def decode(self, cell: Mapping[str, Any]) -> Built:
-        asked = {name: as_tuple(cell[name]) for name in ("widths", "eps", "R", "statement", "domain")}
+        asked = {name: as_tuple(cell[name]) for name in ("widths", "eps", "R", "statement", "norm", "domain")}
         made = Networks(**{one.name: cell[one.name] for one in dataclasses.fields(Networks)})
         return Built(MainTheorem(**asked), tuple(cell["n"]), made, cell["delta"], cell["first_trial"])
 
@@ -323,13 +321,13 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
 
 def _grid(
-    widths: Sequence[int], eps: Sequence[float], R: Sequence[int], statement: Any, domain: Any
+    widths: Sequence[int], eps: Sequence[float], R: Sequence[int], statement: Any, norm: Any, domain: Any
 ) -> tuple[MainTheorem, ...]:
     for value in R:
         between("R", value, 1, MAX_DRAWS)
     for width in widths:
         between("widths", width, 1, 10**6)
-    shared = {"widths": tuple(widths), "statement": statement, "domain": domain}
+    shared = {"widths": tuple(widths), "statement": statement, "norm": norm, "domain": domain}
     return tuple(MainTheorem(eps=e, R=r, **shared) for e in eps for r in R)
 
 

@@ -34,8 +34,6 @@ class Networks:
         window: the proof's choice. best: the neuron and draws nearest to the weight. subset-sum: a sum of several.
     sampler : {"draws", "nearest"}
         Every draw made, or the nearest of R draws by its exact law.
-    norm : {"frobenius", "spectral"}
-        Which norm of every target layer is 1.
     device : str
         Where the search and the certificates run.
     """
@@ -43,7 +41,6 @@ class Networks:
     targets: int
     construction: str
     sampler: str
-    norm: str
     device: str
 
 
@@ -74,7 +71,7 @@ class Trials:
         if which not in self._targets:
             # a seed of its own for every target; torch's generators take 63 bits
             seed = int(grid_draws(self._seed, which, 1, 1, stream=_TARGET_STREAM)[0, 0]) + 2**52
-            self._targets[which] = random_target(self._question.widths, self._networks.norm, seed=seed)
+            self._targets[which] = random_target(self._question.widths, self._question.norm, seed=seed)
         return self._targets[which]
 
     def errors(self, first: int, trials: int) -> torch.Tensor:
