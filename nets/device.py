@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sims.commands import cli
+from sims.commands.flags import UsageError
 
 
 def resolve_device(device: str) -> str:
@@ -13,7 +13,7 @@ def resolve_device(device: str) -> str:
 
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise cli.UsageError("--device cuda: this PyTorch finds no CUDA device")
+        raise UsageError("--device cuda: this PyTorch finds no CUDA device")
     return "cuda" if device == "auto" and available else "cpu" if device == "auto" else device
 
 

@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.construction import pick as _pick
+from nets.construction import pick
 from nets.construction import pick_torch as _pick_torch
 from nets.construction.pruned import Kept, Pruned, half_count
 from nets.construction.source import Source, check_sampler, check_seed, per_layer_n, trial_seeds
@@ -279,7 +279,7 @@ def scan_layer(
         part = slice(t, min(t + step_t, trials))
         w = cube[part] if len(cube) > 1 else cube
         out = [array[part] for array in records.values()]
-        _pick.scan(seeds[part], layer_b, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
+        pick.scan(seeds[part], layer_b, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
 
     each(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs=jobs)
     return {key: torch.from_numpy(array) for key, array in records.items()}

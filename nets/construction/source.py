@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.construction import pick as _pick
+from nets.construction import pick
 from sims.solver.memory import available_bytes, readable
 from sims.solver.philox import MAX_SEED
 from theory.numerics.check import positive_int
@@ -139,7 +139,7 @@ class Source(torch.nn.Module):
         _check_range("draw", draws, limit)
         out = np.empty(elements.size)
         flat = np.array(elements).reshape(-1), np.array(draws).reshape(-1)
-        _pick.fill_elements(np.uint64(self.seed), 2 + layer, *flat, out)
+        pick.fill_elements(np.uint64(self.seed), 2 + layer, *flat, out)
         return float(out[0]) if elements.ndim == 0 else out.reshape(elements.shape)
 
     def pick(self, layer: int, index: npt.ArrayLike, *, aim: npt.ArrayLike, scale: npt.ArrayLike = 1.0) -> Any:
@@ -183,7 +183,7 @@ class Source(torch.nn.Module):
         values, draws = np.empty(elements.size), np.empty(elements.size, np.int64)
         flat = [np.array(part).reshape(-1) for part in (elements, scales, aims)]
         by_law = self.sampler == "nearest"
-        _pick.take_elements(np.uint64(self.seed), 2 + layer, flat[0], self.R, by_law, *flat[1:], values, draws)
+        pick.take_elements(np.uint64(self.seed), 2 + layer, flat[0], self.R, by_law, *flat[1:], values, draws)
         return values.reshape(elements.shape), draws.reshape(elements.shape)
 
     def matrix(
@@ -225,7 +225,7 @@ class Source(torch.nn.Module):
             stop = min(start + _CHUNK, count)
             if torch.device(device).type == "cpu":
                 part = np.empty(stop - start)
-                _pick.fill_range(np.uint64(self.seed), 2 + layer, start, draw, part)
+                pick.fill_range(np.uint64(self.seed), 2 + layer, start, draw, part)
                 out[start:stop] = torch.from_numpy(part)
             else:
                 elements = torch.arange(start, stop, device=device)
@@ -337,7 +337,7 @@ def trial_seeds(seed: int, first_trial: int, *, trials: int) -> npt.NDArray[np.u
     True
     """
     out = np.empty(trials, np.uint64)
-    _pick.fill_seeds(np.uint64(check_seed(seed)), first_trial, out)
+    pick.fill_seeds(np.uint64(check_seed(seed)), first_trial, out)
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.construction import pick as _pick
+from nets.construction import pick
 from nets.construction.pruned import Kept
 from nets.construction.source import Source
 from nets.construction.torch_solver import best_subsets_torch
@@ -125,7 +125,7 @@ def _kept_a(taken: np.ndarray, source: Source, layer: int, jobs: int) -> Kept:
     values = np.empty(len(flat))
 
     def fill(part: slice) -> None:
-        _pick.fill_elements(np.uint64(source.seed), 2 + layer, flat[part], draws[part], values[part])
+        pick.fill_elements(np.uint64(source.seed), 2 + layer, flat[part], draws[part], values[part])
 
     each(fill, ((slice(k, k + _CHUNK),) for k in range(0, len(flat), _CHUNK)), jobs=jobs)
     return Kept(*(torch.from_numpy(part) for part in (rows, cols, draws, values)))

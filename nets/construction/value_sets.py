@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nets.construction import pick as _pick
+from nets.construction import pick
 from nets.construction.bits import pack, unpack
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.solver.memory import default_jobs
@@ -209,7 +209,7 @@ class ValueSets:
                 used += len(k)
             sets = start + which if self.kind == "private" else (start + which) // shape[1]
             raw = np.empty(len(k))
-            _pick.fill_elements(np.uint64(self.seed), self.stream(layer), sets, index, raw)
+            pick.fill_elements(np.uint64(self.seed), self.stream(layer), sets, index, raw)
             units = np.rint(np.ldexp(raw, GRID_BITS) * math.frexp(self.size)[0]).astype(np.int64)
             digest.update(np.ldexp(units.astype(np.float64), self.exponent).astype("<f8").tobytes())
             totals = np.zeros(count, np.int64)

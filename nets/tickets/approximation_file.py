@@ -43,7 +43,7 @@ _MAX_META = 2**22
 _MAX_INT = 2**40
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ticket:
     """What a ticket file holds; all but `tensors` is the JSON object of its metadata.
 
@@ -71,6 +71,10 @@ class Ticket:
         max_weight_error``, error has ``lower upper domain``.
     tensors : dict of ndarray
     """
+
+    def __repr__(self) -> str:
+        shape = "-".join(map(str, self.widths))
+        return f"<Ticket {self.kind} of {shape}: n={self.n}, R={self.R}, eta={self.eta:g}, seed {self.seed}>"
 
     kind: str
     construction: str

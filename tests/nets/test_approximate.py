@@ -20,8 +20,10 @@ from nets.construction import value_sets
 from nets.construction.prune_approx import prune
 from nets.construction.source import Source
 from nets.construction.value_sets import ValueSets
+from nets.targets import load_target
 from nets.targets.files import digits_split, from_digits
 from nets.targets.target import with_biases
+from nets.tickets import approximate as approximate_target
 from nets.tickets import load_ticket
 from sims.solver import best_subsets
 from sims.solver.best_on_grid import GridBest, shared_on_grid
@@ -305,13 +307,13 @@ def test_a_bias_becomes_a_constant_coordinate(tmp_path: Path, capsys: pytest.Cap
 
 
 BAD = [
-    (["--n", "0"], "--n must be"), (["--n", "two"], "--n takes an integer"), (["--eta", "0"], "--eta must be"),
-    (["--eta", "nan"], "--eta must be"), (["--R", "0"], "--R must be"), (["--seed", "-1"], "--seed must be"),
+    (["--n", "0"], "n must be"), (["--n", "two"], "--n takes an integer"), (["--eta", "0"], "eta must be"),
+    (["--eta", "nan"], "eta must be"), (["--R", "0"], "R must be"), (["--seed", "-1"], "seed must be"),
     (["--out", "x.zip"], "--out takes"), (["--out", "/nowhere/x.safetensors"], "does not exist"),
-    (["--eval", "cifar"], "--eval takes"), (["--eval", "mnist:/nowhere"], "no such file"),
-    (["--eval", "digits"], "pixels"),
-    (["--construction", "window", "--source", "shared"], "needs --source layered"), (["--source", "deep"], "--help"),
-    (["--construction", "window", "--eta", "2"], "at most 1"), (["--n", "1e9"], "memory"), (["--jobs", "0"], "--jobs"),
+    (["--data", "cifar"], "--data takes"), (["--data", "mnist", "--data-dir", "/nowhere"], "no such file"),
+    (["--data", "digits"], "pixels"),
+    (["--construction", "window", "--source", "shared"], "needs source layered"), (["--source", "deep"], "--help"),
+    (["--construction", "window", "--eta", "2"], "at most 1"), (["--n", "1e9"], "memory"), (["--jobs", "0"], "jobs"),
     (["--source", "private", "--n", "1e5", "--R", "1e6"], "at most 2^33"), (["--n", "3", "--n", "4"], "more than once"),
     (["--source", "private", "--n", "90"], "memory"), (["--source", "shared", "--n", "120"], "memory"),
 ]  # fmt: skip
@@ -339,8 +341,28 @@ def test_an_interrupted_run_leaves_nothing(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nets.certificate.certify", stop)
+    monkeypatch.setattr("nets.tickets.approximation.certify", stop)
     before = sorted(tmp_path.iterdir())
     assert approximate.main([small, "--out", str(tmp_path / "t.safetensors"), "--csv", str(tmp_path / "t.csv")]) == 130
     assert sorted(tmp_path.iterdir()) == before
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_the_call_and_the_command_make_the_same_ticket(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    found = approximate_target(load_target("digits"), n=12, eta=0.05, seed=3)
+    path = tmp_path / "call.safetensors"
+    size = found.save(path)
+    assert path.stat().st_size == size
+    argv = ["digits", "--n", "12", "--eta", "0.05", "--seed", "3", "--out", str(tmp_path / "command.safetensors")]
+    assert approximate.main([*argv, "--quiet"]) == 0
+    assert path.read_bytes() == (tmp_path / "command.safetensors").read_bytes()
+    x = found.target.lift(torch.rand(5, 64, dtype=torch.float64))
+    assert torch.equal(load_ticket(path)(x), found(x))
+    assert repr(found).startswith("<Approximation of ")
+    assert "\n" not in repr(found)
+    assert "\n" not in repr(load_ticket(path))
+
+
+def test_the_old_name_of_the_images_flag_still_works(small: str, capsys: pytest.CaptureFixture) -> None:
+    assert approximate.main([small, "--eval", "digits"]) == 2
+    assert capsys.readouterr().err.startswith("note: --eval is now called --data\nerror: --data digits has 64 pixels")
