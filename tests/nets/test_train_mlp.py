@@ -117,7 +117,12 @@ TRAIN_BAD = [
 def test_bad_training_gets_one_line(
     flags: list[str], says: str, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    given = {"--data": ["mnist"], "--data-dir": [str(tiny_mnist)], "--out": [str(tmp_path / "x.pt")], "--widths": ["6", "5", "6"]}
+    given = {
+        "--data": ["mnist"],
+        "--data-dir": [str(tiny_mnist)],
+        "--out": [str(tmp_path / "x.pt")],
+        "--widths": ["6", "5", "6"],
+    }
     given |= {"--epochs": ["2"], "--seed": ["1"], flags[0]: flags[1:]}
     assert train_mlp.main([token for flag, values in given.items() for token in (flag, *values)]) == 2
     captured = capsys.readouterr()
