@@ -151,7 +151,7 @@ def crop_boxes(draws: Uniforms, sides: npt.ArrayLike) -> npt.NDArray[np.int64]:
     tops = np.floor(u[..., 2] * (heights - h + 1)).astype(np.int64)
     lefts = np.floor(u[..., 3] * (widths - w + 1)).astype(np.int64)
     first = fits.argmax(1)
-    boxes = np.stack([tops, lefts, h, w], -1)[np.arange(len(draws)), first]
+    boxes: npt.NDArray[np.int64] = np.stack([tops, lefts, h, w], -1)[np.arange(len(draws)), first]
     for i in np.flatnonzero(~fits.any(1)):
         boxes[i] = _centred(int(heights[i, 0]), int(widths[i, 0]))
     return boxes

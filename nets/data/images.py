@@ -13,11 +13,11 @@ import os
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -256,10 +256,15 @@ class _Tail:
 
 def _members(path: Path) -> Iterator[tuple[str, str, str, bytes]]:
     """Yield (part, class, name, content) of the regular files that are images of a part, in the archive's order."""
-    openers = {".gz": gzip.open, ".tgz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+    openers: dict[str, Callable[..., Any]] = {
+        ".gz": gzip.open,
+        ".tgz": gzip.open,
+        ".xz": lzma.open,
+        ".bz2": bz2.open,
+    }
     with openers.get(path.suffix.lower(), open)(path, "rb") as stream:
         whole = _Tail(stream)
-        with tarfile.open(fileobj=whole, mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], whole), mode="r|") as archive:
             for member in archive:
                 pieces = PurePosixPath(member.name).parts
                 if not member.isfile() or len(pieces) < 3 or not _is_image(pieces[-1]):

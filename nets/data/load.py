@@ -74,8 +74,8 @@ class Data:
             if isinstance(part, FileSplit):
                 for path in part.files:
                     digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
-            digest.update(np.ascontiguousarray(part.images.numpy()))
-            digest.update(np.ascontiguousarray(part.labels.numpy()))
+            digest.update(np.ascontiguousarray(part.images.numpy()).data)
+            digest.update(np.ascontiguousarray(part.labels.numpy()).data)
         return digest.hexdigest()
 
 
@@ -187,7 +187,7 @@ def cache_folder() -> Path:
     """Where downloads and decoded images are kept: $STRONGTICKETS_CACHE, or the user's own cache folder."""
     if chosen := os.environ.get("STRONGTICKETS_CACHE"):
         return Path(chosen)
-    import pooch
+    import pooch  # type: ignore[import-untyped]
 
     return Path(pooch.os_cache("strong-tickets"))
 
@@ -342,12 +342,12 @@ def _folder(folder: str | Path | None, cache: Path | None, threads: int, size: i
     side = size or (width if width == height and width <= _images.SMALL_SIDE else 224)
     count = len(train_list.files) + len(test_list.files)
     if side <= _images.SMALL_SIDE and 3 * side * side * count <= _images.MEMORY_BYTES:
-        train, fitted = _images.decode_all(train_list.files, side, workers=threads)
-        test, more = _images.decode_all(test_list.files, side, workers=threads)
+        pixels, fitted = _images.decode_all(train_list.files, side, workers=threads)
+        test_pixels, more = _images.decode_all(test_list.files, side, workers=threads)
         note += (
             f", {fitted + more} of another size resized and centre-cropped to {side}x{side}" if fitted + more else ""
         )
-        return _Parts(classes, (3, side, side), (train, train_list.labels), (test, test_list.labels), note)
+        return _Parts(classes, (3, side, side), (pixels, train_list.labels), (test_pixels, test_list.labels), note)
     if augmentation not in ("none", "resized-crop"):
         raise ValueError(
             f"images read from their files take augment none or resized-crop, got augment={augmentation!r}"

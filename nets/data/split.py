@@ -206,7 +206,7 @@ class FileSplit(Split):
             while waiting:
                 (start, chosen), futures = waiting.popleft()
                 pixels = torch.from_numpy(np.stack([future.result() for future in futures]))
-                if (job := next(jobs, None)) is not None:
+                for job in itertools.islice(jobs, 1):
                     waiting.append((job, submit(pool, job)))
                 yield start, chosen, pixels.to(device)
         finally:  # also when the caller stops early or an image is damaged
@@ -240,7 +240,8 @@ def _order(order: Any) -> tuple[int, int]:
 def image_draws(seed: int, epoch: int, start: int, count: int) -> npt.NDArray[np.float64]:
     """Uniform numbers in [0, 1) for the images at positions start, ..., start + count - 1 of an epoch: (count, 44)."""
     flat = philox.grid_draws(seed, epoch, 1, _PER_IMAGE * count, stream=AUGMENT, first_index=_PER_IMAGE * start)
-    return np.ldexp((flat + 2**philox.GRID_BITS).astype(np.float64), -philox.GRID_BITS - 1).reshape(count, _PER_IMAGE)
+    unit: npt.NDArray[np.float64] = np.ldexp((flat + 2**philox.GRID_BITS).astype(np.float64), -philox.GRID_BITS - 1)
+    return unit.reshape(count, _PER_IMAGE)
 
 
 def _normal(shape: torch.Size, seed: int, epoch: int, start: int) -> torch.Tensor:

@@ -112,7 +112,7 @@ class FoundTicket:
     """
 
     params: dict[str, Any]
-    shape: tuple[int, ...]
+    shape: tuple[int, int, int]
     classes: int
     layers: tuple[Layer, ...]
     events: int

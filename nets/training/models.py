@@ -52,7 +52,8 @@ class _OneValueSafe:
         if self.training and x.numel() == x.shape[1]:  # type: ignore[attr-defined]
             weight, bias = self.weight, self.bias  # type: ignore[attr-defined]
             return F.batch_norm(x, self.running_mean, self.running_var, weight, bias, False, 0.0, self.eps)  # type: ignore[attr-defined]
-        return super().forward(x)  # type: ignore[misc]
+        out: torch.Tensor = super().forward(x)  # type: ignore[misc]
+        return out
 
 
 class BatchNorm1d(_OneValueSafe, nn.BatchNorm1d):
@@ -212,7 +213,7 @@ def make_model(
         return _resnet(parts, shape, classes, arch, stem_width)
 
 
-def weight_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+def weight_layers(model: nn.Module) -> list[tuple[str, nn.Linear | nn.Conv2d]]:
     """Names and modules of the dense and convolutional layers, in order: what a ticket-finding method masks.
 
     Examples

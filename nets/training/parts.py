@@ -68,7 +68,8 @@ def build(settings: TrainSettings) -> Parts:
         start_dense(model, plain_model(settings, data.shape, data.classes), settings)
     device = settings.device
     channels_last = device == "cuda" and any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
-    model.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
+    layout = torch.channels_last if channels_last else torch.preserve_format
+    model.to(device, memory_format=layout)  # type: ignore[call-overload]  # PyTorch takes it; its stubs do not
     trained = list(model.parameters()) if search is None else list(search.parameters())
     steps = -(-len(data.train) // settings.batch)
     return Parts(data, model, search, settings.make_optimiser(trained), device, channels_last, steps)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nets.search.methods.method import Method
 
-LAWS = ("signed-constant", "kaiming-normal", "kaiming-uniform")
+LAWS = ("signed-constant", "kaiming-uniform", "kaiming-normal")
 """Laws of random weights, all with standard deviation sqrt(2 / fan_in) times the scale."""
 SCALES = ("unscaled", "paper", "reference-code")
 """Factors on their size, see `nets.search.draws.scale_factor`."""
