@@ -38,7 +38,7 @@ def descend(
         logits = forward(x)
         loss = F.cross_entropy(logits, y, label_smoothing=label_smoothing)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         if after is not None:
             after(loss.detach(), logits.detach(), y)

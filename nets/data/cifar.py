@@ -192,7 +192,7 @@ def download(cache: Path) -> Path:
     ValueError
         If the network or the checksum fails.
     """
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     try:
         return Path(pooch.retrieve(URL, f"md5:{ARCHIVE_MD5}", fname=ARCHIVE, path=os.fspath(cache)))

@@ -187,7 +187,7 @@ def cache_folder() -> Path:
     """Where downloads and decoded images are kept: $STRONGTICKETS_CACHE, or the user's own cache folder."""
     if chosen := os.environ.get("STRONGTICKETS_CACHE"):
         return Path(chosen)
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     return Path(pooch.os_cache("strong-tickets"))
 

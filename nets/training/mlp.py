@@ -73,7 +73,7 @@ def train_mlp(
     for epoch in range(epochs):
         how.set_rate(optimiser, epoch)
         tally = Tally("cpu")
-        order = torch.randperm(len(images), generator=generator).split(batch)  # type: ignore[no-untyped-call]
+        order = torch.randperm(len(images), generator=generator).split(batch)
         descend(forward, ((images[chosen], labels[chosen]) for chosen in order), optimiser, after=tally.add)
         loss = tally.read().loss
         if not math.isfinite(loss):
