@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from nets.descent import descend
 from nets.targets.target import Target, TargetError, with_biases
 from nets.threads import few_threads
 
@@ -390,13 +391,13 @@ def from_digits(hidden: Sequence[int] = (32,), *, seed: int = 0, bias: bool = Fa
         draw = torch.randn(d_out, d_in, generator=generator, dtype=torch.float64) * (2 / d_in) ** 0.5
         weights.append(draw.requires_grad_())
         biases.append(torch.zeros(d_out, dtype=torch.float64, requires_grad=bias))
+
+    def forward(state: torch.Tensor) -> torch.Tensor:
+        for i, (weight, offset) in enumerate(zip(weights, biases, strict=True)):
+            state = torch.nn.functional.linear(torch.relu(state) if i else state, weight, offset)
+        return state
+
     optimiser = torch.optim.Adam([*weights, *(biases if bias else [])], lr=0.01)
     with few_threads(0):  # also so that the weights do not depend on the number of cores
-        for _ in range(steps):
-            state = data.x_train
-            for i, (weight, offset) in enumerate(zip(weights, biases, strict=True)):
-                state = torch.nn.functional.linear(torch.relu(state) if i else state, weight, offset)
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(state, data.y_train).backward()
-            optimiser.step()
+        descend(forward, itertools.repeat((data.x_train, data.y_train), steps), optimiser)
     return with_biases(weights, biases if bias else [None] * len(weights))
