@@ -30,17 +30,9 @@ def _least(wanted: Any, R: int, precision: int = 1280) -> int:
 def necessary_n(eps: float, delta: float, *, R: int) -> int:
     """Variables without which no gain whatever reaches a uniform target with failure probability delta.
 
-    Parameters are those of `BinaryWeights`; delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Smallest n with eps (1 + 2 q n) >= 1-delta, q = 1-2^-R: proved necessary, rounded down. For "worst" instead of
-        uniform targets `required_n` itself is necessary.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.4.
+    Smallest n with eps (1 + 2 q n) >= 1-delta, q = 1-2^-R: proved necessary, rounded down. For "worst" instead of
+    uniform targets `required_n` itself is necessary. Parameters are those of `BinaryWeights`; delta in (0, 1). Proved
+    in theory/PROOFS.md, 7.4.
 
     Examples
     --------
@@ -54,19 +46,10 @@ def necessary_n(eps: float, delta: float, *, R: int) -> int:
 def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
     """Variables per weight without which d uniform weights are not all reached by one common gain, chosen afterwards.
 
-    Parameters are those of `BinaryWeights`; delta in (0, 1) is the failure probability of all d >= 1 weights together,
-    each with its own n variables.
-
-    Returns
-    -------
-    int
-        Smallest n with (1 + 2 q n)^d eps^(d-1) (eps + (1+eps) d/2) >= 1-delta, q = 1-2^-R: proved necessary even if
-        the gain may depend on all weights and draws; rounded down. About eps^(1/d - 1)/(2q); 1 for d = 1, where the
-        gain alone makes one weight.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.4.
+    Smallest n with (1 + 2 q n)^d eps^(d-1) (eps + (1+eps) d/2) >= 1-delta, q = 1-2^-R: proved necessary even if the
+    gain may depend on all weights and draws; rounded down. About eps^(1/d - 1)/(2q); 1 for d = 1, where the gain alone
+    makes one weight. Parameters are those of `BinaryWeights`; delta in (0, 1) is the failure probability of all d >= 1
+    weights together, each with its own n variables. Proved in theory/PROOFS.md, 7.4.
 
     Examples
     --------
@@ -87,16 +70,8 @@ def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
 def error_prediction(n: int, R: int) -> float:
     """Error that n binary weights leave for the worst target, to leading order: 1/(2 q n + 1), q = 1-2^-R (heuristic).
 
-    Parameters are those of `BinaryWeights`; n variables, 1 to 10^15.
-
-    Returns
-    -------
-    float
-        In (0, 1); `guaranteed_error_exact` at delta = 1/2 or so, the binomial number replaced by its mean.
-
-    Source
-    ------
-    Heuristic 7.7.
+    In (0, 1); `guaranteed_error_exact` at delta = 1/2 or so, the binomial number replaced by its mean. Parameters are
+    those of `BinaryWeights`; n variables, 1 to 10^15. Heuristic 7.7.
 
     Examples
     --------
@@ -110,17 +85,8 @@ def error_prediction(n: int, R: int) -> float:
 def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -> float:
     """The error to which n continuous values U[-1, 1] reach alpha with probability 1-delta (heuristic 2.4, inverted).
 
-    Parameters are those of `BinaryWeights`, alpha a number; n >= 1 variables, delta in (0, 1).
-
-    Returns
-    -------
-    float
-        In [1e-60, 1], to a relative accuracy of 1e-9; falls like (R+1)^-n, to be held against
-        `guaranteed_error_exact`.
-
-    Source
-    ------
-    Heuristic 2.4.
+    In [1e-60, 1], to a relative accuracy of 1e-9; falls like (R+1)^-n, to be held against `guaranteed_error_exact`.
+    Parameters are those of `BinaryWeights`, alpha a number; n >= 1 variables, delta in (0, 1). Heuristic 2.4.
 
     Examples
     --------
@@ -146,28 +112,16 @@ def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -
 def biprop_gain(law: str, scale: float) -> float:
     """Biprop's gain, the mean |W| of the kept weights, in expectation for a mask that does not look at |W|.
 
+    Returns scale/2, scale sqrt(2/pi) or scale. It follows from the initial weights alone, so it is 2 eps (`best_gain`)
+    only by luck. Source: The rule read in the authors' code (``diffenderfer2021multiprize``); the expectation is
+    elementary, and it is a heuristic for masks learned by score, which may prefer large weights.
+
     Parameters
     ----------
     law : {"uniform", "normal", "constant"}
         Of the weights: U[-scale, scale], normal of standard deviation scale, or +-scale.
     scale : float
         Positive.
-
-    Returns
-    -------
-    float
-        scale/2, scale sqrt(2/pi) or scale. It follows from the initial weights alone, so it is 2 eps (`best_gain`) only
-        by luck.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    The rule read in the authors' code (``diffenderfer2021multiprize``); the expectation is elementary, and it is a
-    heuristic for masks learned by score, which may prefer large weights.
 
     Examples
     --------

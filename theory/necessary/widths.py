@@ -261,6 +261,9 @@ def width(
 ) -> WidthRow:
     """Size of the random network for one target, by one result.
 
+    Raises ValueError if the constant is unknown and C was not passed, or the size is too large for a float. Source:
+    theory/PROOFS.md, 4.4 to 4.7 and 5; the papers named in RESULTS.
+
     Parameters
     ----------
     result : str
@@ -281,20 +284,6 @@ def width(
         Share of kept elements: ``natale``, ``natale_lower`` and ``counting``.
     n : int or None
         Elements of which k = density n are kept, ``natale_lower`` only.
-
-    Returns
-    -------
-    WidthRow
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, the constant is unknown and C was not passed, or the size is too large
-        for a float.
-
-    Source
-    ------
-    theory/PROOFS.md, 4.4 to 4.7 and 5; the papers named in RESULTS.
 
     Examples
     --------
@@ -360,16 +349,8 @@ def table(
 ) -> tuple[WidthRow, ...]:
     """All rows for one target.
 
-    Parameters are those of `width`; C is passed to every result whose constant is open: without it their rows have no
-    numbers.
-
-    Returns
-    -------
-    tuple of WidthRow
-        One for each entry of RESULTS, in its order; a row that cannot be computed says why in ``note``.
-
-    Source
-    ------
+    One for each entry of RESULTS, in its order; a row that cannot be computed says why in ``note``. Parameters are
+    those of `width`; C is passed to every result whose constant is open: without it their rows have no numbers. Source:
     As in `width`.
 
     Examples

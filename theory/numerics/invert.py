@@ -13,6 +13,9 @@ def smallest_n(
     Gallops (doubling steps) and then bisects, so that about 2 log2(n - lo) evaluations are made, or 2 log2|n - guess|.
     Logarithms may be passed for both ``bound`` and ``delta``.
 
+    Returns n with bound(n) <= delta and (n == lo or bound(n - 1) > delta), both checked on evaluated values. Raises
+    ValueError if no n <= limit reaches delta.
+
     Parameters
     ----------
     bound : callable
@@ -25,16 +28,6 @@ def smallest_n(
         Last n considered.
     guess : int or None
         Where to look first; lo if None. The result does not depend on it.
-
-    Returns
-    -------
-    int
-        n with bound(n) <= delta and (n == lo or bound(n - 1) > delta), both checked on evaluated values.
-
-    Raises
-    ------
-    ValueError
-        If no n <= limit reaches delta.
 
     Examples
     --------

@@ -61,6 +61,8 @@ def _moved(values: Array, rows: int) -> Array:
 def densities(order: int, z: Points) -> Iterator[Array]:
     """Yield f_1, ..., f_order at the points z; the lattice must cover every support.
 
+    Proved in theory/PROOFS.md, 2.0.
+
     Parameters
     ----------
     order : int
@@ -72,10 +74,6 @@ def densities(order: int, z: Points) -> Iterator[Array]:
     ------
     array
         f_k carries a relative error of at most 9 (k-1) UNIT.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
     """
     value = np.where((z.whole >= -1.0) & (z.whole < 1.0), 0.5, 0.0) + 0.0 * z.part
     for k in range(1, order + 1):
@@ -88,6 +86,8 @@ def densities(order: int, z: Points) -> Iterator[Array]:
 
 def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Array]:
     """Yield G_0, ..., G_order at the points t with z+ = upper and z- = lower (both with step -1: rows increase t).
+
+    Proved in theory/PROOFS.md, 2.0.
 
     Parameters
     ----------
@@ -102,10 +102,6 @@ def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Ar
     ------
     array
         G_k carries a relative error of at most (11 k + 2) UNIT.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
     """
     value = np.where((upper.whole >= 0.0) & (lower.whole < 0.0), 1.0, 0.0)
     yield value
@@ -123,19 +119,12 @@ def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Ar
 def window_error(k: int) -> float:
     """Relative error bound of a computed G_k, with the second-order terms included.
 
+    Returns (11 k + 2) UNIT, increased by one per cent. Proved in theory/PROOFS.md, 2.0.
+
     Parameters
     ----------
     k : int
         Number of summands.
-
-    Returns
-    -------
-    float
-        (11 k + 2) UNIT, increased by one per cent.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
     """
     return 1.01 * (11 * k + 2) * UNIT
 
@@ -143,17 +132,14 @@ def window_error(k: int) -> float:
 def single_point(value: Fraction, rows: int) -> Points:
     """The lattice value - i, i = -rows..rows-1, of one exact number.
 
+    One column; row number ``rows`` is i = 0.
+
     Parameters
     ----------
     value : Fraction
         The point at i = 0.
     rows : int
         Half the number of rows.
-
-    Returns
-    -------
-    Points
-        One column; row number ``rows`` is i = 0.
     """
     whole = math.floor(value)
     part = value - whole
@@ -174,6 +160,8 @@ def _hit_table(alpha: float, eps: float, order: int) -> tuple[float, ...]:
 def hit_table(order: int, *, alpha: float, eps: float) -> tuple[float, ...]:
     """P(|S_k - alpha| <= eps) for k = 0, ..., at least ``order``, each within window_error(k).
 
+    In [0, 1]. Proved in theory/PROOFS.md, 2.0.
+
     Parameters
     ----------
     order : int
@@ -182,15 +170,6 @@ def hit_table(order: int, *, alpha: float, eps: float) -> tuple[float, ...]:
         Target in [-1, 1].
     eps : float
         Accuracy in [check.MIN_EPS, 1].
-
-    Returns
-    -------
-    tuple of float
-        In [0, 1].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
 
     Examples
     --------

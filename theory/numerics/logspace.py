@@ -12,20 +12,12 @@ SMALLEST_NORMAL = 2.3e-308
 def log1mexp(x: float) -> float:
     """Logarithm of 1 - exp(x) for x <= 0, without cancellation at either end.
 
+    In [-inf, 0]; -inf at x = 0. Raises ValueError if x > 0 or x is not a number.
+
     Parameters
     ----------
     x : float
         Logarithm of a probability, in [-inf, 0].
-
-    Returns
-    -------
-    float
-        In [-inf, 0]; -inf at x = 0.
-
-    Raises
-    ------
-    ValueError
-        If x > 0 or x is not a number.
 
     Examples
     --------
@@ -51,10 +43,6 @@ def logsumexp(terms: Iterable[float]) -> float:
     terms : iterable of float
         Logarithms of nonnegative numbers; -inf is allowed.
 
-    Returns
-    -------
-    float
-
     Examples
     --------
     >>> math.isclose(logsumexp([1000.0, 1000.0]), 1000.0 + math.log(2.0))
@@ -72,15 +60,12 @@ def logsumexp(terms: Iterable[float]) -> float:
 def exp_up(x: float) -> float:
     """exp(x) of the logarithm of an upper bound on a probability: where floats lose accuracy it is rounded up.
 
+    In [0, 1]; 0 at -inf only, never by underflow.
+
     Parameters
     ----------
     x : float
         In [-inf, 0].
-
-    Returns
-    -------
-    float
-        In [0, 1]; 0 at -inf only, never by underflow.
 
     Examples
     --------
@@ -94,17 +79,14 @@ def exp_up(x: float) -> float:
 def any_of(p: float, R: float) -> float:
     """Probability 1 - (1-p)^R that at least one of R independent events of probability p happens.
 
+    In [0, 1], accurate to rounding even for p = 1e-300 or R = 1e300.
+
     Parameters
     ----------
     p : float
         In [0, 1].
     R : float
         Number of events, >= 0.
-
-    Returns
-    -------
-    float
-        In [0, 1], accurate to rounding even for p = 1e-300 or R = 1e300.
 
     Examples
     --------

@@ -95,18 +95,10 @@ def _predict(n: int, eps: float, alpha: float, uniform: bool) -> float:
 def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that no multiset has a sum within eps of alpha (heuristic).
 
-    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the
-        success is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps
-        it is worse: at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps.
-
-    Source
-    ------
-    Heuristic 6.3.
+    In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the success
+    is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps it is worse:
+    at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps. Parameters are those of
+    `Recycling`; 0 <= n <= 1000 values and slots. Heuristic 6.3.
 
     Examples
     --------
@@ -127,16 +119,7 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that some multiset has a sum within eps of alpha (heuristic): 1 - `failure_prediction`.
 
-    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1]; not a bound.
-
-    Source
-    ------
-    Heuristic 6.3.
+    In [0, 1]; not a bound. Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots. Heuristic 6.3.
 
     Examples
     --------
@@ -149,21 +132,8 @@ def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def predicted_n(eps: float, delta: float, *, alpha: Target) -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters are those of `Recycling`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Neither necessary nor sufficient, >= 0.
-
-    Raises
-    ------
-    ValueError
-        No n up to 1000 is predicted to do.
-
-    Source
-    ------
-    Heuristic 6.3.
+    Neither necessary nor sufficient, >= 0. Parameters are those of `Recycling`; a failure probability delta in (0, 1).
+    Raises ValueError if no n up to 1000 is predicted to do. Heuristic 6.3.
 
     Examples
     --------

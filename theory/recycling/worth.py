@@ -25,23 +25,12 @@ _MOST_SLOTS = 10**15
 def multiset_count(n: int) -> int:
     """Number of multisets of at most n of n values, the empty one included: C(2n, n).
 
+    Proved in theory/PROOFS.md, 6.1.
+
     Parameters
     ----------
     n : int
         Values and slots, >= 0.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If n is outside its domain.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
 
     Examples
     --------
@@ -55,24 +44,12 @@ def multiset_count(n: int) -> int:
 def count_R(n: int) -> float:
     """The R at which the choice model has as many sums, (R+1)^n = C(2n, n): below 3, and 3 as n grows.
 
+    In [1, 3) up to rounding. Definition.
+
     Parameters
     ----------
     n : int
         Values and slots, 1 to 10^15.
-
-    Returns
-    -------
-    float
-        In [1, 3) up to rounding.
-
-    Raises
-    ------
-    ValueError
-        If n is outside its domain.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------
@@ -88,21 +65,13 @@ def count_R(n: int) -> float:
 def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float | None:
     """The real R at which the prediction 2.4 of the choice model gives this success probability (heuristic).
 
-    Parameters are those of `Recycling`; n >= 1 variables.
+    In [0.5, 10^6]; None where no such R gives this success, and for 0 and 1, which say nothing. Parameters are those of
+    `Recycling`; n >= 1 variables. Heuristic 2.4, whose formula makes sense for every real R.
 
     Parameters
     ----------
     success : float
         Success probability, in [0, 1].
-
-    Returns
-    -------
-    float or None
-        In [0.5, 10^6]; None where no such R gives this success, and for 0 and 1, which say nothing.
-
-    Source
-    ------
-    Heuristic 2.4, whose formula makes sense for every real R.
 
     Examples
     --------
@@ -139,16 +108,9 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
 def expected_R(n: int, *, eps: float, alpha: Target) -> float:
     """The real R at which the choice model expects as many good nonempty sums as recycling does.
 
-    Parameters are those of `Recycling`; 1 <= n <= 64 values and slots.
-
-    Returns
-    -------
-    float
-        The solution of sum_k C(n,k) R^k P(|S_k - alpha| <= eps) = E(good multisets); to about 1e-12.
-
-    Source
-    ------
-    Definition, with the expected numbers proved in theory/PROOFS.md, 2.1 and 6.1.
+    The solution of sum_k C(n,k) R^k P(|S_k - alpha| <= eps) = E(good multisets); to about 1e-12. Parameters are those
+    of `Recycling`; 1 <= n <= 64 values and slots. Definition, with the expected numbers proved in theory/PROOFS.md, 2.1
+    and 6.1.
 
     Examples
     --------
@@ -180,22 +142,15 @@ def _expected_choice(n: int, R: float, hits: tuple[float, ...], uniform: bool) -
 def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:
     """The real R of the choice model with this success probability, between measured ones.
 
+    Returns log(-log(1-p)), the logarithm of a Poisson rate, is taken as linear in log(R+1) between neighbouring R. None
+    outside the measured range, and where a probability is 0 or 1. Definition.
+
     Parameters
     ----------
     success : float
         Success probability, in [0, 1].
     choice : mapping of int to float
         Success probability of the choice model at each R.
-
-    Returns
-    -------
-    float or None
-        log(-log(1-p)), the logarithm of a Poisson rate, is taken as linear in log(R+1) between neighbouring R. None
-        outside the measured range, and where a probability is 0 or 1.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------
@@ -219,27 +174,15 @@ def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:
 def gain_left(R: float, n: int) -> float | None:
     """Share of the gain over R = 1 that correlation leaves: log((R+1)/2) / log((count_R(n)+1)/2).
 
+    Returns 1 if recycling is worth as many fresh draws as it has sums, 0 if it is worth R = 1. None for n = 1, where
+    there is nothing to gain. Definition.
+
     Parameters
     ----------
     R : float
         The R that recycling is worth, > 0.
     n : int
         Values and slots, 1 to 10^15.
-
-    Returns
-    -------
-    float or None
-        1 if recycling is worth as many fresh draws as it has sums, 0 if it is worth R = 1. None for n = 1, where there
-        is nothing to gain.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------

@@ -86,16 +86,9 @@ def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[f
 def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that no sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1]; neither an upper nor a lower bound. 0 if |alpha| <= eps, where the empty sum succeeds for certain.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form: M ~ N(0, nR/(3(R+1)^2)) and V = nR^2/(3(R+1)^2) in place of mu and v.
+    In [0, 1]; neither an upper nor a lower bound. 0 if |alpha| <= eps, where the empty sum succeeds for certain.
+    Parameters are those of `SubsetSum`; n >= 0 variables. Heuristic 2.4, annealed form: M ~ N(0, nR/(3(R+1)^2)) and V =
+    nR^2/(3(R+1)^2) in place of mu and v.
 
     Examples
     --------
@@ -108,16 +101,8 @@ def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that some sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1]; neither an upper nor a lower bound. 1 if |alpha| <= eps.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form.
+    In [0, 1]; neither an upper nor a lower bound. 1 if |alpha| <= eps. Parameters are those of `SubsetSum`; n >= 0
+    variables. Heuristic 2.4, annealed form.
 
     Examples
     --------
@@ -130,21 +115,14 @@ def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alpha: float) -> Any:
     """Predicted success probability of each trial, given the mean and variance of a random sum of that trial.
 
-    Parameters are those of `SubsetSum`; n >= 1 variables and a fixed target.
+    Returns array of shape (trials,). 1 - exp(-lambda), in [0, 1]; its mean over trials predicts P(success) in the
+    choice model. Parameters are those of `SubsetSum`; n >= 1 variables and a fixed target. Heuristic 2.4, form given
+    the values.
 
     Parameters
     ----------
     mu, v : float or array, shape (trials,)
         Total mean and variance, as `mean_and_variance` computes them; v > 0.
-
-    Returns
-    -------
-    float or array, shape (trials,)
-        1 - exp(-lambda), in [0, 1]; its mean over trials predicts P(success) in the choice model.
-
-    Source
-    ------
-    Heuristic 2.4, form given the values.
 
     Examples
     --------
@@ -170,24 +148,13 @@ def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alp
 def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of a sum in which every variable takes one of its R draws or 0, each with probability 1/(R+1).
 
+    Returns mu, v (shape (trials,)): totals over the n variables. Raises ValueError if ``values`` does not have three
+    axes. Definition in 2.4.
+
     Parameters
     ----------
     values : array, shape (trials, n, R)
         The draws.
-
-    Returns
-    -------
-    mu, v : array, shape (trials,)
-        Totals over the n variables.
-
-    Raises
-    ------
-    ValueError
-        If ``values`` does not have three axes.
-
-    Source
-    ------
-    Definition in 2.4.
 
     Examples
     --------
@@ -208,21 +175,8 @@ def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
 def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Neither necessary nor sufficient, >= 0.
-
-    Raises
-    ------
-    ValueError
-        No n up to 100000 is predicted to do.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form.
+    Neither necessary nor sufficient, >= 0. Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
+    Raises ValueError if no n up to 100000 is predicted to do. Heuristic 2.4, annealed form.
 
     Examples
     --------
@@ -239,16 +193,7 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
 def threshold_n(eps: float, R: int) -> float:
     """Leading order log(1/eps)/log(R+1) of the n at which success sets in (choice model, heuristic).
 
-    Parameters are those of `SubsetSum`.
-
-    Returns
-    -------
-    float
-        At least 0; not an integer.
-
-    Source
-    ------
-    Heuristic 2.4.
+    At least 0; not an integer. Parameters are those of `SubsetSum`. Heuristic 2.4.
 
     Examples
     --------
@@ -261,26 +206,15 @@ def threshold_n(eps: float, R: int) -> float:
 def partition_miss_prediction(n: int, x: float) -> float:
     """Limit law of the best signed sum of n values U[0, 1]: P(smallest |sum| > x) for large n.
 
+    Returns exp(-2^n x sqrt(3/(2 pi n))), in [0, 1]; a limit as n grows, not a bound. Recalled, not checked against the
+    text: statement 2.5, key borgs2001partition.
+
     Parameters
     ----------
     n : int
         Values, >= 1.
     x : float
         Distance from 0, >= 0.
-
-    Returns
-    -------
-    float
-        exp(-2^n x sqrt(3/(2 pi n))), in [0, 1]; a limit as n grows, not a bound.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    Recalled, not checked against the text: statement 2.5, key borgs2001partition.
 
     Examples
     --------
