@@ -44,22 +44,10 @@ from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, logsumexp
 
 __all__ = [
-    "Domain",
-    "SourceWidth",
-    "Statement",
-    "corner_R",
-    "corner_failure_exact",
-    "corner_log_failure_designated",
-    "corner_log_failure_exact",
-    "failure_bound",
-    "layer_etas",
-    "log_failure_bound",
-    "required_R_for_minimal_width",
-    "required_n_ours",
-    "required_n_recalled",
-    "required_n_repaired",
-    "source_width",
-]
+    "Domain", "SourceWidth", "Statement", "corner_R", "corner_failure_exact", "corner_log_failure_designated",
+    "corner_log_failure_exact", "failure_bound", "layer_etas", "log_failure_bound", "required_R_for_minimal_width",
+    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width",
+]  # fmt: skip
 
 REPAIR = 160.2 / 64.0
 """Factor by which the repaired statement exceeds the recalled one; at least (1-1/e)^(-2) = 2.5026... (4.5 d)."""
