@@ -12,6 +12,7 @@ from typing import Any
 from theory.binary_weights.case import sign_count
 from theory.binary_weights.law import exact
 from theory.numerics import check
+from theory.numerics.invert import bisected
 
 
 def _least(wanted: Any, R: int, precision: int = 1280) -> int:
@@ -97,16 +98,13 @@ def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -
 
     n, R = check.positive_int("n", n), check.draw_count("R", R)
     delta, alpha = check.open_probability("delta", delta), check.target_value("alpha", alpha)
-    low, high = math.log(1e-60), 0.0
     if failure_prediction(n, R, eps=1.0, alpha=alpha) > delta:
         return 1.0
-    while high - low > 1e-9:
-        middle = 0.5 * (low + high)
-        if failure_prediction(n, R, eps=math.exp(middle), alpha=alpha) <= delta:
-            high = middle
-        else:
-            low = middle
-    return math.exp(high)
+
+    def enough(log_eps: float) -> bool:
+        return failure_prediction(n, R, eps=math.exp(log_eps), alpha=alpha) <= delta
+
+    return math.exp(bisected(enough, math.log(1e-60), 0.0, steps=38)[1])
 
 
 def biprop_gain(law: str, scale: float) -> float:

@@ -5,6 +5,7 @@ The public names live in theory.coverage.
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 from functools import lru_cache
@@ -122,8 +123,5 @@ def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: fl
     8
     """
     delta = check.open_probability("delta", delta)
-    n = 0
     # the bound is not claimed to be monotone: success itself is, so that every smaller n is excluded too
-    while success_prob_upper(n, R, eps=eps, low=low, high=high) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in itertools.count() if success_prob_upper(n, R, eps=eps, low=low, high=high) >= 1.0 - delta)

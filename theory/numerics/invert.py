@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+def bisected(enough: Callable[[float], bool], low: float, high: float, *, steps: int) -> tuple[float, float]:
+    """The ends, as many times halved, of an interval at whose low end it is not enough and at whose high end it is.
+
+    Examples
+    --------
+    >>> bisected(lambda x: x * x >= 2.0, 1.0, 2.0, steps=3)
+    (1.375, 1.5)
+    """
+    for _ in range(steps):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return low, high
+
+
 def smallest_n(
     bound: Callable[[int], float], delta: float, *, lo: int = 0, limit: int = 2**60, guess: int | None = None
 ) -> int:

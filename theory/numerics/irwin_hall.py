@@ -63,17 +63,9 @@ def densities(order: int, z: Points) -> Iterator[Array]:
 
     Proved in theory/PROOFS.md, 2.0.
 
-    Parameters
-    ----------
-    order : int
-        Last k, >= 0.
-    z : Points
-        Points whose rows reach beyond [-order, order].
+    ``order``: last k, >= 0; ``z``: points whose rows reach beyond [-order, order].
 
-    Yields
-    ------
-    array
-        f_k carries a relative error of at most 9 (k-1) UNIT.
+    f_k carries a relative error of at most 9 (k-1) UNIT.
     """
     value = np.where((z.whole >= -1.0) & (z.whole < 1.0), 0.5, 0.0) + 0.0 * z.part
     for k in range(1, order + 1):
@@ -89,19 +81,10 @@ def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Ar
 
     Proved in theory/PROOFS.md, 2.0.
 
-    Parameters
-    ----------
-    order : int
-        Last k, >= 0.
-    upper, lower : Points
-        alpha + eps - t and alpha - eps - t.
-    eps : float
-        Half the window's width, in [check.MIN_EPS, 1].
+    ``order``: last k, >= 0; ``upper``, ``lower``: alpha + eps - t and alpha - eps - t; ``eps``: half the window's
+    width, in [check.MIN_EPS, 1].
 
-    Yields
-    ------
-    array
-        G_k carries a relative error of at most (11 k + 2) UNIT.
+    G_k carries a relative error of at most (11 k + 2) UNIT.
     """
     value = np.where((upper.whole >= 0.0) & (lower.whole < 0.0), 1.0, 0.0)
     yield value
@@ -121,10 +104,7 @@ def window_error(k: int) -> float:
 
     Returns (11 k + 2) UNIT, increased by one per cent. Proved in theory/PROOFS.md, 2.0.
 
-    Parameters
-    ----------
-    k : int
-        Number of summands.
+    ``k``: number of summands.
     """
     return 1.01 * (11 * k + 2) * UNIT
 
@@ -134,12 +114,7 @@ def single_point(value: Fraction, rows: int) -> Points:
 
     One column; row number ``rows`` is i = 0.
 
-    Parameters
-    ----------
-    value : Fraction
-        The point at i = 0.
-    rows : int
-        Half the number of rows.
+    ``value``: the point at i = 0; ``rows``: half the number of rows.
     """
     whole = math.floor(value)
     part = value - whole
@@ -162,14 +137,8 @@ def hit_table(order: int, *, alpha: float, eps: float) -> tuple[float, ...]:
 
     In [0, 1]. Proved in theory/PROOFS.md, 2.0.
 
-    Parameters
-    ----------
-    order : int
-        Last k wanted; the table is cached at the next power of two.
-    alpha : float
-        Target in [-1, 1].
-    eps : float
-        Accuracy in [check.MIN_EPS, 1].
+    ``order``: last k wanted; the table is cached at the next power of two; ``alpha``: target in [-1, 1]; ``eps``:
+    accuracy in [check.MIN_EPS, 1].
 
     Examples
     --------

@@ -14,10 +14,7 @@ def log1mexp(x: float) -> float:
 
     In [-inf, 0]; -inf at x = 0. Raises ValueError if x > 0 or x is not a number.
 
-    Parameters
-    ----------
-    x : float
-        Logarithm of a probability, in [-inf, 0].
+    ``x``: logarithm of a probability, in [-inf, 0].
 
     Examples
     --------
@@ -38,10 +35,7 @@ def log1mexp(x: float) -> float:
 def logsumexp(terms: Iterable[float]) -> float:
     """Logarithm of the sum of exp(term); -inf for no terms.
 
-    Parameters
-    ----------
-    terms : iterable of float
-        Logarithms of nonnegative numbers; -inf is allowed.
+    ``terms``: logarithms of nonnegative numbers; -inf is allowed.
 
     Examples
     --------
@@ -62,10 +56,7 @@ def exp_up(x: float) -> float:
 
     In [0, 1]; 0 at -inf only, never by underflow.
 
-    Parameters
-    ----------
-    x : float
-        In [-inf, 0].
+    ``x``: in [-inf, 0].
 
     Examples
     --------
@@ -81,12 +72,7 @@ def any_of(p: float, R: float) -> float:
 
     In [0, 1], accurate to rounding even for p = 1e-300 or R = 1e300.
 
-    Parameters
-    ----------
-    p : float
-        In [0, 1].
-    R : float
-        Number of events, >= 0.
+    ``p``: in [0, 1]; ``R``: number of events, >= 0.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import count
 
 from theory.numerics import check
 from theory.product_sum.parameters import ProductSumParameters
@@ -94,10 +95,7 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     10
     """
     delta = check.open_probability("delta", delta)
-    n = 0
-    while success_prob_upper(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in count() if success_prob_upper(n, R, eps=eps, alpha=alpha) >= 1.0 - delta)
 
 
 @lru_cache(maxsize=65536)
@@ -167,7 +165,4 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     32
     """
     delta = check.open_probability("delta", delta)
-    n = 0
-    while success_prediction(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in count() if success_prediction(n, R, eps=eps, alpha=alpha) >= 1.0 - delta)

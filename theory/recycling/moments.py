@@ -74,14 +74,8 @@ def composition_sums(n: int, *, alpha: float, eps: float, uniform: bool) -> Sums
 
     Entry [m][k], exact. Proved in theory/PROOFS.md, 6.1.
 
-    Parameters
-    ----------
-    n : int
-        Largest k wanted, 0 to MAX_N; tables are cached at 8, 16, 32 and 64.
-    alpha, eps : float
-        Target in [0, 1] and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha, which must then be 0.
+    ``n``: largest k wanted, 0 to MAX_N; tables are cached at 8, 16, 32 and 64; ``alpha``, ``eps``: target in [0, 1]
+    and accuracy in (0, 1]; ``uniform``: a uniform target in place of alpha, which must then be 0.
 
     Examples
     --------
@@ -97,14 +91,8 @@ def expected_good(n: int, *, alpha: float, eps: float, uniform: bool) -> Fractio
 
     Proved in theory/PROOFS.md, 6.1.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_N.
-    alpha, eps : float
-        Target in [0, 1] and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha, which must then be 0.
+    ``n``: values and slots, 0 to MAX_N; ``alpha``, ``eps``: target in [0, 1] and accuracy in (0, 1]; ``uniform``: a
+    uniform target in place of alpha, which must then be 0.
     """
     table = composition_sums(n, alpha=alpha, eps=eps, uniform=uniform)
     return sum((math.comb(n, m) * sum(table[m][m : n + 1], Fraction(0)) for m in range(1, n + 1)), Fraction(0))
@@ -127,12 +115,8 @@ def pair_weight(n: int, uniform: bool) -> Fraction:
 
     Proved in theory/PROOFS.md, 6.2.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_PAIRS.
-    uniform : bool
-        The target is one more variable, with coefficient -1 in every sum, and the empty multiset is one of them.
+    ``n``: values and slots, 0 to MAX_PAIRS; ``uniform``: the target is one more variable, with coefficient -1 in
+    every sum, and the empty multiset is one of them.
 
     Examples
     --------
@@ -173,14 +157,8 @@ def pairs_good(n: int, *, alpha: float, eps: float, uniform: bool) -> Fraction:
 
     Exact evaluation of the bound. Proved in theory/PROOFS.md, 6.2.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_PAIRS.
-    alpha, eps : float
-        Target in [0, 1], above eps, and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha; the empty multiset is then one of the multisets.
+    ``n``: values and slots, 0 to MAX_PAIRS; ``alpha``, ``eps``: target in [0, 1], above eps, and accuracy in (0,
+    1]; ``uniform``: a uniform target in place of alpha; the empty multiset is then one of the multisets.
     """
     total = Fraction(eps) ** 2 * pair_weight(n, uniform)
     if uniform:

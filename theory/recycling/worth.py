@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from theory.numerics import check
+from theory.numerics.invert import bisected
 from theory.numerics.irwin_hall import hit_table
+from theory.numerics.targets import target_nodes
 from theory.question import Target
 from theory.recycling.moments import MAX_N, expected_good
 from theory.recycling.parameters import RecyclingParameters
-from theory.recycling.prediction import log_count, target_nodes
+from theory.recycling.prediction import TARGETS, log_count
 from theory.subset_sum.parameters import certified
 from theory.subset_sum.prediction import annealed
 
@@ -88,7 +90,7 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
         return None
 
     def predicted(log_options: float) -> float:
-        nodes = zip(*target_nodes(case.eps, case.uniform, case.size), strict=True)
+        nodes = zip(*target_nodes(case.eps, case.uniform, case.size, TARGETS), strict=True)
         R = math.expm1(log_options)
         hit = sum(weight * annealed(n, R, case.eps, target)[0] for target, weight in nodes)
         return hit + (case.eps if case.uniform else 0.0)
@@ -96,13 +98,7 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
     low, high = math.log(1.5), math.log1p(1e6)
     if not predicted(low) <= success <= predicted(high):
         return None
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        if predicted(middle) <= success:
-            low = middle
-        else:
-            high = middle
-    return math.expm1(low)
+    return math.expm1(bisected(lambda x: not predicted(x) <= success, low, high, steps=50)[0])
 
 
 def expected_R(n: int, *, eps: float, alpha: Target) -> float:
@@ -123,20 +119,14 @@ def expected_R(n: int, *, eps: float, alpha: Target) -> float:
         raise ValueError(f"n must be at most {MAX_N}, got n={n}")
     wanted = float(expected_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform))
     hits = hit_table(n + 1, alpha=case.size, eps=case.eps)
-    low, high = 0.0, 4.0
-    while _expected_choice(n, high, hits, case.uniform) < wanted:
+
+    def enough(R: float) -> bool:
+        return math.fsum(math.comb(n, k) * R**k * hits[k + case.uniform] for k in range(1, n + 1)) >= wanted
+
+    high = 4.0
+    while not enough(high):
         high *= 2.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if _expected_choice(n, middle, hits, case.uniform) < wanted:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _expected_choice(n: int, R: float, hits: tuple[float, ...], uniform: bool) -> float:
-    return math.fsum(math.comb(n, k) * R**k * hits[k + uniform] for k in range(1, n + 1))
+    return bisected(enough, 0.0, high, steps=60)[1]
 
 
 def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:

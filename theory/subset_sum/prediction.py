@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.numerics import check
 from theory.numerics.logspace import any_of
+from theory.numerics.targets import target_nodes
 from theory.question import Target
 from theory.subset_sum.parameters import Model, SubsetSumParameters
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LARGEST_N = 100_000
+_TARGETS = 64
 
 
 @lru_cache(maxsize=1)
@@ -63,24 +65,17 @@ def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[f
     """Predicted probabilities of success and of failure, each with full relative accuracy."""
     n = check.natural("n", n)
     asked = SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model)
-    eps, copies, draws = asked.eps, asked.vectors, asked.options
-    if asked.uniform:
-        if n == 0 or eps == 1.0:
-            return eps, 1.0 - eps
-        import numpy as np
-
-        x, weights = np.polynomial.legendre.leggauss(64)
-        targets = eps + 0.5 * (1.0 - eps) * (1.0 + x)  # |alpha| in [eps, 1]; below eps success is certain
-        pairs = [_annealed(n, draws, eps, float(a)) for a in targets]
-        hits, misses = np.array([[any_of(p, copies), q**copies] for p, q in pairs]).T
-        share = 0.5 * (1.0 - eps) * weights
-        return min(1.0, eps + float(share @ hits)), float(share @ misses)
     if asked.certain:
         return 1.0, 0.0
+    sure = asked.eps if asked.uniform else 0.0  # the share of targets that the empty sum reaches
     if n == 0:
-        return 0.0, 1.0
-    p, q = _annealed(n, draws, eps, asked.size)
-    return any_of(p, copies), q**copies
+        return sure, 1.0 - sure
+    import numpy as np
+
+    targets, shares = target_nodes(asked.eps, asked.uniform, asked.size, _TARGETS)
+    pairs = [_annealed(n, asked.options, asked.eps, target) for target in targets]
+    hits, misses = np.array([[any_of(p, asked.vectors), q**asked.vectors] for p, q in pairs]).T
+    return min(1.0, sure + float(shares @ hits)), float(shares @ misses)
 
 
 def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
