@@ -1,15 +1,11 @@
-"""What a registered statement consists of, and the words that the sections share."""
+"""What a registered statement consists of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Status = Literal["proved", "read", "recalled", "heuristic"]
-
-PROOFS = "theory/PROOFS.md"
-UNIFORM = "draws i.i.d. U[-1, 1]"
-TARGET = "|alpha| <= 1 fixed, or alpha ~ U[-1, 1] independent of the draws"
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,6 @@ class Claim:
     figure: str = ""
     short: str = ""
 
-
-def names(module: str, *functions: str) -> tuple[str, ...]:
-    """Dotted names of functions of one module of ``theory``."""
-    return tuple(f"theory.{module}.{function}" for function in functions)
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise ValueError(f"status must be one of {', '.join(get_args(Status))}, got status={self.status!r}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import theory
-from theory import bibliography, claims
+from theory import bibliography, claims, records
 
 PROOFS = (Path(theory.__file__).parent / "PROOFS.md").read_text(encoding="utf-8")
 
@@ -55,3 +55,29 @@ def test_bibliography() -> None:
     assert bibliography.paper("pensia2020").arxiv == "2006.07990"
     with pytest.raises(ValueError, match=r"key must be one of .* got key='nobody2000'"):
         bibliography.paper("nobody2000")
+
+
+GOOD = """
+[[claim]]
+id = "9.9"
+statement = "A statement."
+source = "theory/PROOFS.md"
+status = "proved"
+assumptions = ["none"]
+functions = ["theory.claims.Claim"]
+test = "theory/test_claims.py"
+"""
+
+
+def test_a_claim_is_validated_as_it_is_read() -> None:
+    def read(text: str) -> tuple[claims.Claim, ...]:
+        return records.parse(text, "claim", claims.Claim, "x/claims.toml")
+
+    assert read(GOOD)[0].assumptions == ("none",)
+    for text, problem in (
+        (GOOD + 'picture = "3"', r"x/claims.toml: unknown or missing keys picture in a claim"),
+        (GOOD.replace("test =", "tests ="), r"x/claims.toml: unknown or missing keys test, tests in a claim"),
+        (GOOD.replace('"proved"', '"certain"'), r"x/claims.toml: status must be one of .* got status='certain'"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            read(text)

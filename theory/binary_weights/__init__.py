@@ -23,25 +23,9 @@ from theory.binary_weights.question import BinaryWeights
 from theory.binary_weights.required import required_n
 
 __all__ = [
-    "BinaryWeights",
-    "best_gain",
-    "best_gain_for",
-    "biprop_gain",
-    "continuous_error_prediction",
-    "equivalent_subset",
-    "error_mean_exact",
-    "error_prediction",
-    "error_quantile_exact",
-    "guaranteed_error_exact",
-    "miss_prob_all_exact",
-    "miss_prob_exact",
-    "necessary_n",
-    "necessary_n_shared_gain",
-    "necessary_width_deep",
-    "required_n",
-    "required_n_closed_form",
-    "required_width_deep",
-    "signs_needed",
-    "success_prob_all_exact",
+    "BinaryWeights", "best_gain", "best_gain_for", "biprop_gain", "continuous_error_prediction",
+    "equivalent_subset", "error_mean_exact", "error_prediction", "error_quantile_exact", "guaranteed_error_exact",
+    "miss_prob_all_exact", "miss_prob_exact", "necessary_n", "necessary_n_shared_gain", "necessary_width_deep",
+    "required_n", "required_n_closed_form", "required_width_deep", "signs_needed", "success_prob_all_exact",
     "success_prob_exact",
-]
+]  # fmt: skip

@@ -22,17 +22,9 @@ from theory.numerics import check
 def equivalent_subset(n: int, R: int, *, kind: Kind = "subset", inner: int = 1) -> tuple[int, int]:
     """The subset of single signs that has the same sums: (values, draws of each).
 
-    Parameters are those of `BinaryWeights`; n >= 1 units. A product of two signs, both re-sampled, is one sign of 2R-1
-    draws; two stages are n ``inner`` signs.
-
-    Returns
-    -------
-    tuple of int
-        n and R for the other functions of this module.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.5.
+    Returns n and R for the other functions of this module. Parameters are those of `BinaryWeights`; n >= 1 units. A
+    product of two signs, both re-sampled, is one sign of 2R-1 draws; two stages are n ``inner`` signs. Proved in
+    theory/PROOFS.md, 7.5.
 
     Examples
     --------
@@ -49,21 +41,7 @@ def equivalent_subset(n: int, R: int, *, kind: Kind = "subset", inner: int = 1) 
 def best_gain(eps: float) -> float:
     """The gain 2 eps: best for the worst target, for a uniform target and for all targets at once, whatever n and R.
 
-    Parameters are those of `BinaryWeights`.
-
-    Returns
-    -------
-    float
-        2 eps.
-
-    Raises
-    ------
-    ValueError
-        If eps is outside its domain.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.2.
+    Returns 2 eps. Parameters are those of `BinaryWeights`. Proved in theory/PROOFS.md, 7.2.
 
     Examples
     --------
@@ -76,17 +54,10 @@ def best_gain(eps: float) -> float:
 def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
     """Probability that some choice of the n signs times the gain lies within eps of alpha.
 
-    Parameters are those of `BinaryWeights` with kind "subset" (`equivalent_subset` gives the others'), but any gain >
-    0, and alpha may be "worst", the least favourable target; n variables, 1 to 10^15.
-
-    Returns
-    -------
-    float
-        In [0, 1], exact up to rounding; 0 where the gain steps over the target.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst"): P(Bin(n, 1-2^-R) >= a), a = `signs_needed`.
+    In [0, 1], exact up to rounding; 0 where the gain steps over the target. Parameters are those of `BinaryWeights`
+    with kind "subset" (`equivalent_subset` gives the others'), but any gain > 0, and alpha may be "worst", the least
+    favourable target; n variables, 1 to 10^15. Proved in theory/PROOFS.md, 7.1 (7.2 for "worst"): P(Bin(n, 1-2^-R) >=
+    a), a = `signs_needed`.
 
     Examples
     --------
@@ -101,16 +72,8 @@ def success_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain 
 def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target, gain: Gain = "best") -> float:
     """Probability that no choice of the n signs times the gain lies within eps of alpha.
 
-    Parameters are those of `success_prob_exact`.
-
-    Returns
-    -------
-    float
-        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1 (7.2 for "worst").
+    In [0, 1], exact up to rounding, with full relative accuracy where it is tiny. Parameters are those of
+    `success_prob_exact`. Proved in theory/PROOFS.md, 7.1 (7.2 for "worst").
 
     Examples
     --------
@@ -131,17 +94,8 @@ def _hit_and_miss(n: int, R: int, eps: float, alpha: Target, gain: Gain) -> tupl
 def success_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> float:
     """Probability that every target in [-1, 1] at once is within eps of some sum of the same n signs.
 
-    Parameters are those of `success_prob_exact`; n is at most 200000 for R > 1.
-
-    Returns
-    -------
-    float
-        In [0, 1], exact up to rounding, with full relative accuracy where it is tiny; 0 for a gain above 2 eps (unless
-        eps = 1).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.3.
+    In [0, 1], exact up to rounding, with full relative accuracy where it is tiny; 0 for a gain above 2 eps (unless eps
+    = 1). Parameters are those of `success_prob_exact`; n is at most 200000 for R > 1. Proved in theory/PROOFS.md, 7.3.
 
     Examples
     --------
@@ -173,17 +127,9 @@ def miss_prob_all_exact(n: int, R: int, *, eps: float, gain: Gain = "best") -> f
 def required_n_closed_form(eps: float, delta: float, *, R: int) -> int:
     """A sufficient number of variables for the worst target at the best gain, by Hoeffding's inequality.
 
-    Parameters are those of `BinaryWeights`, eps at least 2^-1001; delta in (0, 1).
-
-    Returns
-    -------
-    int
-        ceil of ((sqrt(L/2) + sqrt(L/2 + 4 q (K-1)))/(2q))^2, L = log(1/delta), q = 1-2^-R, K = ceil((1-eps)/(2 eps));
-        1 if eps = 1; rounded up, never below `required_n`.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.2.
+    Returns ceil of ((sqrt(L/2) + sqrt(L/2 + 4 q (K-1)))/(2q))^2, L = log(1/delta), q = 1-2^-R, K = ceil((1-eps)/(2
+    eps)); 1 if eps = 1; rounded up, never below `required_n`. Parameters are those of `BinaryWeights`, eps at least
+    2^-1001; delta in (0, 1). Proved in theory/PROOFS.md, 7.2.
 
     Examples
     --------

@@ -38,22 +38,9 @@ def target_of(alpha: Target) -> Target:
 def signs_needed(eps: float, *, alpha: Target, gain: Gain = "best") -> int | None:
     """The count a of signs of one kind that success takes, or None where no count succeeds.
 
-    Parameters are those of `BinaryWeights`, but any gain > 0; alpha is a number or "worst", the least favourable target
-    in [-1, 1].
-
-    Returns
-    -------
-    int or None
-        0 if |alpha| <= eps; else ceil((|alpha|-eps)/g), if g times it is at most |alpha|+eps.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or alpha is "uniform".
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1 and 7.2.
+    Returns 0 if |alpha| <= eps; else ceil((|alpha|-eps)/g), if g times it is at most |alpha|+eps. Parameters are those
+    of `BinaryWeights`, but any gain > 0; alpha is a number or "worst", the least favourable target in [-1, 1]. Raises
+    ValueError if alpha is "uniform". Proved in theory/PROOFS.md, 7.1 and 7.2.
 
     Examples
     --------

@@ -60,17 +60,9 @@ def _root_up(count: int, power: int) -> int:
 def required_width_deep(eps: float, delta: float, *, R: int, depth: int) -> DeepWidth:
     """A width at which a linear network of binary weights reaches every fixed target with probability 1-delta.
 
-    Parameters are those of `BinaryWeights`, eps at least 1e-12; delta in (0, 1); ``depth`` layers of weights, 2 to 10^6
-    (2: one hidden layer).
-
-    Returns
-    -------
-    DeepWidth
-        Proved sufficient, by ball arithmetic. Of order base = (1/(2 eps))^(1/(depth-1)), a few times it.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.6.
+    Proved sufficient, by ball arithmetic. Of order base = (1/(2 eps))^(1/(depth-1)), a few times it. Parameters are
+    those of `BinaryWeights`, eps at least 1e-12; delta in (0, 1); ``depth`` layers of weights, 2 to 10^6 (2: one hidden
+    layer). Proved in theory/PROOFS.md, 7.6.
 
     Examples
     --------
@@ -133,16 +125,8 @@ def _depth(depth: int) -> int:
 def necessary_width_deep(eps: float, delta: float, *, depth: int) -> int:
     """A width below which no gain lets a linear network of binary weights reach a uniform target, however re-sampled.
 
-    Parameters are those of `required_width_deep`; any eps in (0, 1].
-
-    Returns
-    -------
-    int
-        Smallest n with eps (2 n^(depth-1) + 1) >= 1-delta: proved necessary.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.6.
+    Smallest n with eps (2 n^(depth-1) + 1) >= 1-delta: proved necessary. Parameters are those of `required_width_deep`;
+    any eps in (0, 1]. Proved in theory/PROOFS.md, 7.6.
 
     Examples
     --------

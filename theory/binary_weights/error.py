@@ -22,18 +22,10 @@ MAX_MULTIPLES = 100_000
 def error_quantile_exact(n: int, R: int, level: float, *, alpha: float, gain: float) -> float:
     """The level-quantile of the smallest error |g k - alpha|: the least x with P(error <= x) >= level.
 
-    Parameters are those of `success_prob_exact`, alpha and gain numbers; level in (0, 1), 0.5 for the median.
-
-    Returns
-    -------
-    float
-        >= 0, exact up to rounding. The error is a nonincreasing function of one binomial number, whose quantile is
-        certain; level 1/2 at R = 1 is a tie for every odd n, known as such, and any other tie while n R <= 2^16
-        (beyond that it counts against the smaller error).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1.
+    At least 0, exact up to rounding. The error is a nonincreasing function of one binomial number, whose quantile is
+    certain; level 1/2 at R = 1 is a tie for every odd n, known as such, and any other tie while n R <= 2^16 (beyond
+    that it counts against the smaller error). Parameters are those of `success_prob_exact`, alpha and gain numbers;
+    level in (0, 1), 0.5 for the median. Proved in theory/PROOFS.md, 7.1.
 
     Examples
     --------
@@ -64,21 +56,8 @@ def _sure_count(n: int, R: int, most: Fraction) -> int:
 def error_mean_exact(n: int, R: int, *, alpha: float | Literal["uniform"], gain: float) -> float:
     """Mean of the smallest error |g k - alpha|.
 
-    Parameters are those of `success_prob_exact`, gain a number, alpha not "worst".
-
-    Returns
-    -------
-    float
-        >= 0, exact up to rounding.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or both n and 1/gain exceed 100000.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1.
+    At least 0, exact up to rounding. Parameters are those of `success_prob_exact`, gain a number, alpha not "worst".
+    Raises ValueError if both n and 1/gain exceed 100000. Proved in theory/PROOFS.md, 7.1.
 
     Examples
     --------
@@ -116,18 +95,10 @@ def _mean_distance(k: int, step: Fraction) -> Fraction:
 def guaranteed_error_exact(n: int, R: int, delta: float) -> float:
     """The smallest eps that every fixed target in [-1, 1] is reached to with probability 1-delta, at the best gain.
 
-    Parameters are those of `success_prob_exact`; delta in (0, 1).
-
-    Returns
-    -------
-    float
-        1/(2k+1), rounded up, k the largest count with P(Bin(n, 1-2^-R) >= k) >= 1-delta; 1 where even one sign is not
-        certain enough. The gain that attains it is `best_gain_for`. Certain by ball arithmetic; delta = 1/2 at R = 1 is
-        a tie for every odd n, known as such, and any other tie while n R <= 2^16 (beyond that k may be one too small).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.2.
+    Returns 1/(2k+1), rounded up, k the largest count with P(Bin(n, 1-2^-R) >= k) >= 1-delta; 1 where even one sign is
+    not certain enough. The gain that attains it is `best_gain_for`. Certain by ball arithmetic; delta = 1/2 at R = 1 is
+    a tie for every odd n, known as such, and any other tie while n R <= 2^16 (beyond that k may be one too small).
+    Parameters are those of `success_prob_exact`; delta in (0, 1). Proved in theory/PROOFS.md, 7.2.
 
     Examples
     --------

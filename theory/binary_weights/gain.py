@@ -12,6 +12,7 @@ from typing import Any
 from theory.binary_weights.case import sign_count
 from theory.binary_weights.law import exact
 from theory.numerics import check
+from theory.numerics.invert import bisected
 
 
 def _least(wanted: Any, R: int, precision: int = 1280) -> int:
@@ -30,17 +31,9 @@ def _least(wanted: Any, R: int, precision: int = 1280) -> int:
 def necessary_n(eps: float, delta: float, *, R: int) -> int:
     """Variables without which no gain whatever reaches a uniform target with failure probability delta.
 
-    Parameters are those of `BinaryWeights`; delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Smallest n with eps (1 + 2 q n) >= 1-delta, q = 1-2^-R: proved necessary, rounded down. For "worst" instead of
-        uniform targets `required_n` itself is necessary.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.4.
+    Smallest n with eps (1 + 2 q n) >= 1-delta, q = 1-2^-R: proved necessary, rounded down. For "worst" instead of
+    uniform targets `required_n` itself is necessary. Parameters are those of `BinaryWeights`; delta in (0, 1). Proved
+    in theory/PROOFS.md, 7.4.
 
     Examples
     --------
@@ -54,19 +47,10 @@ def necessary_n(eps: float, delta: float, *, R: int) -> int:
 def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
     """Variables per weight without which d uniform weights are not all reached by one common gain, chosen afterwards.
 
-    Parameters are those of `BinaryWeights`; delta in (0, 1) is the failure probability of all d >= 1 weights together,
-    each with its own n variables.
-
-    Returns
-    -------
-    int
-        Smallest n with (1 + 2 q n)^d eps^(d-1) (eps + (1+eps) d/2) >= 1-delta, q = 1-2^-R: proved necessary even if
-        the gain may depend on all weights and draws; rounded down. About eps^(1/d - 1)/(2q); 1 for d = 1, where the
-        gain alone makes one weight.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.4.
+    Smallest n with (1 + 2 q n)^d eps^(d-1) (eps + (1+eps) d/2) >= 1-delta, q = 1-2^-R: proved necessary even if the
+    gain may depend on all weights and draws; rounded down. About eps^(1/d - 1)/(2q); 1 for d = 1, where the gain alone
+    makes one weight. Parameters are those of `BinaryWeights`; delta in (0, 1) is the failure probability of all d >= 1
+    weights together, each with its own n variables. Proved in theory/PROOFS.md, 7.4.
 
     Examples
     --------
@@ -87,16 +71,8 @@ def necessary_n_shared_gain(eps: float, delta: float, *, R: int, d: int) -> int:
 def error_prediction(n: int, R: int) -> float:
     """Error that n binary weights leave for the worst target, to leading order: 1/(2 q n + 1), q = 1-2^-R (heuristic).
 
-    Parameters are those of `BinaryWeights`; n variables, 1 to 10^15.
-
-    Returns
-    -------
-    float
-        In (0, 1); `guaranteed_error_exact` at delta = 1/2 or so, the binomial number replaced by its mean.
-
-    Source
-    ------
-    Heuristic 7.7.
+    In (0, 1); `guaranteed_error_exact` at delta = 1/2 or so, the binomial number replaced by its mean. Parameters are
+    those of `BinaryWeights`; n variables, 1 to 10^15. Heuristic 7.7.
 
     Examples
     --------
@@ -110,17 +86,8 @@ def error_prediction(n: int, R: int) -> float:
 def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -> float:
     """The error to which n continuous values U[-1, 1] reach alpha with probability 1-delta (heuristic 2.4, inverted).
 
-    Parameters are those of `BinaryWeights`, alpha a number; n >= 1 variables, delta in (0, 1).
-
-    Returns
-    -------
-    float
-        In [1e-60, 1], to a relative accuracy of 1e-9; falls like (R+1)^-n, to be held against
-        `guaranteed_error_exact`.
-
-    Source
-    ------
-    Heuristic 2.4.
+    In [1e-60, 1], to a relative accuracy of 1e-9; falls like (R+1)^-n, to be held against `guaranteed_error_exact`.
+    Parameters are those of `BinaryWeights`, alpha a number; n >= 1 variables, delta in (0, 1). Heuristic 2.4.
 
     Examples
     --------
@@ -131,20 +98,21 @@ def continuous_error_prediction(n: int, R: int, delta: float, *, alpha: float) -
 
     n, R = check.positive_int("n", n), check.draw_count("R", R)
     delta, alpha = check.open_probability("delta", delta), check.target_value("alpha", alpha)
-    low, high = math.log(1e-60), 0.0
     if failure_prediction(n, R, eps=1.0, alpha=alpha) > delta:
         return 1.0
-    while high - low > 1e-9:
-        middle = 0.5 * (low + high)
-        if failure_prediction(n, R, eps=math.exp(middle), alpha=alpha) <= delta:
-            high = middle
-        else:
-            low = middle
-    return math.exp(high)
+
+    def enough(log_eps: float) -> bool:
+        return failure_prediction(n, R, eps=math.exp(log_eps), alpha=alpha) <= delta
+
+    return math.exp(bisected(enough, math.log(1e-60), 0.0, steps=38)[1])
 
 
 def biprop_gain(law: str, scale: float) -> float:
     """Biprop's gain, the mean |W| of the kept weights, in expectation for a mask that does not look at |W|.
+
+    Returns scale/2, scale sqrt(2/pi) or scale. It follows from the initial weights alone, so it is 2 eps (`best_gain`)
+    only by luck. Source: The rule read in the authors' code (``diffenderfer2021multiprize``); the expectation is
+    elementary, and it is a heuristic for masks learned by score, which may prefer large weights.
 
     Parameters
     ----------
@@ -152,22 +120,6 @@ def biprop_gain(law: str, scale: float) -> float:
         Of the weights: U[-scale, scale], normal of standard deviation scale, or +-scale.
     scale : float
         Positive.
-
-    Returns
-    -------
-    float
-        scale/2, scale sqrt(2/pi) or scale. It follows from the initial weights alone, so it is 2 eps (`best_gain`) only
-        by luck.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    The rule read in the authors' code (``diffenderfer2021multiprize``); the expectation is elementary, and it is a
-    heuristic for masks learned by score, which may prefer large weights.
 
     Examples
     --------

@@ -19,25 +19,11 @@ from theory.numerics.invert import smallest_n
 def required_n(eps: float, delta: float, *, R: int, alpha: Target = "worst", gain: Gain = "best") -> int:
     """The number of variables that failure probability delta takes: sufficient, and no smaller number is.
 
-    Parameters are those of `success_prob_exact`; delta in (0, 1). At the best gain "worst" and "uniform" take the
-    fewest variables of any gain.
-
-    Returns
-    -------
-    int
-        >= 1. Certain by ball arithmetic for a fixed or worst target, ties included: the tie at R = 1, delta = 1/2 for
-        every n, any other while n R <= 2^16 (beyond that it counts as a miss too many). Exact up to rounding for a
-        uniform target.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, no number of variables reaches delta with this gain, or more than 10^15
-        are needed.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 7.1 and 7.2.
+    At least 1. Certain by ball arithmetic for a fixed or worst target, ties included: the tie at R = 1, delta = 1/2 for
+    every n, any other while n R <= 2^16 (beyond that it counts as a miss too many). Exact up to rounding for a uniform
+    target. Parameters are those of `success_prob_exact`; delta in (0, 1). At the best gain "worst" and "uniform" take
+    the fewest variables of any gain. Raises ValueError if no number of variables reaches delta with this gain, or more
+    than 10^15 are needed. Proved in theory/PROOFS.md, 7.1 and 7.2.
 
     Examples
     --------

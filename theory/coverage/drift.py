@@ -35,6 +35,8 @@ def drift_constant(c: float) -> float:
 def expected_share(v: float, R: int, *, c: float = DRIFT_PROVED) -> float:
     """Lower bound on the expected covered share after one more variable: v + c (1-v)(1-(1-v)^R).
 
+    In [v, 1]; not rounded to a side. Proved in theory/PROOFS.md, 3.1 and 3.2, for c <= 0.307.
+
     Parameters
     ----------
     v : float
@@ -43,15 +45,6 @@ def expected_share(v: float, R: int, *, c: float = DRIFT_PROVED) -> float:
         Draws of the variable.
     c : float
         Drift constant: 1/5 and 0.307 are proved, 1/2 is conjectured.
-
-    Returns
-    -------
-    float
-        In [v, 1]; not rounded to a side.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.1 and 3.2, for c <= 0.307.
 
     Examples
     --------
@@ -68,15 +61,12 @@ def expected_share(v: float, R: int, *, c: float = DRIFT_PROVED) -> float:
 def gain(intervals: Sequence[tuple[Fraction, Fraction]]) -> Fraction:
     """D(A) = |{(y, z): y in A, z in [-1, 1] but not in A, |y-z| <= 1}| / 4, exactly.
 
+    Expected growth of |A|/2 by one uniform translate, cut to [-1, 1].
+
     Parameters
     ----------
     intervals : sequence of (Fraction, Fraction)
         Disjoint, ascending, inside [-1, 1].
-
-    Returns
-    -------
-    Fraction
-        Expected growth of |A|/2 by one uniform translate, cut to [-1, 1].
 
     Examples
     --------
@@ -180,11 +170,8 @@ def check_certificate(gap: Fraction, coefficients: Sequence[int] = CERTIFICATE) 
 def spectral_gap_enclosure() -> tuple[Fraction, Fraction]:
     """Rational bounds on mu_2, the second eigenvalue of (Lh)(z) = (2-|z|) h(z) - (integral of h over |y-z| <= 1).
 
-    Returns
-    -------
-    lower, upper : Fraction
-        The lower end by the certificate (odd functions; even ones have a gap >= 1 - sqrt(1/12) > 0.711, see the proof),
-        the upper end by the Rayleigh quotient of phi, continued as an odd function.
+    Returns lower, upper: the lower end by the certificate (odd functions; even ones have a gap >= 1 - sqrt(1/12) >
+    0.711, see the proof), the upper end by the Rayleigh quotient of phi, continued as an odd function.
 
     Examples
     --------

@@ -34,7 +34,8 @@ def share_failure_bound(
 ) -> float:
     """Upper bound on P(v_n < stop), v_n the share of [-1, 1] within ``start`` of a sum of n variables.
 
-    Parameters are those of `Coverage`; n >= 0 variables.
+    In [0, 1], rounded up, nonincreasing in n. Parameters are those of `Coverage`; n >= 0 variables. Proved in
+    theory/PROOFS.md, 3.3, for c <= 0.307.
 
     Parameters
     ----------
@@ -46,15 +47,6 @@ def share_failure_bound(
         Drift constant: 1/5 and 0.307 are proved, 1/2 is conjectured.
     cells : int
         Fineness of the dynamic programme; valid for any, better with more.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.3, for c <= 0.307.
 
     Examples
     --------
@@ -77,17 +69,9 @@ def coverage_failure_bound(
     are covered unless they are the ends of [-1, 1], which is harmless for |low|, |high| <= 1 - eps/2; otherwise
     s = eps/4.
 
-    Parameters are those of `Coverage`; n >= 0 variables, eps >= 1e-9.
-    ``c`` and ``cells`` are those of `share_failure_bound`.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up, nonincreasing in n; 0 if 0 alone covers the interval.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.3, for c <= 0.307.
+    In [0, 1], rounded up, nonincreasing in n; 0 if 0 alone covers the interval. Parameters are those of `Coverage`; n
+    >= 0 variables, eps >= 1e-9. ``c`` and ``cells`` are those of `share_failure_bound`. Proved in theory/PROOFS.md,
+    3.3, for c <= 0.307.
 
     Examples
     --------
@@ -112,17 +96,9 @@ def required_n(
 ) -> int:
     """Variables that suffice for every point of [low, high] at once: failure <= delta by `coverage_failure_bound`.
 
-    Parameters are those of `Coverage`; eps >= 1e-9, and a failure probability delta in (0, 1).
-    ``c`` and ``cells`` are those of `share_failure_bound`.
-
-    Returns
-    -------
-    int
-        Sufficient (proved for c <= 0.307), rounded to the safe side.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.3.
+    Sufficient (proved for c <= 0.307), rounded to the safe side. Parameters are those of `Coverage`; eps >= 1e-9, and a
+    failure probability delta in (0, 1). ``c`` and ``cells`` are those of `share_failure_bound`. Proved in
+    theory/PROOFS.md, 3.3.
 
     Examples
     --------
@@ -142,16 +118,8 @@ def success_prob_lower(n: int, R: int, *, eps: float, low: float = -1.0, high: f
 
     The sum over targets of 3.5 is left out where it would take long: above n = 64, or above 256 targets.
 
-    Parameters are those of `Coverage`; n >= 0 variables, eps >= 1e-9.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.3 and 3.5.
+    In [0, 1], rounded down. Parameters are those of `Coverage`; n >= 0 variables, eps >= 1e-9. Proved in
+    theory/PROOFS.md, 3.3 and 3.5.
 
     Examples
     --------

@@ -17,16 +17,7 @@ def success_prediction(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     interval is covered with probability about (1-exp(-2 eps r(low))) exp(-(integral of r exp(-2 eps r))), averaged over
     M ~ N(0, n R/(3 (R+1)^2)). In the spirit of 2.4; never used as a bound.
 
-    Parameters are those of `Coverage`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Source
-    ------
-    Heuristic (random-energy picture).
+    In [0, 1]. Parameters are those of `Coverage`; n >= 0 variables. Heuristic (random-energy picture).
 
     Examples
     --------
@@ -80,16 +71,14 @@ def predicted_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: fl
 def lueker_required_n(eps: float, delta: float, *, C: float) -> int:
     """Recalled: n >= C log(2/min(eps, delta)) covers [-1/2, 1/2]; the paper's C is unknown, so it must be passed.
 
+    Source: ``lueker1998`` as used by ``pensia2020``; recalled.
+
     Parameters
     ----------
     eps, delta : float
         Accuracy in (0, 1] and failure probability in (0, 1).
     C : float
         The unknown constant, > 0.
-
-    Source
-    ------
-    ``lueker1998`` as used by ``pensia2020``; recalled.
 
     Examples
     --------
@@ -105,6 +94,8 @@ def lueker_required_n(eps: float, delta: float, *, C: float) -> int:
 def dacunha_failure(n: int, eps: float, *, C: float) -> float:
     """Recalled: for n >= C log2(1/eps), [-1, 1] is covered at accuracy 2 eps but for exp(-(n - C log2(1/eps))^2/(4n)).
 
+    In [0, 1]; 1 where the statement says nothing. Source: ``dacunha2022subsetsum``; recalled.
+
     Parameters
     ----------
     n : int
@@ -113,15 +104,6 @@ def dacunha_failure(n: int, eps: float, *, C: float) -> float:
         Half the accuracy, in (0, 1].
     C : float
         The unknown constant, > 0.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1 where the statement says nothing.
-
-    Source
-    ------
-    ``dacunha2022subsetsum``; recalled.
 
     Examples
     --------

@@ -50,16 +50,8 @@ class _Rows:
 class Tail:
     """Upper bounds on P(v_t < stop) for t = 0, 1, 2, ..., from v_0 >= start; computed as far as asked.
 
-    Parameters
-    ----------
-    R : int
-        Draws a step.
-    start, stop : float
-        0 < start < stop < 1.
-    c : float
-        Drift constant: E v_{t+1} >= v_t + c (1-v_t)(1-(1-v_t)^R).
-    cells : int
-        Fineness: the bound improves with it, and is valid for any.
+    ``R``: draws a step; ``start``, ``stop``: 0 < start < stop < 1; ``c``: drift constant: E v_{t+1} >= v_t + c
+    (1-v_t)(1-(1-v_t)^R); ``cells``: fineness: the bound improves with it, and is valid for any.
     """
 
     def __init__(self, R: int, start: float, stop: float, c: float, cells: int) -> None:

@@ -5,6 +5,7 @@ The public names live in theory.coverage.
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 from functools import lru_cache
@@ -57,16 +58,9 @@ def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: 
 
     If targets at most eps apart, with ends within eps/2, each have a sum within eps/2, every point has one within eps.
 
-    Parameters are those of `Coverage`; 0 <= n <= 256 variables, eps >= 1e-9.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up; 1 as soon as the sum reaches 1, or where it would have more than MAX_TARGETS terms.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.5 (with 2.2 and 2.3).
+    In [0, 1], rounded up; 1 as soon as the sum reaches 1, or where it would have more than MAX_TARGETS terms.
+    Parameters are those of `Coverage`; 0 <= n <= 256 variables, eps >= 1e-9. Proved in theory/PROOFS.md, 3.5 (with 2.2
+    and 2.3).
 
     Examples
     --------
@@ -102,16 +96,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     A covered interval has a sum within eps of each of its points, in particular of its ends and of its middle (2.1);
     and 2 eps times the number of sums must reach its length.
 
-    Parameters are those of `Coverage`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.5.
+    In [0, 1], rounded up. Parameters are those of `Coverage`; n >= 0 variables. Proved in theory/PROOFS.md, 3.5.
 
     Examples
     --------
@@ -129,16 +114,8 @@ def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: f
 def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> int:
     """Variables that are necessary: smallest n at which `success_prob_upper` allows success with probability 1 - delta.
 
-    Parameters are those of `Coverage`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        With fewer variables [low, high] is not covered with probability 1 - delta.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 3.5.
+    With fewer variables [low, high] is not covered with probability 1 - delta. Parameters are those of `Coverage`; a
+    failure probability delta in (0, 1). Proved in theory/PROOFS.md, 3.5.
 
     Examples
     --------
@@ -146,8 +123,5 @@ def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: fl
     8
     """
     delta = check.open_probability("delta", delta)
-    n = 0
     # the bound is not claimed to be monotone: success itself is, so that every smaller n is excluded too
-    while success_prob_upper(n, R, eps=eps, low=low, high=high) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in itertools.count() if success_prob_upper(n, R, eps=eps, low=low, high=high) >= 1.0 - delta)

@@ -18,15 +18,7 @@ from theory.subset_sum import necessary_n as necessary_n_subset_sum
 from theory.subset_sum import necessary_n_closed_form as necessary_n_subset_sum_closed_form
 
 __all__ = [
-    "bits_per_param",
-    "log2_networks",
-    "log2_packing",
-    "necessary_n_coverage",
-    "necessary_n_single_weight",
-    "necessary_n_subset_sum",
-    "necessary_n_subset_sum_closed_form",
-    "necessary_params",
-    "necessary_params_natale",
-    "necessary_params_pensia",
-    "necessary_width",
-]
+    "bits_per_param", "log2_networks", "log2_packing", "necessary_n_coverage", "necessary_n_single_weight",
+    "necessary_n_subset_sum", "necessary_n_subset_sum_closed_form", "necessary_params", "necessary_params_natale",
+    "necessary_params_pensia", "necessary_width",
+]  # fmt: skip

@@ -27,16 +27,9 @@ _SLACK = 1e-12
 def log2_packing(widths: Sequence[int], eps: float) -> float:
     """log2 of a number of targets that are pairwise more than 2 eps apart on the unit ball.
 
-    Returns
-    -------
-    float
-        Safe side (rounded down), >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of
-        d_0 min(d_1..d_l) log2(1/(4 eps)) and min(d_0..d_(l-1)) d_l log2(1/(sqrt 8 eps)): one layer varies, the
-        others pass it on.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.1.
+    Safe side (rounded down), >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of d_0 min(d_1..d_l)
+    log2(1/(4 eps)) and min(d_0..d_(l-1)) d_l log2(1/(sqrt 8 eps)): one layer varies, the others pass it on. Proved in
+    theory/PROOFS.md, 5.1.
 
     Examples
     --------
@@ -55,14 +48,8 @@ def log2_packing(widths: Sequence[int], eps: float) -> float:
 def bits_per_param(R: int, *, density: float = 1.0) -> float:
     """Bits of choice that one element of R draws gives: log2(R+1), or less if only few elements are kept.
 
-    Returns
-    -------
-    float
-        H2(density) + density log2 R for density <= R/(R+1), else log2(R+1); rounded up.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.2.
+    Returns H2(density) + density log2 R for density <= R/(R+1), else log2(R+1); rounded up. Proved in theory/PROOFS.md,
+    5.2.
 
     Examples
     --------
@@ -83,14 +70,7 @@ def bits_per_param(R: int, *, density: float = 1.0) -> float:
 def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
     """log2 of an upper bound on the number of networks that masks and re-sampling make of m elements.
 
-    Returns
-    -------
-    float
-        m bits_per_param(R, density); rounded up.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.2.
+    Returns m bits_per_param(R, density); rounded up. Proved in theory/PROOFS.md, 5.2.
 
     Examples
     --------
@@ -103,15 +83,9 @@ def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
 def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
     """Fewest elements with which every target of the class can be reached within eps with probability 1 - delta.
 
-    Returns
-    -------
-    int
-        Necessary (safe side): with fewer, some target of the class is missed with probability above delta, whatever
-        the architecture of the random network and the law of its draws.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.3; for l = 1, R = 1, delta = 1/2 it is Theorem 2 of key pensia2020 as restated.
+    Necessary (safe side): with fewer, some target of the class is missed with probability above delta, whatever the
+    architecture of the random network and the law of its draws. Proved in theory/PROOFS.md, 5.3; for l = 1, R = 1,
+    delta = 1/2 it is Theorem 2 of key pensia2020 as restated.
 
     Examples
     --------
@@ -129,16 +103,9 @@ def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int,
 def necessary_params_pensia(d: int, eps: float) -> float:
     """m >= d^2 log2(1/(2 eps)) - 1, the lower bound of Pensia et al. as restated in later papers.
 
-    Targets are x -> W x, W of shape d x d with spectral norm at most 1.
-
-    Returns
-    -------
-    float
-        Parameters necessary to reach each target with probability 1/2; not rounded, at least 0.
-
-    Source
-    ------
-    Read in restatement (key pensia2020, Theorem 2). Proved here too: theory/PROOFS.md, 5.3 with R = 1, delta = 1/2.
+    Parameters necessary to reach each target with probability 1/2; not rounded, at least 0. Targets are x -> W x, W of
+    shape d x d with spectral norm at most 1. Read in restatement (key pensia2020, Theorem 2). Proved here too:
+    theory/PROOFS.md, 5.3 with R = 1, delta = 1/2.
 
     Examples
     --------
@@ -152,17 +119,9 @@ def necessary_params_pensia(d: int, eps: float) -> float:
 def necessary_params_natale(d: int, eps: float, *, k: int, n: int) -> float:
     """(d^2/2) log2(k/eps)/H2(k/n), the lower bound of Natale et al. for masks of fixed density k/n.
 
-    Targets are x -> W x, W of shape d x d; eps is below 1/16; k of n elements are kept, 1 <= k < n.
-
-    Returns
-    -------
-    float
-        Not rounded.
-
-    Source
-    ------
-    Read (key natale2024); the statement is quoted, its proof is not reproduced here. `necessary_params` with
-    ``density`` is what we prove for masks of bounded density.
+    Not rounded. Targets are x -> W x, W of shape d x d; eps is below 1/16; k of n elements are kept, 1 <= k < n. Read
+    (key natale2024); the statement is quoted, its proof is not reproduced here. `necessary_params` with ``density`` is
+    what we prove for masks of bounded density.
 
     Examples
     --------
@@ -185,14 +144,7 @@ def necessary_width(d_in: int, d_out: int, eps: float, *, delta: float, R: int, 
 
     W has shape d_out x d_in and spectral norm at most 1.
 
-    Returns
-    -------
-    int
-        Necessary: a network of hidden width D has D (d_in + d_out) elements.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.3.
+    Necessary: a network of hidden width D has D (d_in + d_out) elements. Proved in theory/PROOFS.md, 5.3.
 
     Examples
     --------

@@ -79,14 +79,7 @@ class Optimum:
 def smallest_candidates(kind: Kind, eps: float, delta: float, *, R: int, alpha: float, basis: Basis = "proved") -> int:
     """Smallest n with success probability at least 1 - delta, on the stated basis.
 
-    Returns
-    -------
-    int
-        At least 1 (one value is stored even where the empty sum would do).
-
-    Source
-    ------
-    Statements 1.1, 2.1, 2.3 and 2.4.
+    At least 1 (one value is stored even where the empty sum would do). Source: Statements 1.1, 2.1, 2.3 and 2.4.
 
     Examples
     --------
@@ -114,14 +107,8 @@ def iso_success(
 ) -> tuple[Point, ...]:
     """The curve of equal success: the smallest n for each R.
 
-    Returns
-    -------
-    tuple of Point
-        In the order of R. With basis "proved" n need not fall with R: only the bound is inverted.
-
-    Source
-    ------
-    theory/PROOFS.md, 5.4.
+    In the order of R. With basis "proved" n need not fall with R: only the bound is inverted. Source: theory/PROOFS.md,
+    5.4.
 
     Examples
     --------
@@ -143,19 +130,9 @@ def optimum(
 ) -> Optimum:
     """The pair (n, R) that costs least: price_value n + price_draw n R.
 
-    Returns
-    -------
-    Optimum
-        Exact for the n(R) of the basis: costs are compared as rationals; among equals the smallest R.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or there are too many R to look at.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 5.4: R with price_value + price_draw R above the cost so far are excluded.
+    Exact for the n(R) of the basis: costs are compared as rationals; among equals the smallest R. Raises ValueError if
+    there are too many R to look at. Proved in theory/PROOFS.md, 5.4: R with price_value + price_draw R above the cost
+    so far are excluded.
 
     Examples
     --------

@@ -27,24 +27,13 @@ _ONLY_R1 = "R = 1 only: the paper does not re-sample."
 def burkholz_constant(law: str = "uniform") -> float:
     """The estimate C = n/(-log min(eps, delta_hat)) of the code of Burkholz 2022.
 
+    An estimate at one n and one eps, no bound; `sims.constants` repeats it by simulation. Raises ValueError if there is
+    no such law. Read in the stored results of the author's code (key burkholz2022).
+
     Parameters
     ----------
     law : {"uniform", "product"}
         U[-1, 1], or the product of two.
-
-    Returns
-    -------
-    float
-        An estimate at one n and one eps, no bound; `sims.constants` repeats it by simulation.
-
-    Raises
-    ------
-    ValueError
-        For another law.
-
-    Source
-    ------
-    Read in the stored results of the author's code (key burkholz2022).
 
     Examples
     --------

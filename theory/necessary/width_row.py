@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from theory.claim import Status
 from theory.network.layers import Domain, check_domain, check_widths, layers
@@ -15,19 +15,46 @@ Direction = Literal["sufficient", "necessary"]
 Parts = tuple[tuple[str, Status], ...]
 
 
-@dataclass(frozen=True)
-class Spec:
-    """Validated question: target widths d_0..d_l, error, failure probability, draws, and what single rows need."""
+class Options(TypedDict, total=False):
+    """What `width` and `table` take beside the target, eps and delta."""
 
-    widths: tuple[int, ...]
-    eps: float
-    delta: float
     R: int
     C: float | None
     domain: Domain
     kernel: int
     density: float | None
     n: int | None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A question, validated; its fields are the arguments of `theory.necessary.widths.width`."""
+
+    widths: tuple[int, ...]
+    eps: float
+    delta: float
+    R: int = 1
+    C: float | None = None
+    domain: Domain = "l2"
+    kernel: int = 1
+    density: float | None = None
+    n: int | None = None
+
+    def __post_init__(self) -> None:
+        constant = None if self.C is None else _constant(self.C)
+        check_domain(self.domain)
+        checked = {
+            "widths": check_widths(self.widths),
+            "eps": accuracy("eps", self.eps),
+            "delta": open_probability("delta", self.delta),
+            "R": draw_count("R", self.R),
+            "C": constant,
+            "kernel": positive_int("kernel", self.kernel),
+            "density": None if self.density is None else accuracy("density", self.density),
+            "n": None if self.n is None else positive_int("n", self.n),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def l(self) -> int:  # noqa: E743
@@ -44,32 +71,6 @@ class Spec:
         if self.l != 1:
             raise ValueError(f"{result} speaks of targets x -> W x: widths must be two integers, got {self.widths}")
         return min(self.widths)
-
-
-def spec_of(
-    widths: Sequence[int],
-    eps: float,
-    delta: float,
-    R: int,
-    C: float | None,
-    domain: Domain,
-    kernel: int,
-    density: float | None,
-    n: int | None,
-) -> Spec:
-    constant = None if C is None else _constant(C)
-    check_domain(domain)
-    return Spec(
-        widths=check_widths(widths),
-        eps=accuracy("eps", eps),
-        delta=open_probability("delta", delta),
-        R=draw_count("R", R),
-        C=constant,
-        domain=domain,
-        kernel=positive_int("kernel", kernel),
-        density=None if density is None else accuracy("density", density),
-        n=None if n is None else positive_int("n", n),
-    )
 
 
 def _constant(C: float) -> float:

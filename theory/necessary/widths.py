@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Unpack, cast
 
 from theory.necessary import necessary_params, necessary_params_pensia
 from theory.necessary import width_papers as papers
 from theory.necessary.width_papers import Shape, burkholz_constant
-from theory.necessary.width_row import Direction, Parts, Spec, WidthRow, fully_connected, spec_of
-from theory.network.layers import Domain, Statement
+from theory.necessary.width_row import Direction, Options, Parts, Spec, WidthRow, fully_connected
+from theory.network.layers import Statement
 from theory.network.width import source_width
 from theory.product_sum import required_n
 
@@ -246,20 +246,11 @@ RESULTS: dict[str, Result] = {entry.key: entry for entry in _ENTRIES}
 """By key. ``dashed`` entries are shapes: a figure draws them with C = 1, dashed, and says so."""
 
 
-def width(
-    result: str,
-    widths: Sequence[int],
-    eps: float,
-    delta: float,
-    *,
-    R: int = 1,
-    C: float | None = None,
-    domain: Domain = "l2",
-    kernel: int = 1,
-    density: float | None = None,
-    n: int | None = None,
-) -> WidthRow:
+def width(result: str, widths: Sequence[int], eps: float, delta: float, **options: Unpack[Options]) -> WidthRow:
     """Size of the random network for one target, by one result.
+
+    Raises ValueError if the constant is unknown and C was not passed, or the size is too large for a float. Source:
+    theory/PROOFS.md, 4.4 to 4.7 and 5; the papers named in RESULTS.
 
     Parameters
     ----------
@@ -282,20 +273,6 @@ def width(
     n : int or None
         Elements of which k = density n are kept, ``natale_lower`` only.
 
-    Returns
-    -------
-    WidthRow
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, the constant is unknown and C was not passed, or the size is too large
-        for a float.
-
-    Source
-    ------
-    theory/PROOFS.md, 4.4 to 4.7 and 5; the papers named in RESULTS.
-
     Examples
     --------
     >>> width("pensia", [64, 64], 0.1, 0.01, C=3.0).hidden  # 128 * ceil(3 log(409600))
@@ -306,13 +283,13 @@ def width(
     if result not in RESULTS:
         raise ValueError(f"result must be one of {', '.join(RESULTS)}, got result={result!r}")
     entry = RESULTS[result]
-    spec = spec_of(widths, eps, delta, R, C, domain, kernel, density, n)
+    spec = Spec(tuple(widths), eps, delta, **options)
     if entry.needs and spec.C is None:
         raise ValueError(
             f"{result}: {entry.paper} leaves a constant open in {entry.shape}; pass C= ({entry.needs}) to get a number"
         )
     if not entry.needs and spec.C is not None:
-        raise ValueError(f"{result} has no constant to choose, got C={C}")
+        raise ValueError(f"{result} has no constant to choose, got C={options['C']}")
     try:
         found = entry.compute(spec, 1.0 if spec.C is None else spec.C)
     except (OverflowError, ZeroDivisionError):
@@ -346,30 +323,11 @@ def _row(entry: Result, spec: Spec, found: Shape) -> WidthRow:
     )
 
 
-def table(
-    widths: Sequence[int],
-    eps: float,
-    delta: float,
-    *,
-    R: int = 1,
-    C: float | None = None,
-    domain: Domain = "l2",
-    kernel: int = 1,
-    density: float | None = None,
-    n: int | None = None,
-) -> tuple[WidthRow, ...]:
+def table(widths: Sequence[int], eps: float, delta: float, **options: Unpack[Options]) -> tuple[WidthRow, ...]:
     """All rows for one target.
 
-    Parameters are those of `width`; C is passed to every result whose constant is open: without it their rows have no
-    numbers.
-
-    Returns
-    -------
-    tuple of WidthRow
-        One for each entry of RESULTS, in its order; a row that cannot be computed says why in ``note``.
-
-    Source
-    ------
+    One for each entry of RESULTS, in its order; a row that cannot be computed says why in ``note``. Parameters are
+    those of `width`; C is passed to every result whose constant is open: without it their rows have no numbers. Source:
     As in `width`.
 
     Examples
@@ -378,12 +336,12 @@ def table(
     >>> [row.result for row in rows if row.params is not None]
     ['pensia_lower', 'iterand_recalled', 'iterand_ours', 'iterand_repaired', 'subset_sum', 'counting']
     """
-    spec = spec_of(widths, eps, delta, R, C, domain, kernel, density, n)
+    spec = Spec(tuple(widths), eps, delta, **options)
     rows = []
     for key, entry in RESULTS.items():
         try:
-            constant = C if entry.needs else None
-            row = width(key, widths, eps, delta, R=R, C=constant, domain=domain, kernel=kernel, density=density, n=n)
+            asked: Options = {**options, "C": spec.C if entry.needs else None}
+            row = width(key, widths, eps, delta, **asked)
         except ValueError as problem:
             row = _row(entry, spec, (None, None, None, None, str(problem)))
         rows.append(row)

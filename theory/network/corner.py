@@ -21,17 +21,10 @@ from theory.numerics.logspace import log1mexp, logsumexp
 def corner_log_failure_exact(eps: float, R: int) -> float:
     """Natural log of P(no masks and re-samplings give sup error <= eps) for F = [1] and two hidden neurons.
 
-    eps in (0, 1] is the error on [-1, 1] (at 1 the empty network will do), R >= 1 the draws of each element.
-
-    Returns
-    -------
-    float <= 0
-        Exact up to quadrature (relative error of the probability about 1e-10); -inf for eps = 1.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.5 (c): s(2-s) + 2 t^2, where s = P(a neuron can serve neither half), t = P(it can
-    serve the first half only).
+    At most 0. Exact up to quadrature (relative error of the probability about 1e-10); -inf for eps = 1. eps in (0, 1]
+    is the error on [-1, 1] (at 1 the empty network will do), R >= 1 the draws of each element. Proved in
+    theory/PROOFS.md, 4.5 (c): s(2-s) + 2 t^2, where s = P(a neuron can serve neither half), t = P(it can serve the
+    first half only).
 
     Examples
     --------
@@ -63,17 +56,9 @@ def corner_failure_exact(eps: float, R: int) -> float:
 def corner_log_failure_designated(eps: float, R: int) -> float:
     """Natural log of the failure probability when the first neuron must serve x >= 0 and the second x <= 0.
 
-    Parameters are those of `corner_log_failure_exact`.
-
-    Returns
-    -------
-    float <= 0
-        Exact for this event, log of u(2-u) with u = P(a neuron cannot serve its half); an upper bound of
-        `corner_log_failure_exact`. This is the event of the usual proofs, not the one of the theorem.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.5 (c).
+    At most 0. Exact for this event, log of u(2-u) with u = P(a neuron cannot serve its half); an upper bound of
+    `corner_log_failure_exact`. This is the event of the usual proofs, not the one of the theorem. Parameters are those
+    of `corner_log_failure_exact`. Proved in theory/PROOFS.md, 4.5 (c).
 
     Examples
     --------
@@ -90,16 +75,8 @@ def corner_log_failure_designated(eps: float, R: int) -> float:
 def corner_R(eps: float, delta: float) -> int:
     """Smallest R at which the recalled statement gives n = 1 for widths [1, 1]: ceil(8 sqrt(log(2/delta)) / eps).
 
-    eps in (0, 1] is the error of the network, delta in (0, 1) the failure probability.
-
-    Returns
-    -------
-    int
-        There the recalled statement promises `corner_failure_exact` <= delta, which can be checked exactly.
-
-    Source
-    ------
-    theory/PROOFS.md, 4.5 (c).
+    There the recalled statement promises `corner_failure_exact` <= delta, which can be checked exactly. eps in (0, 1]
+    is the error of the network, delta in (0, 1) the failure probability. Source: theory/PROOFS.md, 4.5 (c).
 
     Examples
     --------

@@ -43,14 +43,7 @@ SERVING_PROB = 0.5
 def b_window_prob(eta: float, R: int) -> float:
     """Probability q_b that some of R draws of b lies in [1-eta/2, 1] (or in its mirror image, for the other sign).
 
-    Returns
-    -------
-    float in (0, 1)
-        1 - (1-eta/4)^R, exact.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.3.
+    In (0, 1). 1 - (1-eta/4)^R, exact. Proved in theory/PROOFS.md, 4.3.
 
     Examples
     --------
@@ -63,14 +56,8 @@ def b_window_prob(eta: float, R: int) -> float:
 def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
     """Probability q_a that some of R draws of a is within eta/2 of w.
 
-    Returns
-    -------
-    float in (0, 1]
-        1 - (1-p)^R with p half the length of [w-eta/2, w+eta/2] inside [-1, 1]; exact.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.3.
+    In (0, 1]. 1 - (1-p)^R with p half the length of [w-eta/2, w+eta/2] inside [-1, 1]; exact. Proved in
+    theory/PROOFS.md, 4.3.
 
     Examples
     --------
@@ -84,13 +71,7 @@ def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
 def window_success_prob(eta: float, R: int, *, w: float | None = None) -> float:
     """Probability q_b q_a that one neuron makes w through the windows, one sign.
 
-    Returns
-    -------
-    float in (0, 1]
-        Exact for the window event, hence a lower bound of the probability that some pair of draws is good.
-
-    Source
-    ------
+    In (0, 1]. Exact for the window event, hence a lower bound of the probability that some pair of draws is good.
     Proved in theory/PROOFS.md, 4.3.
 
     Examples
@@ -104,12 +85,8 @@ def window_success_prob(eta: float, R: int, *, w: float | None = None) -> float:
 def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float:
     """Natural log of 1 - q_b q_a, accurate when q_b q_a is close to 0 and when it is close to 1.
 
-    Parameters, errors and source are those of `window_success_prob`.
-
-    Returns
-    -------
-    float <= 0
-        With m = 1-q: 1 - q_b q_a = m_b + m_a - m_b m_a.
+    At most 0. With m = 1-q: 1 - q_b q_a = m_b + m_a - m_b m_a. Parameters, errors and source are those of
+    `window_success_prob`.
 
     Examples
     --------
@@ -130,14 +107,7 @@ def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float
 def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None) -> float:
     """Natural log of an upper bound of P(none of n neurons of one sign makes w): n log(1 - q_b q_a).
 
-    Returns
-    -------
-    float <= 0
-        Safe side: at least the log of the true probability.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.3.
+    At most 0. Safe side: at least the log of the true probability. Proved in theory/PROOFS.md, 4.3.
 
     Examples
     --------
@@ -150,15 +120,9 @@ def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None)
 def product_hit_prob(w: float, eta: float) -> float:
     """P(abs(a*b - w) <= eta) for one draw of a and one of b, both signs of b together; closed form.
 
-    Returns
-    -------
-    float in (0, 1]
-        Exact up to rounding (relative 1e-14, also for eta = 1e-12). Times `SERVING_PROB` it is the probability that
-        a neuron is good and has a given sign: (a, b) -> (-a, -b) keeps the product and the law.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.6: the product has density (1/2) log(1/abs(z)) on [-1, 1].
+    In (0, 1]. Exact up to rounding (relative 1e-14, also for eta = 1e-12). Times `SERVING_PROB` it is the probability
+    that a neuron is good and has a given sign: (a, b) -> (-a, -b) keeps the product and the law. Proved in
+    theory/PROOFS.md, 4.6: the product has density (1/2) log(1/abs(z)) on [-1, 1].
 
     Examples
     --------
@@ -173,14 +137,8 @@ def product_hit_prob(w: float, eta: float) -> float:
 def neuron_log_success_prob(w: float, eta: float, *, R: int, choice: Choice = "best_b") -> float:
     """Natural log of the probability that one neuron makes w, for one sign.
 
-    Returns
-    -------
-    float <= 0
-        Exact for the event named, up to quadrature (relative 1e-10); 0 when abs(w) <= eta.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.6.
+    At most 0. Exact for the event named, up to quadrature (relative 1e-10); 0 when abs(w) <= eta. Proved in
+    theory/PROOFS.md, 4.6.
 
     Examples
     --------
@@ -198,13 +156,9 @@ def neuron_log_success_prob(w: float, eta: float, *, R: int, choice: Choice = "b
 def neuron_log_miss_prob(w: float, eta: float, *, R: int, choice: Choice = "best_b") -> float:
     """Natural log of the probability that one neuron does not make w, for one sign.
 
-    Parameters, errors and source are those of `neuron_log_success_prob`.
-
-    Returns
-    -------
-    float <= 0
-        Exact for the event named, up to quadrature, down to exp(-1e300); -inf when abs(w) <= eta. For ``one_b`` it
-        is at least log(1/2), the sign of b being given.
+    At most 0. Exact for the event named, up to quadrature, down to exp(-1e300); -inf when abs(w) <= eta. For ``one_b``
+    it is at least log(1/2), the sign of b being given. Parameters, errors and source are those of
+    `neuron_log_success_prob`.
 
     Examples
     --------
@@ -223,16 +177,10 @@ def neuron_log_miss_prob(w: float, eta: float, *, R: int, choice: Choice = "best
 def any_pair_log_miss_bracket(w: float, eta: float, *, R: int) -> tuple[float, float]:
     """Lower and upper bound of log P(no pair among R draws of b > 0 and R draws of a has abs(ab - w) <= eta).
 
-    Returns
-    -------
-    (float, float)
-        Lower: R log(1-P), P the ``one_b`` success (the draws of b are independent given those of a; Jensen).
-        Upper: the ``best_b`` miss. They agree when abs(w) + eta >= 1, where the largest b of the right sign is at
-        least as good as any other, and when R = 1 or abs(w) <= eta. In between the exact value is not known to us.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.6.
+    Lower: R log(1-P), P the ``one_b`` success (the draws of b are independent given those of a; Jensen). Upper: the
+    ``best_b`` miss. They agree when abs(w) + eta >= 1, where the largest b of the right sign is at least as good as any
+    other, and when R = 1 or abs(w) <= eta. In between the exact value is not known to us. Proved in theory/PROOFS.md,
+    4.6.
 
     Examples
     --------
@@ -249,15 +197,8 @@ def any_pair_log_miss_bracket(w: float, eta: float, *, R: int) -> tuple[float, f
 def weight_log_miss_prob(w: float, eta: float, *, R: int, n: int, choice: Choice = "best_b") -> float:
     """Natural log of P(none of n neurons intended for one sign makes w): pick the best of n neurons.
 
-    Returns
-    -------
-    float <= 0
-        n times `neuron_log_miss_prob`: exact for "pick one neuron", an upper bound for "add up several neurons"
-        and for neurons whose sign is left open.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.6.
+    At most 0. n times `neuron_log_miss_prob`: exact for "pick one neuron", an upper bound for "add up several neurons"
+    and for neurons whose sign is left open. Proved in theory/PROOFS.md, 4.6.
 
     Examples
     --------

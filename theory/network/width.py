@@ -44,22 +44,10 @@ from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, logsumexp
 
 __all__ = [
-    "Domain",
-    "SourceWidth",
-    "Statement",
-    "corner_R",
-    "corner_failure_exact",
-    "corner_log_failure_designated",
-    "corner_log_failure_exact",
-    "failure_bound",
-    "layer_etas",
-    "log_failure_bound",
-    "required_R_for_minimal_width",
-    "required_n_ours",
-    "required_n_recalled",
-    "required_n_repaired",
-    "source_width",
-]
+    "Domain", "SourceWidth", "Statement", "corner_R", "corner_failure_exact", "corner_log_failure_designated",
+    "corner_log_failure_exact", "failure_bound", "layer_etas", "log_failure_bound", "required_R_for_minimal_width",
+    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width",
+]  # fmt: skip
 
 REPAIR = 160.2 / 64.0
 """Factor by which the repaired statement exceeds the recalled one; at least (1-1/e)^(-2) = 2.5026... (4.5 d)."""
@@ -74,16 +62,8 @@ LARGEST = 2**1000
 def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
     """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
 
-    Parameters are those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0).
-
-    Returns
-    -------
-    tuple of float
-        eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.2.
+    Returns eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps). Parameters are
+    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Proved in theory/PROOFS.md, 4.2.
 
     Examples
     --------
@@ -100,17 +80,9 @@ def log_failure_bound(
 ) -> float:
     """Natural log of the bound sum_i 2 d_i d_(i-1) (1-q_i^2)^(n_i) on the failure probability, q_i = 1-(1-eta_i/4)^R.
 
+    Safe side: above the log of the probability that no masks and re-samplings reach sup error eps. May exceed 0.
     Parameters are those of `MainTheorem`; n >= 1 neurons per input coordinate and sign, one number for all layers or
-    one for each.
-
-    Returns
-    -------
-    float
-        Safe side: above the log of the probability that no masks and re-samplings reach sup error eps. May exceed 0.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.4.
+    one for each. Proved in theory/PROOFS.md, 4.4.
 
     Examples
     --------
@@ -142,22 +114,10 @@ def required_n_ours(
 ) -> tuple[int, ...]:
     """n_1, ..., n_l for which the bound of `log_failure_bound` is at most delta, none of which can be lowered alone.
 
-    Parameters are those of `MainTheorem`; delta in (0, 1). With ``uniform`` all layers have the same n (the smallest);
-    else the weights have equal shares of delta, and n is then trimmed layer by layer.
-
-    Returns
-    -------
-    tuple of int
-        Safe side: the bound is evaluated at the result, and rounding is allowed for.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or n would exceed 2**1000.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.4: n_i = ceil(log(2 S/delta) / -log(1-q_i^2)), S = sum_i d_i d_(i-1), suffices.
+    Safe side: the bound is evaluated at the result, and rounding is allowed for. Parameters are those of `MainTheorem`;
+    delta in (0, 1). With ``uniform`` all layers have the same n (the smallest); else the weights have equal shares of
+    delta, and n is then trimmed layer by layer. Raises ValueError if n would exceed 2**1000. Proved in
+    theory/PROOFS.md, 4.4: n_i = ceil(log(2 S/delta) / -log(1-q_i^2)), S = sum_i d_i d_(i-1), suffices.
 
     Examples
     --------
@@ -188,17 +148,9 @@ def required_n_ours(
 def required_n_recalled(widths: Sequence[int], eps: float, *, delta: float, R: int) -> tuple[int, ...]:
     """n_i = ceil(64 l^2 d_(i-1)^2 d_i / (eps^2 R^2) log(2 l d_(i-1) d_i/delta)), the main theorem as we recall it.
 
-    Parameters are those of `MainTheorem`; delta in (0, 1).
-
-    Returns
-    -------
-    tuple of int
-        Sufficient for R = 1 on the l2 ball (proved, 4.5 b). For R > 1 **not proved, and false as we recall it** for
-        extremely small delta (4.5 c; `corner_log_failure_exact`).
-
-    Source
-    ------
-    IteRand, arXiv 2106.09269, main theorem; recalled, not checked against the text.
+    Sufficient for R = 1 on the l2 ball (proved, 4.5 b). For R > 1 **not proved, and false as we recall it** for
+    extremely small delta (4.5 c; `corner_log_failure_exact`). Parameters are those of `MainTheorem`; delta in (0, 1).
+    Source: IteRand, arXiv 2106.09269, main theorem; recalled, not checked against the text.
 
     Examples
     --------
@@ -217,18 +169,10 @@ def required_n_repaired(
 
     n_i = 1 if R >= K_i (L_i + log 2), else ceil(160.2/64 L_i / min(R/K_i, 1)^2).
 
-    Parameters are those of `MainTheorem`; delta in (0, 1). On the l_inf ball eps is divided by sqrt(d_0), unless no
-    hidden layer is narrower than d_0 (not needed then).
-
-    Returns
-    -------
-    tuple of int
-        Sufficient (safe side): `log_failure_bound` at these n is at most log delta on the l2 ball.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.5 (d), for every R: between the two ranges of the statement, K_i < R, the value
-    reached at R = K_i stays sufficient.
+    Sufficient (safe side): `log_failure_bound` at these n is at most log delta on the l2 ball. Parameters are those of
+    `MainTheorem`; delta in (0, 1). On the l_inf ball eps is divided by sqrt(d_0), unless no hidden layer is narrower
+    than d_0 (not needed then). Proved in theory/PROOFS.md, 4.5 (d), for every R: between the two ranges of the
+    statement, K_i < R, the value reached at R = K_i stays sufficient.
 
     Examples
     --------
@@ -247,16 +191,9 @@ def required_n_repaired(
 def required_R_for_minimal_width(widths: Sequence[int], eps: float, *, delta: float, domain: Domain = "l2") -> int:
     """Smallest R for which n = 1 in every layer (width 2 d_(i-1)) satisfies our bound.
 
-    Parameters are those of `MainTheorem`; delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Sufficient (safe side); at most ceil((4/min eta_i) log(4 S/delta)), S = sum_i d_i d_(i-1).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.4. That R must grow like log(1/delta) is shown there too, for one weight.
+    Sufficient (safe side); at most ceil((4/min eta_i) log(4 S/delta)), S = sum_i d_i d_(i-1). Parameters are those of
+    `MainTheorem`; delta in (0, 1). Proved in theory/PROOFS.md, 4.4. That R must grow like log(1/delta) is shown there
+    too, for one weight.
 
     Examples
     --------
@@ -276,14 +213,7 @@ def source_width(
 ) -> SourceWidth:
     """Width of the source network by one of the three statements.
 
-    Parameters are those of `MainTheorem`; delta in (0, 1). The recalled formula is the same for both domains.
-
-    Returns
-    -------
-    SourceWidth
-
-    Source
-    ------
+    Parameters are those of `MainTheorem`; delta in (0, 1). The recalled formula is the same for both domains. Source:
     theory/PROOFS.md, 4.4 and 4.5.
 
     Examples

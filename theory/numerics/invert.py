@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+def bisected(enough: Callable[[float], bool], low: float, high: float, *, steps: int) -> tuple[float, float]:
+    """The ends, as many times halved, of an interval at whose low end it is not enough and at whose high end it is.
+
+    Examples
+    --------
+    >>> bisected(lambda x: x * x >= 2.0, 1.0, 2.0, steps=3)
+    (1.375, 1.5)
+    """
+    for _ in range(steps):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return low, high
+
+
 def smallest_n(
     bound: Callable[[int], float], delta: float, *, lo: int = 0, limit: int = 2**60, guess: int | None = None
 ) -> int:
@@ -12,6 +26,9 @@ def smallest_n(
 
     Gallops (doubling steps) and then bisects, so that about 2 log2(n - lo) evaluations are made, or 2 log2|n - guess|.
     Logarithms may be passed for both ``bound`` and ``delta``.
+
+    Returns n with bound(n) <= delta and (n == lo or bound(n - 1) > delta), both checked on evaluated values. Raises
+    ValueError if no n <= limit reaches delta.
 
     Parameters
     ----------
@@ -25,16 +42,6 @@ def smallest_n(
         Last n considered.
     guess : int or None
         Where to look first; lo if None. The result does not depend on it.
-
-    Returns
-    -------
-    int
-        n with bound(n) <= delta and (n == lo or bound(n - 1) > delta), both checked on evaluated values.
-
-    Raises
-    ------
-    ValueError
-        If no n <= limit reaches delta.
 
     Examples
     --------

@@ -61,21 +61,11 @@ def _moved(values: Array, rows: int) -> Array:
 def densities(order: int, z: Points) -> Iterator[Array]:
     """Yield f_1, ..., f_order at the points z; the lattice must cover every support.
 
-    Parameters
-    ----------
-    order : int
-        Last k, >= 0.
-    z : Points
-        Points whose rows reach beyond [-order, order].
-
-    Yields
-    ------
-    array
-        f_k carries a relative error of at most 9 (k-1) UNIT.
-
-    Source
-    ------
     Proved in theory/PROOFS.md, 2.0.
+
+    ``order``: last k, >= 0; ``z``: points whose rows reach beyond [-order, order].
+
+    f_k carries a relative error of at most 9 (k-1) UNIT.
     """
     value = np.where((z.whole >= -1.0) & (z.whole < 1.0), 0.5, 0.0) + 0.0 * z.part
     for k in range(1, order + 1):
@@ -89,23 +79,12 @@ def densities(order: int, z: Points) -> Iterator[Array]:
 def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Array]:
     """Yield G_0, ..., G_order at the points t with z+ = upper and z- = lower (both with step -1: rows increase t).
 
-    Parameters
-    ----------
-    order : int
-        Last k, >= 0.
-    upper, lower : Points
-        alpha + eps - t and alpha - eps - t.
-    eps : float
-        Half the window's width, in [check.MIN_EPS, 1].
-
-    Yields
-    ------
-    array
-        G_k carries a relative error of at most (11 k + 2) UNIT.
-
-    Source
-    ------
     Proved in theory/PROOFS.md, 2.0.
+
+    ``order``: last k, >= 0; ``upper``, ``lower``: alpha + eps - t and alpha - eps - t; ``eps``: half the window's
+    width, in [check.MIN_EPS, 1].
+
+    G_k carries a relative error of at most (11 k + 2) UNIT.
     """
     value = np.where((upper.whole >= 0.0) & (lower.whole < 0.0), 1.0, 0.0)
     yield value
@@ -123,19 +102,9 @@ def windows(order: int, upper: Points, lower: Points, eps: float) -> Iterator[Ar
 def window_error(k: int) -> float:
     """Relative error bound of a computed G_k, with the second-order terms included.
 
-    Parameters
-    ----------
-    k : int
-        Number of summands.
+    Returns (11 k + 2) UNIT, increased by one per cent. Proved in theory/PROOFS.md, 2.0.
 
-    Returns
-    -------
-    float
-        (11 k + 2) UNIT, increased by one per cent.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
+    ``k``: number of summands.
     """
     return 1.01 * (11 * k + 2) * UNIT
 
@@ -143,17 +112,9 @@ def window_error(k: int) -> float:
 def single_point(value: Fraction, rows: int) -> Points:
     """The lattice value - i, i = -rows..rows-1, of one exact number.
 
-    Parameters
-    ----------
-    value : Fraction
-        The point at i = 0.
-    rows : int
-        Half the number of rows.
+    One column; row number ``rows`` is i = 0.
 
-    Returns
-    -------
-    Points
-        One column; row number ``rows`` is i = 0.
+    ``value``: the point at i = 0; ``rows``: half the number of rows.
     """
     whole = math.floor(value)
     part = value - whole
@@ -174,23 +135,10 @@ def _hit_table(alpha: float, eps: float, order: int) -> tuple[float, ...]:
 def hit_table(order: int, *, alpha: float, eps: float) -> tuple[float, ...]:
     """P(|S_k - alpha| <= eps) for k = 0, ..., at least ``order``, each within window_error(k).
 
-    Parameters
-    ----------
-    order : int
-        Last k wanted; the table is cached at the next power of two.
-    alpha : float
-        Target in [-1, 1].
-    eps : float
-        Accuracy in [check.MIN_EPS, 1].
+    In [0, 1]. Proved in theory/PROOFS.md, 2.0.
 
-    Returns
-    -------
-    tuple of float
-        In [0, 1].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
+    ``order``: last k wanted; the table is cached at the next power of two; ``alpha``: target in [-1, 1]; ``eps``:
+    accuracy in [check.MIN_EPS, 1].
 
     Examples
     --------

@@ -12,20 +12,9 @@ SMALLEST_NORMAL = 2.3e-308
 def log1mexp(x: float) -> float:
     """Logarithm of 1 - exp(x) for x <= 0, without cancellation at either end.
 
-    Parameters
-    ----------
-    x : float
-        Logarithm of a probability, in [-inf, 0].
+    In [-inf, 0]; -inf at x = 0. Raises ValueError if x > 0 or x is not a number.
 
-    Returns
-    -------
-    float
-        In [-inf, 0]; -inf at x = 0.
-
-    Raises
-    ------
-    ValueError
-        If x > 0 or x is not a number.
+    ``x``: logarithm of a probability, in [-inf, 0].
 
     Examples
     --------
@@ -46,14 +35,7 @@ def log1mexp(x: float) -> float:
 def logsumexp(terms: Iterable[float]) -> float:
     """Logarithm of the sum of exp(term); -inf for no terms.
 
-    Parameters
-    ----------
-    terms : iterable of float
-        Logarithms of nonnegative numbers; -inf is allowed.
-
-    Returns
-    -------
-    float
+    ``terms``: logarithms of nonnegative numbers; -inf is allowed.
 
     Examples
     --------
@@ -72,15 +54,9 @@ def logsumexp(terms: Iterable[float]) -> float:
 def exp_up(x: float) -> float:
     """exp(x) of the logarithm of an upper bound on a probability: where floats lose accuracy it is rounded up.
 
-    Parameters
-    ----------
-    x : float
-        In [-inf, 0].
+    In [0, 1]; 0 at -inf only, never by underflow.
 
-    Returns
-    -------
-    float
-        In [0, 1]; 0 at -inf only, never by underflow.
+    ``x``: in [-inf, 0].
 
     Examples
     --------
@@ -94,17 +70,9 @@ def exp_up(x: float) -> float:
 def any_of(p: float, R: float) -> float:
     """Probability 1 - (1-p)^R that at least one of R independent events of probability p happens.
 
-    Parameters
-    ----------
-    p : float
-        In [0, 1].
-    R : float
-        Number of events, >= 0.
+    In [0, 1], accurate to rounding even for p = 1e-300 or R = 1e300.
 
-    Returns
-    -------
-    float
-        In [0, 1], accurate to rounding even for p = 1e-300 or R = 1e300.
+    ``p``: in [0, 1]; ``R``: number of events, >= 0.
 
     Examples
     --------

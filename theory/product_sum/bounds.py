@@ -71,21 +71,10 @@ def _shift_neurons(log_delta: float, R: int, reach: float) -> int:
 def required_neurons(eta: float, delta: float, *, R: int) -> Design:
     """Neurons per input coordinate that make one weight within eta, for one sign, with probability 1 - delta.
 
-    eta in [1e-12, 1]; delta in [1e-30, 1) for one weight and one sign; R >= 1 draws of each element.
-
-    Returns
-    -------
-    Design
-        Sufficient for every weight in [-1, 1]; the best of REACHES and of one or two covering groups.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or more than 1e5 neurons would be needed.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7. The construction is that of key pensia2020; the proof and constants are ours.
+    Sufficient for every weight in [-1, 1]; the best of REACHES and of one or two covering groups. eta in [1e-12, 1];
+    delta in [1e-30, 1) for one weight and one sign; R >= 1 draws of each element. Raises ValueError if more than 1e5
+    neurons would be needed. Proved in theory/PROOFS.md, 4.7. The construction is that of key pensia2020; the proof and
+    constants are ours.
 
     Examples
     --------
@@ -149,16 +138,8 @@ def network_designs(
 ) -> tuple[Design, ...]:
     """One design for each layer, equal shares of delta for all weights and signs.
 
-    Parameters are those of `MainTheorem`; delta in (0, 1), at least 1e-30 for each weight and sign.
-
-    Returns
-    -------
-    tuple of Design
-        Layer 2i-1 of the source needs d_(i-1) times the design's neurons.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7 (with 4.2 and the union bound).
+    Layer 2i-1 of the source needs d_(i-1) times the design's neurons. Parameters are those of `MainTheorem`; delta in
+    (0, 1), at least 1e-30 for each weight and sign. Proved in theory/PROOFS.md, 4.7 (with 4.2 and the union bound).
 
     Examples
     --------
@@ -178,16 +159,7 @@ def network_designs(
 def required_n(widths: Sequence[int], eps: float, *, delta: float, R: int, domain: Domain = "l2") -> tuple[int, ...]:
     """n_i with D_(2i-1) = 2 d_(i-1) n_i: half the neurons of `network_designs`, rounded up.
 
-    Parameters are those of `network_designs`.
-
-    Returns
-    -------
-    tuple of int
-        Sufficient (safe side).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7.
+    Sufficient (safe side). Parameters are those of `network_designs`. Proved in theory/PROOFS.md, 4.7.
 
     Examples
     --------
@@ -201,16 +173,8 @@ def required_n(widths: Sequence[int], eps: float, *, delta: float, R: int, domai
 def log_network_failure_bound(widths: Sequence[int], designs: Sequence[Design]) -> float:
     """Log of sum_i 2 d_i d_(i-1) failure_i, the union bound over weights and signs.
 
-    Widths d_0, ..., d_l, and a design for each layer, made for the eta of 4.2.
-
-    Returns
-    -------
-    float
-        Safe side; may exceed 0, and is -inf if no design can fail.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7.
+    Safe side; may exceed 0, and is -inf if no design can fail. Widths d_0, ..., d_l, and a design for each layer, made
+    for the eta of 4.2. Proved in theory/PROOFS.md, 4.7.
 
     Examples
     --------

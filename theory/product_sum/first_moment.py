@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import count
 
 from theory.numerics import check
 from theory.product_sum.parameters import ProductSumParameters
@@ -70,16 +71,8 @@ def log_expected_good_bound(n: int, parameters: ProductSumParameters) -> float:
 def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target) -> float:
     """Proved upper bound on the success probability of n >= 0 neurons: the expected number of good choices.
 
-    Parameters are those of `ProductSum`.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up, nondecreasing in n. 1 if abs(alpha) <= eps.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7 (e), Lemma E.
+    In [0, 1], rounded up, nondecreasing in n. 1 if abs(alpha) <= eps. Parameters are those of `ProductSum`. Proved in
+    theory/PROOFS.md, 4.7 (e), Lemma E.
 
     Examples
     --------
@@ -94,11 +87,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target) -> float:
 def necessary_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     """Neurons without which success >= 1 - delta is impossible: the first n whose expected number allows it.
 
-    Parameters are those of `ProductSum`; delta in (0, 1).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7 (e), Lemma E.
+    Parameters are those of `ProductSum`; delta in (0, 1). Proved in theory/PROOFS.md, 4.7 (e), Lemma E.
 
     Examples
     --------
@@ -106,10 +95,7 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     10
     """
     delta = check.open_probability("delta", delta)
-    n = 0
-    while success_prob_upper(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in count() if success_prob_upper(n, R, eps=eps, alpha=alpha) >= 1.0 - delta)
 
 
 @lru_cache(maxsize=65536)
@@ -179,7 +165,4 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     32
     """
     delta = check.open_probability("delta", delta)
-    n = 0
-    while success_prediction(n, R, eps=eps, alpha=alpha) < 1.0 - delta:
-        n += 1
-    return n
+    return next(n for n in count() if success_prediction(n, R, eps=eps, alpha=alpha) >= 1.0 - delta)

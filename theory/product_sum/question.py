@@ -22,10 +22,7 @@ class ProductSum(ProductSumParameters):
     def required_n(self, delta: float) -> int:
         """Neurons that suffice for every target weight, by the covering groups of 4.7 (proved).
 
-        Raises
-        ------
-        ValueError
-            delta is below 1e-30, or more than 1e5 neurons would be needed.
+        Raises ValueError if delta is below 1e-30, or more than 1e5 neurons would be needed.
         """
         return required_neurons(self.eps, delta, R=self.R).neurons
 

@@ -19,16 +19,9 @@ SAFE = 1e-9
 def drift_constant(reach: float, R: int) -> float:
     """The drift that one neuron gives to one sign: c in E v' >= v + c (1-v)(1-(1-v)^R).
 
-    reach in (0, 1/2] is the half width tau of the interval to cover; R >= 1 draws of each element.
-
-    Returns
-    -------
-    float
-        (tau/2) (0.307 I(tau, 2 tau) + I(2 tau, 1)), I(x, y) the integral of R b^(R-2) over [x, y]; rounded down.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7, Lemma B.
+    Returns (tau/2) (0.307 I(tau, 2 tau) + I(2 tau, 1)), I(x, y) the integral of R b^(R-2) over [x, y]; rounded down.
+    reach in (0, 1/2] is the half width tau of the interval to cover; R >= 1 draws of each element. Proved in
+    theory/PROOFS.md, 4.7, Lemma B.
 
     Examples
     --------
@@ -81,16 +74,8 @@ def _log_laplace(reach: float, R: int) -> tuple[tuple[float, float], ...]:
 def log_shift_failure_bound(n: int, R: int, *, reach: float) -> float:
     """Log of a bound on P(n neurons cannot bring a target w in [0, 1] into [-reach, reach] by positive products).
 
-    n >= 0 neurons, both signs together; reach and R are those of `drift_constant`.
-
-    Returns
-    -------
-    float
-        min over s of s (1-reach) + n log E exp(-s Z), at most 0; rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7, Lemma A.
+    Returns min over s of s (1-reach) + n log E exp(-s Z), at most 0; rounded up, nonincreasing in n. n >= 0 neurons,
+    both signs together; reach and R are those of `drift_constant`. Proved in theory/PROOFS.md, 4.7, Lemma A.
 
     Examples
     --------
@@ -106,16 +91,8 @@ def log_shift_failure_bound(n: int, R: int, *, reach: float) -> float:
 def share_tail_closed_form(n: int, *, start: float, c: float) -> float:
     """Upper bound (3/(4 start)) (1 - c/8)^n on P(v_n < 3/4), v_0 = start, where E v' >= v + c v(1-v).
 
-    n >= 0 steps, start in (0, 3/4], c in (0, 1].
-
-    Returns
-    -------
-    float
-        In (0, 1], rounded up; far above `theory.coverage.share_failure_bound`, but a formula.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7, Lemma D.
+    In (0, 1], rounded up; far above `theory.coverage.share_failure_bound`, but a formula. n >= 0 steps, start in (0,
+    3/4], c in (0, 1]. Proved in theory/PROOFS.md, 4.7, Lemma D.
 
     Examples
     --------
@@ -136,16 +113,9 @@ def share_tail_closed_form(n: int, *, start: float, c: float) -> float:
 def neurons_closed_form(eta: float, delta: float) -> int:
     """Neurons that suffice for one weight and one sign, as a formula: 142 log(1/eta) + 149 log(4/delta).
 
-    eta in (0, 1], delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Sufficient for every R >= 1 and every weight in [-1, 1]; rounded up. `required_neurons` is far smaller.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.7, Corollary: n = O(log(1/eta) + log(1/delta)) with its constants.
+    Sufficient for every R >= 1 and every weight in [-1, 1]; rounded up. `required_neurons` is far smaller. eta in (0,
+    1], delta in (0, 1). Proved in theory/PROOFS.md, 4.7, Corollary: n = O(log(1/eta) + log(1/delta)) with its
+    constants.
 
     Examples
     --------

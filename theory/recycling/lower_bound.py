@@ -35,17 +35,9 @@ def _pairs_bound(n: int, case: RecyclingParameters) -> Fraction:
 def success_prob_pairs(n: int, *, eps: float, alpha: Target) -> float:
     """Proved lower bound on the success probability from the pairs of good multisets alone.
 
-    Parameters are those of `Recycling`; 0 <= n <= MAX_PAIRS = 8 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down, nondecreasing in n. Close to the truth where success is improbable, and stuck near
-        0.7 where it is not; `success_prob_lower` combines it with other bounds.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    In [0, 1], rounded down, nondecreasing in n. Close to the truth where success is improbable, and stuck near 0.7
+    where it is not; `success_prob_lower` combines it with other bounds. Parameters are those of `Recycling`; 0 <= n <=
+    MAX_PAIRS = 8 values and slots. Proved in theory/PROOFS.md, 6.2.
 
     Examples
     --------
@@ -80,16 +72,8 @@ def _log_failure(n: int, case: RecyclingParameters) -> float:
 def log_failure_prob_bound(n: int, *, eps: float, alpha: Target) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
-    Parameters are those of `Recycling`; n >= 0 values and slots.
-
-    Returns
-    -------
-    float
-        In [-inf, 0], rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    In [-inf, 0], rounded up, nonincreasing in n. Parameters are those of `Recycling`; n >= 0 values and slots. Proved
+    in theory/PROOFS.md, 6.2.
 
     Examples
     --------
@@ -113,16 +97,8 @@ def failure_prob_bound(n: int, *, eps: float, alpha: Target) -> float:
     The best of the pair bound 6.2 (n <= 8), of the bounds 2.2 and 2.3 for subsets, which are multisets, and, for a
     fixed target, of products over disjoint blocks of values that keep their slots.
 
-    Parameters are those of `Recycling`; n >= 0 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    In [0, 1], rounded up, nonincreasing in n. Parameters are those of `Recycling`; n >= 0 values and slots. Proved in
+    theory/PROOFS.md, 6.2.
 
     Examples
     --------
@@ -135,17 +111,8 @@ def failure_prob_bound(n: int, *, eps: float, alpha: Target) -> float:
 def success_prob_lower(n: int, *, eps: float, alpha: Target) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
-    Parameters are those of `Recycling`; n >= 0 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down, nondecreasing in n; at least that of theory.subset_sum with R = 1 (up to 1e-13
-        relative).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    In [0, 1], rounded down, nondecreasing in n; at least that of theory.subset_sum with R = 1 (up to 1e-13 relative).
+    Parameters are those of `Recycling`; n >= 0 values and slots. Proved in theory/PROOFS.md, 6.2.
 
     Examples
     --------
@@ -158,21 +125,9 @@ def success_prob_lower(n: int, *, eps: float, alpha: Target) -> float:
 def required_n(eps: float, delta: float, *, alpha: Target) -> int:
     """Values and slots that suffice for failure probability delta.
 
-    Parameters are those of `Recycling`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        The least n whose `log_failure_prob_bound` is at most log(delta), rounded down. 0 if |alpha| <= eps.
-
-    Raises
-    ------
-    ValueError
-        The target is uniform and 64 values are not proved to do.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    The least n whose `log_failure_prob_bound` is at most log(delta), rounded down. 0 if |alpha| <= eps. Parameters are
+    those of `Recycling`; a failure probability delta in (0, 1). Raises ValueError if the target is uniform and 64
+    values are not proved to do. Proved in theory/PROOFS.md, 6.2.
 
     Examples
     --------

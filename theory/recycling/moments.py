@@ -72,23 +72,10 @@ def _composition_sums(alpha: float, eps: float, uniform: bool, order: int) -> Su
 def composition_sums(n: int, *, alpha: float, eps: float, uniform: bool) -> Sums:
     """Sums over all compositions (c_1, ..., c_m) of k of P(|c_1 X_1 + ... + c_m X_m - alpha| <= eps).
 
-    Parameters
-    ----------
-    n : int
-        Largest k wanted, 0 to MAX_N; tables are cached at 8, 16, 32 and 64.
-    alpha, eps : float
-        Target in [0, 1] and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha, which must then be 0.
+    Entry [m][k], exact. Proved in theory/PROOFS.md, 6.1.
 
-    Returns
-    -------
-    tuple of tuple of Fraction
-        Entry [m][k], exact.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
+    ``n``: largest k wanted, 0 to MAX_N; tables are cached at 8, 16, 32 and 64; ``alpha``, ``eps``: target in [0, 1]
+    and accuracy in (0, 1]; ``uniform``: a uniform target in place of alpha, which must then be 0.
 
     Examples
     --------
@@ -102,22 +89,10 @@ def composition_sums(n: int, *, alpha: float, eps: float, uniform: bool) -> Sums
 def expected_good(n: int, *, alpha: float, eps: float, uniform: bool) -> Fraction:
     """Expected number of good multisets with at least one value, exact.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_N.
-    alpha, eps : float
-        Target in [0, 1] and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha, which must then be 0.
-
-    Returns
-    -------
-    Fraction
-
-    Source
-    ------
     Proved in theory/PROOFS.md, 6.1.
+
+    ``n``: values and slots, 0 to MAX_N; ``alpha``, ``eps``: target in [0, 1] and accuracy in (0, 1]; ``uniform``: a
+    uniform target in place of alpha, which must then be 0.
     """
     table = composition_sums(n, alpha=alpha, eps=eps, uniform=uniform)
     return sum((math.comb(n, m) * sum(table[m][m : n + 1], Fraction(0)) for m in range(1, n + 1)), Fraction(0))
@@ -138,20 +113,10 @@ def _multisets(n: int, slots: int) -> NDArray[np.int64]:
 def pair_weight(n: int, uniform: bool) -> Fraction:
     """Sum of 1/D over unordered pairs of different multisets, D the largest 2 x 2 minor of the pair; D = 0 is left out.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_PAIRS.
-    uniform : bool
-        The target is one more variable, with coefficient -1 in every sum, and the empty multiset is one of them.
-
-    Returns
-    -------
-    Fraction
-
-    Source
-    ------
     Proved in theory/PROOFS.md, 6.2.
+
+    ``n``: values and slots, 0 to MAX_PAIRS; ``uniform``: the target is one more variable, with coefficient -1 in
+    every sum, and the empty multiset is one of them.
 
     Examples
     --------
@@ -190,23 +155,10 @@ def _primitive(n: int) -> Iterator[tuple[int, int]]:
 def pairs_good(n: int, *, alpha: float, eps: float, uniform: bool) -> Fraction:
     """Upper bound on the expected number of unordered pairs of good multisets.
 
-    Parameters
-    ----------
-    n : int
-        Values and slots, 0 to MAX_PAIRS.
-    alpha, eps : float
-        Target in [0, 1], above eps, and accuracy in (0, 1].
-    uniform : bool
-        A uniform target in place of alpha; the empty multiset is then one of the multisets.
+    Exact evaluation of the bound. Proved in theory/PROOFS.md, 6.2.
 
-    Returns
-    -------
-    Fraction
-        Exact evaluation of the bound.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.2.
+    ``n``: values and slots, 0 to MAX_PAIRS; ``alpha``, ``eps``: target in [0, 1], above eps, and accuracy in (0,
+    1]; ``uniform``: a uniform target in place of alpha; the empty multiset is then one of the multisets.
     """
     total = Fraction(eps) ** 2 * pair_weight(n, uniform)
     if uniform:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from theory.numerics import check
+from theory.numerics.targets import target_nodes
 from theory.question import Target
 from theory.recycling.moments import expected_good
 from theory.recycling.parameters import RecyclingParameters
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 _LARGEST_N = 1000
 _EXACT_N = 32
-_TARGETS = 16
+TARGETS = 16
+"""Nodes of an average over a uniform target."""
 
 
 def log_count(n: int) -> float:
@@ -56,23 +58,13 @@ def _log_rates(n: int, eps: float, alpha: float) -> tuple[NDArray[np.float64], N
     return log_rate - 0.5 * (alpha - mean) ** 2 / variance, share * weights
 
 
-def target_nodes(eps: float, uniform: bool, alpha: float) -> tuple[list[float], list[float]]:
-    """Targets beyond eps and their weights: one, or a Gauss-Legendre rule over (eps, 1)."""
-    import numpy as np
-
-    if not uniform:
-        return [alpha], [1.0]
-    x, weights = np.polynomial.legendre.leggauss(_TARGETS)
-    return (eps + 0.5 * (1.0 - eps) * (1.0 + x)).tolist(), (0.5 * (1.0 - eps) * weights).tolist()
-
-
 @lru_cache(maxsize=4096)
 def _log_factor(n: int, eps: float, alpha: float, uniform: bool) -> float:
     """log of the exact expected number of good nonempty sums over the Gaussian one, at n <= 32."""
     import numpy as np
 
     gauss = 0.0
-    for target, weight in zip(*target_nodes(0.0 if uniform else eps, uniform, alpha), strict=True):
+    for target, weight in zip(*target_nodes(0.0 if uniform else eps, uniform, alpha, TARGETS), strict=True):
         log_rate, weights = _log_rates(n, eps, target)
         gauss += weight * float((weights * np.exp(log_rate)).sum())
     return math.log(float(expected_good(n, alpha=alpha, eps=eps, uniform=uniform))) - math.log(gauss)
@@ -85,7 +77,7 @@ def _predict(n: int, eps: float, alpha: float, uniform: bool) -> float:
 
     factor = _log_factor(min(n, _EXACT_N), eps, alpha, uniform)
     miss = 0.0
-    for target, weight in zip(*target_nodes(eps, uniform, alpha), strict=True):
+    for target, weight in zip(*target_nodes(eps, uniform, alpha, TARGETS), strict=True):
         log_rate, weights = _log_rates(n, eps, target)
         missed = float((weights * np.exp(-np.exp(np.minimum(log_rate + factor, 700.0)))).sum()) + 0.5**n
         miss += weight * missed
@@ -95,18 +87,10 @@ def _predict(n: int, eps: float, alpha: float, uniform: bool) -> float:
 def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that no multiset has a sum within eps of alpha (heuristic).
 
-    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the
-        success is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps
-        it is worse: at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps.
-
-    Source
-    ------
-    Heuristic 6.3.
+    In [0, 1]; not a bound. Against simulation at eps = 0.01 and 0.001 and alpha = 0.1, 0.5, 1 and "uniform" the success
+    is off by at most 0.03; failures below 0.1 are too small by up to a factor of about two. For larger eps it is worse:
+    at n = 2, eps = 0.3, alpha = 0.8 the success is 0.61, predicted 0.50. 0 if |alpha| <= eps. Parameters are those of
+    `Recycling`; 0 <= n <= 1000 values and slots. Heuristic 6.3.
 
     Examples
     --------
@@ -127,16 +111,7 @@ def failure_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
     """Predicted probability that some multiset has a sum within eps of alpha (heuristic): 1 - `failure_prediction`.
 
-    Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1]; not a bound.
-
-    Source
-    ------
-    Heuristic 6.3.
+    In [0, 1]; not a bound. Parameters are those of `Recycling`; 0 <= n <= 1000 values and slots. Heuristic 6.3.
 
     Examples
     --------
@@ -149,21 +124,8 @@ def success_prediction(n: int, *, eps: float, alpha: Target) -> float:
 def predicted_n(eps: float, delta: float, *, alpha: Target) -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters are those of `Recycling`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Neither necessary nor sufficient, >= 0.
-
-    Raises
-    ------
-    ValueError
-        No n up to 1000 is predicted to do.
-
-    Source
-    ------
-    Heuristic 6.3.
+    Neither necessary nor sufficient, >= 0. Parameters are those of `Recycling`; a failure probability delta in (0, 1).
+    Raises ValueError if no n up to 1000 is predicted to do. Heuristic 6.3.
 
     Examples
     --------

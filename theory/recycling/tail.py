@@ -16,17 +16,9 @@ def certain_failure(n: int, *, eps: float, alpha: Target) -> float:
     If every value is below (alpha-eps)/n (alpha > 0), every multiset of at most n of them sums to less than alpha-eps;
     if every value is above alpha+eps, every nonempty one sums to more than that.
 
-    Parameters are those of `Recycling`; n >= 0 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down, nonincreasing in n; the exact failure probability for n <= 1. 0 if |alpha| <= eps, and
-        where it is below 2.3e-308.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
+    In [0, 1], rounded down, nonincreasing in n; the exact failure probability for n <= 1. 0 if |alpha| <= eps, and
+    where it is below 2.3e-308. Parameters are those of `Recycling`; n >= 0 values and slots. Proved in
+    theory/PROOFS.md, 6.1.
 
     Examples
     --------

@@ -24,16 +24,8 @@ def success_prob_upper(n: int, *, eps: float, alpha: Target) -> float:
     The lesser of the expected number of good sums, which is exact for n <= 64, and of 1 minus the probability that
     every value is on the wrong side (`certain_failure`).
 
-    Parameters are those of `Recycling`; n >= 0 values and slots.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
+    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n. Parameters are those
+    of `Recycling`; n >= 0 values and slots. Proved in theory/PROOFS.md, 6.1.
 
     Examples
     --------
@@ -56,16 +48,8 @@ def success_prob_upper(n: int, *, eps: float, alpha: Target) -> float:
 def necessary_n(eps: float, delta: float, *, alpha: Target) -> int:
     """Fewest values and slots that the upper bound 6.1 does not exclude.
 
-    Parameters are those of `Recycling`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
+    Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps. Parameters are those of
+    `Recycling`; a failure probability delta in (0, 1). Proved in theory/PROOFS.md, 6.1.
 
     Examples
     --------

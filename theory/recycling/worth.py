@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from theory.numerics import check
+from theory.numerics.invert import bisected
 from theory.numerics.irwin_hall import hit_table
+from theory.numerics.targets import target_nodes
 from theory.question import Target
 from theory.recycling.moments import MAX_N, expected_good
 from theory.recycling.parameters import RecyclingParameters
-from theory.recycling.prediction import log_count, target_nodes
+from theory.recycling.prediction import TARGETS, log_count
 from theory.subset_sum.parameters import certified
 from theory.subset_sum.prediction import annealed
 
@@ -25,23 +27,12 @@ _MOST_SLOTS = 10**15
 def multiset_count(n: int) -> int:
     """Number of multisets of at most n of n values, the empty one included: C(2n, n).
 
+    Proved in theory/PROOFS.md, 6.1.
+
     Parameters
     ----------
     n : int
         Values and slots, >= 0.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If n is outside its domain.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 6.1.
 
     Examples
     --------
@@ -55,24 +46,12 @@ def multiset_count(n: int) -> int:
 def count_R(n: int) -> float:
     """The R at which the choice model has as many sums, (R+1)^n = C(2n, n): below 3, and 3 as n grows.
 
+    In [1, 3) up to rounding. Definition.
+
     Parameters
     ----------
     n : int
         Values and slots, 1 to 10^15.
-
-    Returns
-    -------
-    float
-        In [1, 3) up to rounding.
-
-    Raises
-    ------
-    ValueError
-        If n is outside its domain.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------
@@ -88,21 +67,13 @@ def count_R(n: int) -> float:
 def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float | None:
     """The real R at which the prediction 2.4 of the choice model gives this success probability (heuristic).
 
-    Parameters are those of `Recycling`; n >= 1 variables.
+    In [0.5, 10^6]; None where no such R gives this success, and for 0 and 1, which say nothing. Parameters are those of
+    `Recycling`; n >= 1 variables. Heuristic 2.4, whose formula makes sense for every real R.
 
     Parameters
     ----------
     success : float
         Success probability, in [0, 1].
-
-    Returns
-    -------
-    float or None
-        In [0.5, 10^6]; None where no such R gives this success, and for 0 and 1, which say nothing.
-
-    Source
-    ------
-    Heuristic 2.4, whose formula makes sense for every real R.
 
     Examples
     --------
@@ -119,7 +90,7 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
         return None
 
     def predicted(log_options: float) -> float:
-        nodes = zip(*target_nodes(case.eps, case.uniform, case.size), strict=True)
+        nodes = zip(*target_nodes(case.eps, case.uniform, case.size, TARGETS), strict=True)
         R = math.expm1(log_options)
         hit = sum(weight * annealed(n, R, case.eps, target)[0] for target, weight in nodes)
         return hit + (case.eps if case.uniform else 0.0)
@@ -127,28 +98,15 @@ def effective_R(success: float, n: int, *, eps: float, alpha: Target) -> float |
     low, high = math.log(1.5), math.log1p(1e6)
     if not predicted(low) <= success <= predicted(high):
         return None
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        if predicted(middle) <= success:
-            low = middle
-        else:
-            high = middle
-    return math.expm1(low)
+    return math.expm1(bisected(lambda x: not predicted(x) <= success, low, high, steps=50)[0])
 
 
 def expected_R(n: int, *, eps: float, alpha: Target) -> float:
     """The real R at which the choice model expects as many good nonempty sums as recycling does.
 
-    Parameters are those of `Recycling`; 1 <= n <= 64 values and slots.
-
-    Returns
-    -------
-    float
-        The solution of sum_k C(n,k) R^k P(|S_k - alpha| <= eps) = E(good multisets); to about 1e-12.
-
-    Source
-    ------
-    Definition, with the expected numbers proved in theory/PROOFS.md, 2.1 and 6.1.
+    The solution of sum_k C(n,k) R^k P(|S_k - alpha| <= eps) = E(good multisets); to about 1e-12. Parameters are those
+    of `Recycling`; 1 <= n <= 64 values and slots. Definition, with the expected numbers proved in theory/PROOFS.md, 2.1
+    and 6.1.
 
     Examples
     --------
@@ -161,24 +119,21 @@ def expected_R(n: int, *, eps: float, alpha: Target) -> float:
         raise ValueError(f"n must be at most {MAX_N}, got n={n}")
     wanted = float(expected_good(n, alpha=case.size, eps=case.eps, uniform=case.uniform))
     hits = hit_table(n + 1, alpha=case.size, eps=case.eps)
-    low, high = 0.0, 4.0
-    while _expected_choice(n, high, hits, case.uniform) < wanted:
+
+    def enough(R: float) -> bool:
+        return math.fsum(math.comb(n, k) * R**k * hits[k + case.uniform] for k in range(1, n + 1)) >= wanted
+
+    high = 4.0
+    while not enough(high):
         high *= 2.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if _expected_choice(n, middle, hits, case.uniform) < wanted:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _expected_choice(n: int, R: float, hits: tuple[float, ...], uniform: bool) -> float:
-    return math.fsum(math.comb(n, k) * R**k * hits[k + uniform] for k in range(1, n + 1))
+    return bisected(enough, 0.0, high, steps=60)[1]
 
 
 def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:
     """The real R of the choice model with this success probability, between measured ones.
+
+    Returns log(-log(1-p)), the logarithm of a Poisson rate, is taken as linear in log(R+1) between neighbouring R. None
+    outside the measured range, and where a probability is 0 or 1. Definition.
 
     Parameters
     ----------
@@ -186,16 +141,6 @@ def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:
         Success probability, in [0, 1].
     choice : mapping of int to float
         Success probability of the choice model at each R.
-
-    Returns
-    -------
-    float or None
-        log(-log(1-p)), the logarithm of a Poisson rate, is taken as linear in log(R+1) between neighbouring R. None
-        outside the measured range, and where a probability is 0 or 1.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------
@@ -219,27 +164,15 @@ def interpolated_R(success: float, choice: Mapping[int, float]) -> float | None:
 def gain_left(R: float, n: int) -> float | None:
     """Share of the gain over R = 1 that correlation leaves: log((R+1)/2) / log((count_R(n)+1)/2).
 
+    Returns 1 if recycling is worth as many fresh draws as it has sums, 0 if it is worth R = 1. None for n = 1, where
+    there is nothing to gain. Definition.
+
     Parameters
     ----------
     R : float
         The R that recycling is worth, > 0.
     n : int
         Values and slots, 1 to 10^15.
-
-    Returns
-    -------
-    float or None
-        1 if recycling is worth as many fresh draws as it has sums, 0 if it is worth R = 1. None for n = 1, where there
-        is nothing to gain.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    Definition.
 
     Examples
     --------

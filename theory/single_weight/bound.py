@@ -14,16 +14,7 @@ from theory.single_weight.parameters import SingleWeightParameters
 def log_miss_prob_bound(n: int, R: int, *, eps: float) -> float:
     """Logarithm -n R eps/2 of `miss_prob_bound`.
 
-    Parameters are those of `SingleWeight`; n >= 1 candidates.
-
-    Returns
-    -------
-    float
-        At most 0.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.2.
+    At most 0. Parameters are those of `SingleWeight`; n >= 1 candidates. Proved in theory/PROOFS.md, 1.2.
 
     Examples
     --------
@@ -37,16 +28,8 @@ def log_miss_prob_bound(n: int, R: int, *, eps: float) -> float:
 def miss_prob_bound(n: int, R: int, *, eps: float) -> float:
     """Upper bound exp(-n R eps/2) on the miss probability of every target in [-1, 1].
 
-    Parameters are those of `SingleWeight`; n >= 1 candidates.
-
-    Returns
-    -------
-    float
-        In [0, 1]; an upper bound, close to the truth only when |alpha| = 1.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.2; for R = 1 it is a lemma of key chijiwa2021iterand.
+    In [0, 1]; an upper bound, close to the truth only when |alpha| = 1. Parameters are those of `SingleWeight`; n >= 1
+    candidates. Proved in theory/PROOFS.md, 1.2; for R = 1 it is a lemma of key chijiwa2021iterand.
 
     Examples
     --------
@@ -59,16 +42,8 @@ def miss_prob_bound(n: int, R: int, *, eps: float) -> float:
 def required_n(eps: float, delta: float, *, R: int) -> int:
     """Candidates that suffice for any target by the bound 1.2: the least n >= 2/(eps R) log(1/delta).
 
-    Parameters are those of `SingleWeight`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Sufficient, >= 1. The logarithm is rounded up, so the inequality holds for exact real numbers.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.2.
+    Sufficient, >= 1. The logarithm is rounded up, so the inequality holds for exact real numbers. Parameters are those
+    of `SingleWeight`; a failure probability delta in (0, 1). Proved in theory/PROOFS.md, 1.2.
 
     Examples
     --------

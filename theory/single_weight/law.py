@@ -19,16 +19,8 @@ _MOST = 2**60
 def hit_prob(alpha: Target, eps: float) -> float:
     """Probability that one U[-1, 1] draw lies within eps of alpha.
 
-    Parameters are those of `SingleWeight`.
-
-    Returns
-    -------
-    float
-        |[alpha-eps, alpha+eps] ∩ [-1, 1]| / 2, in [eps/2, eps]; eps - eps^2/4 for a uniform target.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.1.
+    Returns |[alpha-eps, alpha+eps] ∩ [-1, 1]| / 2, in [eps/2, eps]; eps - eps^2/4 for a uniform target. Parameters are
+    those of `SingleWeight`. Proved in theory/PROOFS.md, 1.1.
 
     Examples
     --------
@@ -44,16 +36,7 @@ def hit_prob(alpha: Target, eps: float) -> float:
 def log_miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:
     """Logarithm of `miss_prob_exact`, which never underflows.
 
-    Parameters are those of `SingleWeight`; n >= 1 candidates.
-
-    Returns
-    -------
-    float
-        In [-inf, 0].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.1.
+    In [-inf, 0]. Parameters are those of `SingleWeight`; n >= 1 candidates. Proved in theory/PROOFS.md, 1.1.
 
     Examples
     --------
@@ -80,16 +63,8 @@ def _log_miss_uniform(draws: int, eps: float) -> float:
 def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:
     """Probability that none of the n R draws lies within eps of alpha.
 
-    Parameters are those of `SingleWeight`; n >= 1 candidates.
-
-    Returns
-    -------
-    float
-        (1-p)^(nR) with p = hit_prob(alpha, eps), in [0, 1]; its average over alpha in closed form if "uniform".
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.1.
+    Returns (1-p)^(nR) with p = hit_prob(alpha, eps), in [0, 1]; its average over alpha in closed form if "uniform".
+    Parameters are those of `SingleWeight`; n >= 1 candidates. Proved in theory/PROOFS.md, 1.1.
 
     Examples
     --------
@@ -104,20 +79,8 @@ def miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:
 def required_n_exact(eps: float, delta: float, *, R: int, alpha: Target) -> int:
     """Fewest candidates with miss probability (1.1, exact) at most delta.
 
-    Parameters are those of `SingleWeight`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Necessary and sufficient, >= 1, up to the rounding of one logarithm (1e-15 relative).
-
-    Raises
-    ------
-    ValueError
-        More than 2^60 candidates are needed.
-
-    Source
-    ------
+    Necessary and sufficient, >= 1, up to the rounding of one logarithm (1e-15 relative). Parameters are those of
+    `SingleWeight`; a failure probability delta in (0, 1). Raises ValueError if more than 2^60 candidates are needed.
     Proved in theory/PROOFS.md, 1.1.
 
     Examples

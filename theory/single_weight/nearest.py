@@ -22,21 +22,13 @@ def nearest_distance_cdf(d: NDArray[np.float64], R: int, *, alpha: float) -> NDA
 def nearest_distance_cdf(d: Any, R: int, *, alpha: float) -> Any:
     """Distribution function P(D <= d) of the distance D from alpha to the nearest of R draws.
 
-    R >= 1 draws and a target alpha in [-1, 1].
+    Returns 1 - (1-p)^R with p the chance that one draw is within d, in [0, 1]. R >= 1 draws and a target alpha in [-1,
+    1]. Proved in theory/PROOFS.md, 1.3.
 
     Parameters
     ----------
     d : float or array
         Distances >= 0.
-
-    Returns
-    -------
-    float or array
-        1 - (1-p)^R with p the chance that one draw is within d, in [0, 1].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.3.
 
     Examples
     --------
@@ -63,21 +55,13 @@ def nearest_distance_ppf(u: NDArray[np.float64], R: int, *, alpha: float) -> NDA
 def nearest_distance_ppf(u: Any, R: int, *, alpha: float) -> Any:
     """Quantile of the distance to the nearest of R draws: the inverse of `nearest_distance_cdf`.
 
-    R >= 1 draws (1e12 cost what one costs) and a target alpha in [-1, 1].
+    Returns distances in [0, 1 + |alpha|], accurate to a few roundings. R >= 1 draws (1e12 cost what one costs) and a
+    target alpha in [-1, 1]. Proved in theory/PROOFS.md, 1.3, where u is 1 - U.
 
     Parameters
     ----------
     u : float or array
         Probabilities in [0, 1]; uniform u gives an exact draw of the distance.
-
-    Returns
-    -------
-    float or array
-        Distances in [0, 1 + |alpha|], accurate to a few roundings.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.3, where u is 1 - U.
 
     Examples
     --------
@@ -108,7 +92,8 @@ def nearest_draw(
 def nearest_draw(u: Any, side: Any, *, R: int, alpha: float) -> Any:
     """The nearest of R draws to alpha, exact in law, from one uniform number and one sign.
 
-    R >= 1 draws and a target alpha in [-1, 1].
+    Returns values in [-1, 1]. Near alpha the value, unlike the distance, has absolute accuracy 1e-16. R >= 1 draws and
+    a target alpha in [-1, 1]. Proved in theory/PROOFS.md, 1.3.
 
     Parameters
     ----------
@@ -116,15 +101,6 @@ def nearest_draw(u: Any, side: Any, *, R: int, alpha: float) -> Any:
         Uniform in [0, 1].
     side : float or array
         -1 or +1 with probability 1/2 each, independent of u: the side of alpha, where both sides are possible.
-
-    Returns
-    -------
-    float or array
-        Values in [-1, 1]. Near alpha the value, unlike the distance, has absolute accuracy 1e-16.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 1.3.
 
     Examples
     --------

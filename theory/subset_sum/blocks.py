@@ -40,21 +40,13 @@ def success_prob_second_moment(
 ) -> float:
     """Proved lower bound on the success probability: the second-moment bound 2.2 itself.
 
-    Parameters are those of `SubsetSum`; 0 <= n <= MAX_BLOCK variables.
+    In [0, 1], rounded down. 1 if |alpha| <= eps. Not monotone in general; see `success_prob_lower`. Parameters are
+    those of `SubsetSum`; 0 <= n <= MAX_BLOCK variables. Proved in theory/PROOFS.md, 2.2.
 
     Parameters
     ----------
     combine : bool
         Combine the counts N_k linearly (default), or take the best single k.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down. 1 if |alpha| <= eps. Not monotone in general; see `success_prob_lower`.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2.
 
     Examples
     --------
@@ -96,17 +88,8 @@ def log_failure_prob_bound(
 ) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-    ``combine`` is that of `success_prob_second_moment`.
-
-    Returns
-    -------
-    float
-        In [-inf, 0], rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2 and 2.3.
+    In [-inf, 0], rounded up, nonincreasing in n. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is
+    that of `success_prob_second_moment`. Proved in theory/PROOFS.md, 2.2 and 2.3.
 
     Examples
     --------
@@ -136,17 +119,8 @@ def failure_prob_bound(
     The second-moment bound of blocks of at most MAX_BLOCK variables, multiplied over disjoint blocks, at the best
     block sizes. For a uniform target, which all blocks share, the best bound with at most MAX_BLOCK variables.
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-    ``combine`` is that of `success_prob_second_moment`.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up, nonincreasing in n.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2 and 2.3.
+    In [0, 1], rounded up, nonincreasing in n. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is
+    that of `success_prob_second_moment`. Proved in theory/PROOFS.md, 2.2 and 2.3.
 
     Examples
     --------
@@ -161,17 +135,9 @@ def success_prob_lower(
 ) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-    ``combine`` is that of `success_prob_second_moment`.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded down, nondecreasing in n, at least `success_prob_second_moment` (up to 1e-13 relative).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2 and 2.3.
+    In [0, 1], rounded down, nondecreasing in n, at least `success_prob_second_moment` (up to 1e-13 relative).
+    Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is that of `success_prob_second_moment`. Proved
+    in theory/PROOFS.md, 2.2 and 2.3.
 
     Examples
     --------
@@ -206,21 +172,9 @@ class RequiredN:
 def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> RequiredN:
     """Variables that suffice for failure probability delta: n = m ceil(log(1/delta) / -log(1-c(m))) at the best m.
 
-    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    RequiredN
-        Proved sufficient; logarithms are rounded to the safe side. n = 0 if |alpha| <= eps.
-
-    Raises
-    ------
-    ValueError
-        The target is uniform and MAX_BLOCK variables are not proved to do.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.3.
+    Proved sufficient; logarithms are rounded to the safe side. n = 0 if |alpha| <= eps. Parameters are those of
+    `SubsetSum`; a failure probability delta in (0, 1). Raises ValueError if the target is uniform and MAX_BLOCK
+    variables are not proved to do. Proved in theory/PROOFS.md, 2.3.
 
     Examples
     --------

@@ -23,21 +23,13 @@ _MAX_SUMMANDS = 4096
 def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
     """Enclosure of P(|S_k - alpha| <= eps), S_k the sum of k independent U[-1, 1].
 
-    Parameters are those of `SubsetSum`.
+    Returns lower, upper: proved bounds in [0, 1]; their relative distance is about 22 k 2^-53. Parameters are those of
+    `SubsetSum`. Proved in theory/PROOFS.md, 2.0.
 
     Parameters
     ----------
     k : int
         Number of summands, 0 to 4096.
-
-    Returns
-    -------
-    lower, upper : float
-        Proved bounds in [0, 1]; their relative distance is about 22 k 2^-53.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
 
     Examples
     --------
@@ -59,17 +51,8 @@ def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
 def log_sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
     """Logarithms of the enclosure `sum_hit_prob`, rounded outwards.
 
-    Parameters are those of `SubsetSum`.
-    0 <= k <= 4096 summands.
-
-    Returns
-    -------
-    lower, upper : float
-        In [-inf, 0].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.0.
+    Returns lower, upper: in [-inf, 0]. Parameters are those of `SubsetSum`. 0 <= k <= 4096 summands. Proved in
+    theory/PROOFS.md, 2.0.
 
     Examples
     --------
@@ -103,17 +86,8 @@ def _expected_good_sums(n: int, case: SubsetSumParameters) -> Fraction:
 def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Proved upper bound on the success probability: the expected number of good sums, at most 1.
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n, R and eps
-        (up to its rounding of 1e-13 relative).
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.1.
+    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n, R and eps (up to its
+    rounding of 1e-13 relative). Parameters are those of `SubsetSum`; n >= 0 variables. Proved in theory/PROOFS.md, 2.1.
 
     Examples
     --------
@@ -131,16 +105,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Logarithm of `success_prob_upper`, rounded up.
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [-inf, 0].
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.1.
+    In [-inf, 0]. Parameters are those of `SubsetSum`; n >= 0 variables. Proved in theory/PROOFS.md, 2.1.
 
     Examples
     --------
@@ -154,16 +119,8 @@ def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: 
 def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables that the first-moment bound 2.1 does not exclude.
 
-    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.1.
+    Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps. Parameters are those of
+    `SubsetSum`; a failure probability delta in (0, 1). Proved in theory/PROOFS.md, 2.1.
 
     Examples
     --------
@@ -179,16 +136,8 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
 def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Fewest variables by the closed form: the least n >= log((1-delta)/eps)/log(R+1).
 
-    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        At most `necessary_n`; the comparison is made in exact arithmetic. 0 if |alpha| <= eps, where the empty sum
-        succeeds for certain and nothing is necessary.
-
-    Source
-    ------
+    At most `necessary_n`; the comparison is made in exact arithmetic. 0 if |alpha| <= eps, where the empty sum succeeds
+    for certain and nothing is necessary. Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
     Proved in theory/PROOFS.md, 2.1.
 
     Examples

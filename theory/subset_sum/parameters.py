@@ -56,10 +56,7 @@ Certified = TypeVar("Certified", bound=OneTarget)
 def certified(parameters: Certified) -> Certified:
     """The parameters with a target >= 0, for bounds that take certified arithmetic.
 
-    Raises
-    ------
-    ValueError
-        eps is below check.MIN_EPS.
+    Raises ValueError if eps is below check.MIN_EPS.
     """
     check.certified_accuracy("eps", parameters.eps)
     if parameters.uniform or parameters.alpha == parameters.size:

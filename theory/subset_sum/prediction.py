@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.numerics import check
 from theory.numerics.logspace import any_of
+from theory.numerics.targets import target_nodes
 from theory.question import Target
 from theory.subset_sum.parameters import Model, SubsetSumParameters
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LARGEST_N = 100_000
+_TARGETS = 64
 
 
 @lru_cache(maxsize=1)
@@ -63,39 +65,25 @@ def _predict(n: int, R: int, eps: float, alpha: Target, model: Model) -> tuple[f
     """Predicted probabilities of success and of failure, each with full relative accuracy."""
     n = check.natural("n", n)
     asked = SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model)
-    eps, copies, draws = asked.eps, asked.vectors, asked.options
-    if asked.uniform:
-        if n == 0 or eps == 1.0:
-            return eps, 1.0 - eps
-        import numpy as np
-
-        x, weights = np.polynomial.legendre.leggauss(64)
-        targets = eps + 0.5 * (1.0 - eps) * (1.0 + x)  # |alpha| in [eps, 1]; below eps success is certain
-        pairs = [_annealed(n, draws, eps, float(a)) for a in targets]
-        hits, misses = np.array([[any_of(p, copies), q**copies] for p, q in pairs]).T
-        share = 0.5 * (1.0 - eps) * weights
-        return min(1.0, eps + float(share @ hits)), float(share @ misses)
     if asked.certain:
         return 1.0, 0.0
+    sure = asked.eps if asked.uniform else 0.0  # the share of targets that the empty sum reaches
     if n == 0:
-        return 0.0, 1.0
-    p, q = _annealed(n, draws, eps, asked.size)
-    return any_of(p, copies), q**copies
+        return sure, 1.0 - sure
+    import numpy as np
+
+    targets, shares = target_nodes(asked.eps, asked.uniform, asked.size, _TARGETS)
+    pairs = [_annealed(n, asked.options, asked.eps, target) for target in targets]
+    hits, misses = np.array([[any_of(p, asked.vectors), q**asked.vectors] for p, q in pairs]).T
+    return min(1.0, sure + float(shares @ hits)), float(shares @ misses)
 
 
 def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that no sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1]; neither an upper nor a lower bound. 0 if |alpha| <= eps, where the empty sum succeeds for certain.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form: M ~ N(0, nR/(3(R+1)^2)) and V = nR^2/(3(R+1)^2) in place of mu and v.
+    In [0, 1]; neither an upper nor a lower bound. 0 if |alpha| <= eps, where the empty sum succeeds for certain.
+    Parameters are those of `SubsetSum`; n >= 0 variables. Heuristic 2.4, annealed form: M ~ N(0, nR/(3(R+1)^2)) and V =
+    nR^2/(3(R+1)^2) in place of mu and v.
 
     Examples
     --------
@@ -108,16 +96,8 @@ def failure_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
     """Predicted probability that some sum lies within eps of alpha (heuristic, annealed).
 
-    Parameters are those of `SubsetSum`; n >= 0 variables.
-
-    Returns
-    -------
-    float
-        In [0, 1]; neither an upper nor a lower bound. 1 if |alpha| <= eps.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form.
+    In [0, 1]; neither an upper nor a lower bound. 1 if |alpha| <= eps. Parameters are those of `SubsetSum`; n >= 0
+    variables. Heuristic 2.4, annealed form.
 
     Examples
     --------
@@ -130,21 +110,14 @@ def success_prediction(n: int, R: int, *, eps: float, alpha: Target, model: Mode
 def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alpha: float) -> Any:
     """Predicted success probability of each trial, given the mean and variance of a random sum of that trial.
 
-    Parameters are those of `SubsetSum`; n >= 1 variables and a fixed target.
+    Returns array of shape (trials,). 1 - exp(-lambda), in [0, 1]; its mean over trials predicts P(success) in the
+    choice model. Parameters are those of `SubsetSum`; n >= 1 variables and a fixed target. Heuristic 2.4, form given
+    the values.
 
     Parameters
     ----------
     mu, v : float or array, shape (trials,)
         Total mean and variance, as `mean_and_variance` computes them; v > 0.
-
-    Returns
-    -------
-    float or array, shape (trials,)
-        1 - exp(-lambda), in [0, 1]; its mean over trials predicts P(success) in the choice model.
-
-    Source
-    ------
-    Heuristic 2.4, form given the values.
 
     Examples
     --------
@@ -170,24 +143,13 @@ def success_prediction_given(mu: Any, v: Any, n: int, R: int, *, eps: float, alp
 def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of a sum in which every variable takes one of its R draws or 0, each with probability 1/(R+1).
 
+    Returns mu, v (shape (trials,)): totals over the n variables. Raises ValueError if ``values`` does not have three
+    axes. Definition in 2.4.
+
     Parameters
     ----------
     values : array, shape (trials, n, R)
         The draws.
-
-    Returns
-    -------
-    mu, v : array, shape (trials,)
-        Totals over the n variables.
-
-    Raises
-    ------
-    ValueError
-        If ``values`` does not have three axes.
-
-    Source
-    ------
-    Definition in 2.4.
 
     Examples
     --------
@@ -208,21 +170,8 @@ def mean_and_variance(values: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
 def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
     """Smallest n whose predicted failure probability is at most delta (heuristic).
 
-    Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
-
-    Returns
-    -------
-    int
-        Neither necessary nor sufficient, >= 0.
-
-    Raises
-    ------
-    ValueError
-        No n up to 100000 is predicted to do.
-
-    Source
-    ------
-    Heuristic 2.4, annealed form.
+    Neither necessary nor sufficient, >= 0. Parameters are those of `SubsetSum`; a failure probability delta in (0, 1).
+    Raises ValueError if no n up to 100000 is predicted to do. Heuristic 2.4, annealed form.
 
     Examples
     --------
@@ -239,16 +188,7 @@ def predicted_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
 def threshold_n(eps: float, R: int) -> float:
     """Leading order log(1/eps)/log(R+1) of the n at which success sets in (choice model, heuristic).
 
-    Parameters are those of `SubsetSum`.
-
-    Returns
-    -------
-    float
-        At least 0; not an integer.
-
-    Source
-    ------
-    Heuristic 2.4.
+    At least 0; not an integer. Parameters are those of `SubsetSum`. Heuristic 2.4.
 
     Examples
     --------
@@ -261,26 +201,15 @@ def threshold_n(eps: float, R: int) -> float:
 def partition_miss_prediction(n: int, x: float) -> float:
     """Limit law of the best signed sum of n values U[0, 1]: P(smallest |sum| > x) for large n.
 
+    Returns exp(-2^n x sqrt(3/(2 pi n))), in [0, 1]; a limit as n grows, not a bound. Recalled, not checked against the
+    text: statement 2.5, key borgs2001partition.
+
     Parameters
     ----------
     n : int
         Values, >= 1.
     x : float
         Distance from 0, >= 0.
-
-    Returns
-    -------
-    float
-        exp(-2^n x sqrt(3/(2 pi n))), in [0, 1]; a limit as n grows, not a bound.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
-    Source
-    ------
-    Recalled, not checked against the text: statement 2.5, key borgs2001partition.
 
     Examples
     --------

@@ -26,15 +26,9 @@ MAX_ORDER = 65
 def gauss_nodes(count: int) -> tuple[Array, Array, Array]:
     """Gauss-Legendre nodes x on [0, 1], 1 - x, and weights of sum 1: doubles next to proved enclosures.
 
-    Parameters
-    ----------
-    count : int
-        Number of nodes, exact for polynomials of degree 2 count - 1.
+    Relative error of every entry at most 1.01 UNIT, checked against the enclosure.
 
-    Returns
-    -------
-    tuple of array, each of shape (count,)
-        Relative error of every entry at most 1.01 UNIT, checked against the enclosure.
+    ``count``: number of nodes, exact for polynomials of degree 2 count - 1.
 
     Examples
     --------
@@ -123,25 +117,11 @@ def _pair_table(alpha: float, eps: float, order: int) -> tuple[Array, float]:
 def pair_table(order: int, *, alpha: float, eps: float) -> tuple[Array, float]:
     """Ratios Q_j(k-j, k'-j) / (p_k p_k') for two sums of k and k' values, j of them the same.
 
-    Parameters
-    ----------
-    order : int
-        Largest k wanted, 1 <= order <= MAX_ORDER; cached at the next multiple of eight.
-    alpha : float
-        Target in [-1, 1].
-    eps : float
-        Accuracy in [check.MIN_EPS, 1].
+    Returns table (shape (size, size, size), size > order): Entry [j, k, k'] for j <= min(k, k'), 1 for j = 0. Returns
+    error: relative error of every entry with j >= 1, first order in UNIT. Proved in theory/PROOFS.md, 2.2.
 
-    Returns
-    -------
-    table : array, shape (size, size, size), size > order
-        Entry [j, k, k'] for j <= min(k, k'), 1 for j = 0.
-    error : float
-        Relative error of every entry with j >= 1, first order in UNIT.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2.
+    ``order``: largest k wanted, 1 <= order <= MAX_ORDER; cached at the next multiple of eight; ``alpha``: target in
+    [-1, 1]; ``eps``: accuracy in [check.MIN_EPS, 1].
     """
     return _pair_table(abs(alpha), eps, min(MAX_ORDER, 8 * math.ceil(order / 8)))
 
@@ -150,22 +130,10 @@ def pair_table(order: int, *, alpha: float, eps: float) -> tuple[Array, float]:
 def overlap_table(n: int, R: int) -> Array:
     """Law of the number j of identical (variable, draw) elements of two uniformly random selections.
 
-    Parameters
-    ----------
-    n : int
-        Variables, 0 <= n < MAX_ORDER.
-    R : int
-        Draws of each, >= 1.
+    Returns array of shape (n+1, n+1, n+1). Entry [j, k, k'] is the probability of exactly j for independent selections
+    of k and k' elements. Relative error at most (3 n + 9) UNIT to first order. Proved in theory/PROOFS.md, 2.2.
 
-    Returns
-    -------
-    array, shape (n+1, n+1, n+1)
-        Entry [j, k, k'] is the probability of exactly j for independent selections of k and k' elements. Relative
-        error at most (3 n + 9) UNIT to first order.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2.
+    ``n``: variables, 0 <= n < MAX_ORDER; ``R``: draws of each, >= 1.
 
     Examples
     --------
@@ -192,30 +160,13 @@ def normalised_moments(
 ) -> tuple[Array, float]:
     """E[N_k N_k'] / (E[N_k] E[N_k']) with a proved relative error.
 
-    Parameters
-    ----------
-    n, R : int
-        Variables (1 <= n < MAX_ORDER) and draws of each.
-    eps : float
-        Accuracy in [check.MIN_EPS, 1].
-    alpha : float
-        Target in [-1, 1], 0 if ``uniform``.
-    uniform : bool
-        Whether the target is U[-1, 1]; then k = 0 belongs to the matrix.
-    vectors : int
-        Number of independent copies of the variables whose good sums are counted together; all copies share the
-        target (the vector model is R = 1 with this many vectors).
+    Returns moments (shape (n, n), or (n+1, n+1) if uniform): for k, k' = 1..n, or 0..n. Returns error: relative error
+    of every entry. Proved in theory/PROOFS.md, 2.2.
 
-    Returns
-    -------
-    moments : array, shape (n, n), or (n+1, n+1) if uniform
-        For k, k' = 1..n, or 0..n.
-    error : float
-        Relative error of every entry.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2.
+    ``n``, ``R``: variables (1 <= n < MAX_ORDER) and draws of each; ``eps``: accuracy in [check.MIN_EPS, 1];
+    ``alpha``: target in [-1, 1], 0 if ``uniform``; ``uniform``: whether the target is U[-1, 1]; then k = 0 belongs
+    to the matrix; ``vectors``: number of independent copies of the variables whose good sums are counted together;
+    all copies share the target (the vector model is R = 1 with this many vectors).
     """
     shift = int(uniform)
     pairs, error = pair_table(n + shift, alpha=alpha, eps=eps)
@@ -233,23 +184,11 @@ def normalised_moments(
 def success_lower(moments: Array, error: float, *, combine: bool) -> float:
     """Proved lower bound on P(some N_k > 0) from the normalised second moments.
 
-    Parameters
-    ----------
-    moments : array, shape (size, size)
-        E[N_k N_k'] / (E[N_k] E[N_k']).
-    error : float
-        Relative error of every entry.
-    combine : bool
-        Whether to combine the N_k linearly, or to take the best single one.
+    In [0, 1]; (sum c)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid. Proved in
+    theory/PROOFS.md, 2.2.
 
-    Returns
-    -------
-    float
-        In [0, 1]; (sum c)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 2.2.
+    ``moments``: E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry; ``combine``: whether to
+    combine the N_k linearly, or to take the best single one.
 
     Examples
     --------
