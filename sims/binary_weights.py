@@ -16,10 +16,11 @@ import numpy as np
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
-from sims.experiment import Counter, GridExperiment, Pass, Request, Row, check_grid, seen_from
-from sims.solver.binary_sums import first_hit, good_multiples, sign_options
-from sims.solver.philox import TARGETS, grid_draws
-from sims.statistics.trials import Counts
+from sims.counting import Counter, Pass, first_hits
+from sims.experiment import GridExperiment, seen_from
+from sims.options import Request, Row, check_grid
+from sims.solver.arguments import Integers
+from sims.solver.limits import TARGETS
 from theory.binary_weights import BinaryWeights
 
 MAX_PATHS = 4096
@@ -69,6 +70,9 @@ class BinaryWeightsExperiment(GridExperiment[BinaryWeights]):
 
         Raises ValueError for more paths or draws than the search takes.
         """
+        from sims.solver.binary_sums import first_hit, good_multiples, sign_options
+        from sims.solver.philox import grid_draws
+
         check_grid(question.eps)
         R, kind, inner = question.R, question.kind, question.inner
         largest, per_unit = max(sizes), inner if kind == "two-stage" else 1
@@ -82,15 +86,14 @@ class BinaryWeightsExperiment(GridExperiment[BinaryWeights]):
         fixed = None if question.alpha == "uniform" else float(question.alpha)
         lows, highs = good_multiples(paths, Fraction(question.step), question.eps, fixed)
 
-        def count(first: int, trials: int) -> Counts:
+        def needed(first: int, trials: int) -> Integers:
             options = sign_options(seed, first, trials, largest, R, kind=kind, inner=inner)
             targets = np.zeros(trials, np.int64)
             if fixed is None:
                 targets = np.ascontiguousarray(grid_draws(seed, first, trials, 1, stream=TARGETS)[:, 0])
-            hit = first_hit(options, lows, highs, targets)
-            return np.array([(hit <= n * per_unit).sum() for n in sizes], np.int64)
+            return first_hit(options, lows, highs, targets)
 
-        return Counter(count, min(_PIECE_DRAWS // draws, 2**14))
+        return first_hits(needed, [n * per_unit for n in sizes], min(_PIECE_DRAWS // draws, 2**14))
 
     def bounds(self, question: BinaryWeights, n: int) -> tuple[tuple[float, float], Row]:
         from theory.subset_sum import success_prediction

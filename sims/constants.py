@@ -72,9 +72,9 @@ def _forms(names: Sequence[str]) -> tuple[str, ...]:
 def measure(given: Constants) -> Result:
     """Measure every form that was asked for."""
     from sims.constant_forms import FORMS, Case, burkholz
-    from sims.experiment import check_grid, fresh_seed
+    from sims.options import check_grid, fresh_seed
+    from sims.solver.limits import MAX_SEED
     from sims.solver.memory import default_jobs
-    from sims.solver.philox import MAX_SEED
     from sims.statistics.intervals import clopper_pearson
     from sims.statistics.result import Result, provenance
 

@@ -9,41 +9,27 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
+from sims.counting import Counter, Found, judge, measured
 from sims.draws import draws
-from sims.experiment import (
-    MAX_DRAWS,
-    Counter,
-    Experiment,
-    Found,
-    Layout,
-    Options,
-    Request,
-    Row,
-    as_tuple,
-    between,
-    first_n,
-    judge,
-    measured,
-    plain,
-    read_options,
-    restored_options,
-    rows_of,
-    seen_from,
-)
-from sims.solver.gap import GapSolver, gap_bytes
-from sims.solver.philox import GRID_BITS
+from sims.experiment import Experiment, Layout, first_n, rows_of, seen_from, suffices
+from sims.options import Options, Request, Row, as_tuple, between, grid, plain, read_options, restored_options
+from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
+from sims.threads import one_per_thread
 from theory.coverage import Coverage
+
+if TYPE_CHECKING:
+    from sims.solver.gap import GapSolver
 
 QUANTILE_TRIALS = 10**5
 """The gap quantiles are those of the first trials, this many at most."""
@@ -152,28 +138,15 @@ class CoverageCounter(Counter):
     """Counts the trials whose sums cover the interval, one count per eps; records the first trials' largest gaps.
 
     Trial t uses the draws (seed, t, 0), (seed, t, 1), ...: value r of variable i is draw i R + r, whatever n is. The
-    bitmap uses the same draws, rounded down. Each thread keeps its own solver.
-
-    Raises
-    ------
-    ValueError
-        The search would not fit into memory or time.
+    bitmap uses the same draws, rounded down. Raises ValueError if the search would not fit into memory or time.
     """
 
     def __init__(self, at: ValueSets, seed: int, jobs: int = 1) -> None:
-        self._at, self._seed, self._jobs = at, seed, jobs
-        self._own = threading.local()
+        self._at, self._seed = at, seed
+        self._solver = one_per_thread(partial(_solver, at, jobs))
         self._solver()
         work = (at.R + 1) ** at.n if at.bits is None else at.n * at.n * (at.R + 1) * 2**at.bits // 64
         super().__init__(self._covered, min(_PIECE_SUMS // max(1, work), _PIECE_VALUES // (at.n * at.R), 2**13))
-
-    def _solver(self) -> GapSolver:
-        if not hasattr(self._own, "solver"):
-            at = self._at
-            bits = GRID_BITS if at.bits is None else at.bits
-            self._own.solver = GapSolver(at.n, at.R, at.low, at.high, bits=bits, method=at.method, threads=self._jobs)
-        solver: GapSolver = self._own.solver
-        return solver
 
     def _covered(self, first: int, trials: int) -> Counts:
         values = draws(self._seed, first, trials, self._at.n * self._at.R)
@@ -184,6 +157,13 @@ class CoverageCounter(Counter):
         if keep > 0:
             self.records[first] = gaps.largest()[:keep].astype("<f8").tobytes()
         return np.array([gaps.covered(eps).sum() for eps in self._at.eps], np.int64)
+
+
+def _solver(at: ValueSets, jobs: int) -> GapSolver:
+    from sims.solver.gap import GapSolver
+
+    bits = GRID_BITS if at.bits is None else at.bits
+    return GapSolver(at.n, at.R, at.low, at.high, bits=bits, method=at.method, threads=jobs)
 
 
 def _quantiles(records: Sequence[bytes]) -> Row:
@@ -204,7 +184,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     whole = "R"
 
     def request(self, given: Config) -> Request[Coverage]:
-        return Request(_grid(given.R, given.eps, given.interval), read_options(CoverageOptions, given))
+        return Request(_grid(vars(given)), read_options(CoverageOptions, given))
 
     def passes(self, request: Request[Coverage]) -> list[ValueSets]:
         options = request.options
@@ -237,8 +217,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
         return {**plain(self.params(request)), "alpha": [0.5], **shared}
 
     def restored(self, stored: Mapping[str, Any]) -> Request[Coverage]:
-        questions = _grid(stored["R"], stored["eps"], stored["interval"])
-        return Request(questions, restored_options(CoverageOptions, stored))
+        return Request(_grid(stored), restored_options(CoverageOptions, stored))
 
     def encode(self, work: ValueSets) -> Row:
         return plain({key: getattr(work, key) for key in ("n", "R", "low", "high", "bits", "eps", "gaps_before")})
@@ -263,6 +242,8 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
         return 5e-6 + 5e-10 * n * n * (R + 1) * math.pow(2.0, work.bits) / 64
 
     def memory(self, work: ValueSets) -> int:
+        from sims.solver.gap import gap_bytes
+
         return 24 * max(2**15, work.n * work.R) + gap_bytes(work.n, work.R, work.bits)
 
     def tabulate(
@@ -290,20 +271,15 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
         )
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        enough = f"n = {entry['required_n']} suffices (proved)"
-        if entry["required_n"] is None:
-            enough = "no n is proved to suffice"
         return (
             f"For all targets at once with probability >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is "
-            f"necessary (proved), {enough}; {seen_from(entry)}."
+            f"necessary (proved), {suffices(entry)}; {seen_from(entry)}."
         )
 
 
-def _grid(R: Sequence[int], eps: Sequence[float], interval: Sequence[float]) -> tuple[Coverage, ...]:
-    low, high = interval
-    for value in R:
-        between("R", value, 1, MAX_DRAWS)
-    return tuple(Coverage(R=r, eps=e, low=low, high=high) for r in R for e in eps)
+def _grid(given: Mapping[str, Any]) -> tuple[Coverage, ...]:
+    low, high = given["interval"]
+    return grid(Coverage, {name: given[name] for name in ("R", "eps")}, low=low, high=high)
 
 
 def _bounds(at: ValueSets, eps: float) -> dict[str, float]:

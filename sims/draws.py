@@ -8,7 +8,7 @@ import numpy as np
 
 from sims.solver.arguments import Integers
 from sims.solver.fixed_point import window
-from sims.solver.philox import GRID_BITS, TARGETS, VALUES, grid_draws
+from sims.solver.limits import GRID_BITS, TARGETS, VALUES
 
 
 def windows(
@@ -16,6 +16,8 @@ def windows(
 ) -> tuple[Integers, Integers]:
     """The success windows of a range of trials as (twice the centre, width) on the grid of ``sims.solver.philox``."""
     if alpha == "uniform":
+        from sims.solver.philox import grid_draws
+
         centres = 2 * grid_draws(seed, first, trials, 1, stream=TARGETS)[:, 0]
         return centres, np.full(trials, window(0.0, eps, GRID_BITS)[1], np.int64)
     centre, width = window(float(alpha), eps, GRID_BITS)
@@ -24,4 +26,6 @@ def windows(
 
 def draws(seed: int, first: int, trials: int, count: int) -> Integers:
     """The values of a range of trials, shape (trials, count), on the grid of ``sims.solver.philox``."""
+    from sims.solver.philox import grid_draws
+
     return grid_draws(seed, first, trials, count, stream=VALUES)

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
+from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, half_sum_reach, seen_from, sums_cost
+from sims.experiment import GridExperiment, seen_from
+from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
-from sims.solver.curve import GridCurve
-from sims.solver.philox import GRID_BITS, grid_draws
-from sims.statistics.trials import Counts
+from sims.solver.limits import GRID_BITS
+from sims.threads import one_per_thread
 from theory.product_sum import ProductSum
+
+if TYPE_CHECKING:
+    from sims.solver.curve import GridCurve
 
 Flags = npt.NDArray[np.bool_]
 
@@ -69,19 +73,15 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
         check_grid(eps)
         if largest * R > _MAX_VALUES:
             raise ValueError(f"n={largest} with R={R} takes {largest * R:.3g} draws, the limit is {_MAX_VALUES}")
-        own = threading.local()
         size = _search_size(largest, eps, R)
-        reach = min(size, math.ceil(half_sum_reach(largest, eps, R + 1)))
-        half_sums = GridCurve(size, R, threads=jobs).half_sums(reach)
+        own = one_per_thread(partial(_Search, size, R, jobs))
+        half_sums = own().solver(size).half_sums(min(size, math.ceil(half_sum_reach(largest, eps, R + 1))))
 
-        def count(first: int, trials: int) -> Counts:
-            if not hasattr(own, "search"):
-                own.search = _Search(size, R, jobs)
+        def needed(first: int, trials: int) -> Integers:
             centres, widths = windows(question.alpha, eps, seed, first, trials)
-            hit = own.search.first_neuron(*contributions(seed, first, trials, largest, R), centres, widths)
-            return np.array([(hit <= n).sum() for n in sizes], np.int64)
+            return own().first_neuron(*contributions(seed, first, trials, largest, R), centres, widths)
 
-        return Counter(count, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**13))
+        return first_hits(needed, sizes, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**13))
 
     def bounds(self, question: ProductSum, n: int) -> tuple[tuple[float, float], Row]:
         # a product moves by at most 2^-53 on to the grid, a sum by at most n 2^-53
@@ -90,9 +90,6 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
         high = replace(question, eps=min(1.0, question.eps + shift)).success_upper(n)
         columns = {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}
         return (low, high), columns
-
-    def needs(self, question: ProductSum, delta: float) -> Row:
-        return {"necessary_n": question.necessary_n(delta), "required_n": question.required_n(delta)}
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         return (
@@ -108,7 +105,7 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
     def memory(self, work: Pass[ProductSum]) -> int:
         R, n = work.question.R, max(work.sizes)
         size = _search_size(n, work.question.eps, R)
-        return 96 * max(_PIECE_VALUES, n * R) + GridCurve(size, R).nbytes
+        return 96 * max(_PIECE_VALUES, n * R) + _Search(size, R, 1).solver(size).nbytes
 
 
 def contributions(seed: int, first: int, trials: int, n: int, R: int) -> tuple[Integers, Flags]:
@@ -121,6 +118,8 @@ def contributions(seed: int, first: int, trials: int, n: int, R: int) -> tuple[I
     >>> products.shape, bool((more[:, :5] == products[1:3]).all())
     ((4, 5, 2), True)
     """
+    from sims.solver.philox import grid_draws
+
     a = draws(seed, first, trials, n * R).reshape(trials, n, R)
     b = grid_draws(seed, first, trials, n * R, stream=SECOND).reshape(trials, n, R)
     kept = np.take_along_axis(b, np.abs(b).argmax(axis=2)[:, :, None], axis=2)
@@ -151,6 +150,14 @@ class _Search:
         self._size, self._R, self._jobs = size, R, jobs
         self._solvers: dict[int, GridCurve] = {}
 
+    def solver(self, size: int) -> GridCurve:
+        """The solver of that many usable neurons."""
+        from sims.solver.curve import GridCurve
+
+        if size not in self._solvers:
+            self._solvers[size] = GridCurve(size, self._R, threads=self._jobs)
+        return self._solvers[size]
+
     def first_neuron(self, products: Integers, usable: Flags, centres: Integers, widths: Integers) -> Integers:
         """How many neurons each trial takes until some choice of usable ones hits: 0, or n + 1 where nothing does."""
         trials, n, _ = products.shape
@@ -159,10 +166,8 @@ class _Search:
         result = np.full(trials, n + 1, np.int64)
         left, size = np.arange(trials), self._size
         while len(left):
-            if size not in self._solvers:
-                self._solvers[size] = GridCurve(size, self._R, threads=self._jobs)
             values = np.ascontiguousarray(packed[left, :size].reshape(len(left), size * self._R))
-            found = self._solvers[size].first_n(values, centres[left], widths[left])
+            found = self.solver(size).first_n(values, centres[left], widths[left])
             hit = found <= size
             result[left[hit]] = np.where(found[hit] == 0, 0, order[left[hit], found[hit] - 1] + 1)
             left = left[~hit & (usable[left].sum(axis=1) > size)]

@@ -6,46 +6,23 @@ slots, all from the same n values, sums to within eps of alpha; and beside it R 
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
-
-import numpy as np
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.commands.output import MAX_CURVES
+from sims.counting import Counter, Found, Pass, first_hits, judge, measured, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import (
-    MAX_DRAWS,
-    Alpha,
-    Counter,
-    Experiment,
-    Found,
-    Layout,
-    Options,
-    Pass,
-    Request,
-    Row,
-    between,
-    check_grid,
-    first_n,
-    judge,
-    measured,
-    plain,
-    read_options,
-    restored_options,
-    rows_of,
-    seen_from,
-    sums_cost,
-)
-from sims.solver.multiset import MultisetCurve, half_sums
+from sims.experiment import GridExperiment, Layout, first_n, rows_of, seen_from, suffices
+from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid
+from sims.solver.arguments import Integers
 from sims.statistics.result import Result
-from sims.statistics.trials import Counts
 from sims.subset_sum import EXPERIMENT as CHOICE
+from sims.threads import one_per_thread
 from theory.recycling import Recycling
 from theory.subset_sum import SubsetSum
 
@@ -78,13 +55,7 @@ class Config(flags.Grid):
 
 @dataclass(frozen=True, kw_only=True)
 class RecyclingOptions(Options):
-    """`Options`, and what recycling is compared with.
-
-    Attributes
-    ----------
-    R : tuple of int
-        Draws of each slot in the choice model.
-    """
+    """`Options`, and R: draws of each slot in the choice model, with which recycling is compared."""
 
     delta: float = 0.05
     R: tuple[int, ...] = (1, 2, 3)
@@ -94,7 +65,7 @@ class RecyclingOptions(Options):
         object.__setattr__(self, "R", tuple(between("R", R, 1, MAX_DRAWS) for R in self.R))
 
 
-class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
+class RecyclingExperiment(GridExperiment[Recycling]):
     """Section 6; a pass counts recycling, or R fresh draws of each slot, at all sizes."""
 
     name = "recycling"
@@ -105,7 +76,7 @@ class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
     whole = "eps"
 
     def request(self, given: Config) -> Request[Recycling]:
-        asked = Request(_grid(given.eps, given.alpha), read_options(RecyclingOptions, given))
+        asked = super().request(given)
         if given.plot is not None and len(given.R) >= MAX_CURVES:
             raise flags.UsageError(f"--plot holds up to {MAX_CURVES - 1} values of R, got {len(given.R)}")
         return asked
@@ -123,14 +94,8 @@ class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
         return result
 
     def params(self, request: Request[Recycling]) -> Row:
-        options = dataclasses.asdict(request.options)
-        return {"R": options.pop("R"), "eps": request.axis("eps"), "alpha": request.axis("alpha"), **options}
-
-    def stored(self, request: Request[Recycling]) -> Row:
-        return plain(self.params(request))
-
-    def restored(self, stored: Mapping[str, Any]) -> Request[Recycling]:
-        return Request(_grid(stored["eps"], stored["alpha"]), restored_options(RecyclingOptions, stored))
+        assert isinstance(request.options, RecyclingOptions)
+        return {"R": request.options.R, **super().params(request)}
 
     def encode(self, work: Pass[Any]) -> Row:
         one = work.question
@@ -142,44 +107,39 @@ class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
         one = Recycling(**target) if cell["kind"] == "recycling" else SubsetSum(R=cell["R"], **target)
         return Pass(one, tuple(cell["n"]))
 
-    def counter_of(self, work: Pass[Any], seed: int, jobs: int = 1) -> Counter:
-        if isinstance(work.question, SubsetSum):
-            return CHOICE.counter_of(work, seed, jobs)
-        return self.counter(work.question, work.sizes, seed, jobs)
+    def counter(self, question: Recycling | SubsetSum, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
+        """Trial t uses the draws (seed, t, 0), (seed, t, 1), ..., whatever n is: the values of R = 1 fresh draws."""
+        from sims.solver.multiset import MultisetCurve, half_sums
 
-    def counter(self, question: Recycling, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
-        """Trial t uses the draws (seed, t, 0), (seed, t, 1), ..., whatever n is: the values of R = 1 fresh draws.
-
-        Each thread keeps its own lists. Raises ValueError if the search does not fit into memory.
-        """
+        if isinstance(question, SubsetSum):
+            return CHOICE.counter(question, sizes, seed, jobs)
         check_grid(question.eps)
-        own = threading.local()
-        largest = max(sizes)
-        MultisetCurve(largest, threads=jobs)
+        alpha, eps, largest = question.alpha, question.eps, max(sizes)
+        own = one_per_thread(partial(MultisetCurve, largest, threads=jobs))
+        own()
 
-        def count(first: int, trials: int) -> Counts:
-            if not hasattr(own, "curve"):
-                own.curve = MultisetCurve(largest, threads=jobs)
-            centres, widths = windows(question.alpha, question.eps, seed, first, trials)
-            hit = own.curve.first_n(draws(seed, first, trials, largest), centres, widths)
-            return np.array([(hit <= n).sum() for n in sizes], np.int64)
+        def needed(first: int, trials: int) -> Integers:
+            centres, widths = windows(alpha, eps, seed, first, trials)
+            return own().first_n(draws(seed, first, trials, largest), centres, widths)
 
-        return Counter(count, min(_PIECE_HALF_SUMS // half_sums(largest, largest), _PIECE_VALUES // largest))
+        piece = min(_PIECE_HALF_SUMS // half_sums(largest, largest), _PIECE_VALUES // largest)
+        return first_hits(needed, sizes, piece)
 
     def cost(self, work: Pass[Any]) -> float:
+        from sims.solver.multiset import half_sums
+
         if isinstance(work.question, SubsetSum):
             return CHOICE.cost(work)
         n = max(work.sizes)
         return sums_cost(n, float(half_sums(n, n)))
 
     def memory(self, work: Pass[Any]) -> int:
+        from sims.solver.multiset import half_sums
+
         if isinstance(work.question, SubsetSum):
             return CHOICE.memory(work)
         n = max(work.sizes)
         return 24 * max(2**15, n) + 32 * int(half_sums(n, n))
-
-    def curves(self, request: Request[Recycling]) -> int:
-        return len(request.questions)
 
     def tabulate(
         self, request: Request[Recycling], passes: Sequence[Pass[Any]], found: Sequence[Found]
@@ -208,11 +168,8 @@ class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
         )
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        enough = f"n = {entry['required_n']} suffices (proved)"
-        if entry["required_n"] is None:
-            enough = "no n is proved to suffice"
         text = f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-        text += f"{enough}; {seen_from(entry)}.\n"
+        text += f"{suffices(entry)}; {seen_from(entry)}.\n"
         if entry["gain_n"] is None:
             return text + "The gain is not measured: no simulated n > 1 lies between two of the given R."
         return text + (
@@ -224,20 +181,12 @@ class RecyclingExperiment(Experiment[Recycling, Pass[Any]]):
         )
 
 
-def _grid(eps: Sequence[float], alpha: Sequence[Alpha]) -> tuple[Recycling, ...]:
-    return tuple(Recycling(eps=e, alpha=a) for e in eps for a in alpha)
-
-
 def _row(question: Recycling, n: int, counts: Sequence[tuple[int, int]], options: RecyclingOptions) -> Row:
     """One size: recycling, and each R beside it."""
     from theory.recycling import expected_R, interpolated_R
 
     row: Row = {"n": n, "eps": question.eps, "alpha": question.alpha, **measured(counts[0], options)}
-    row |= {
-        "lower_bound": question.success_lower(n),
-        "upper_bound": question.success_upper(n),
-        "prediction": question.success_prediction(n),
-    }
+    row |= EXPERIMENT.bounds(question, n)[1]
     choice = {}
     for R, count in zip(options.R, counts[1:], strict=True):
         fresh = measured(count, options)
@@ -253,10 +202,6 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
 
     entry: Row = {"eps": question.eps, "alpha": question.alpha, "delta": delta}
     mine = rows_of(rows, entry, ("eps", "alpha"))
-    try:
-        enough = question.required_n(delta)
-    except ValueError:  # a uniform alpha: nothing is proved beyond the largest block
-        enough = None
     known = [row for row in mine if None not in (row["worth_R"], row["expected_R"]) and row["n"] > 1]
     half = min(known, key=lambda row: abs(row["success"] - 0.5), default=None)
     gain: Row = dict.fromkeys(("gain_n", "sums", "count_R", "expected_R", "worth_R"))
@@ -266,8 +211,7 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
         gain = {"gain_n": n, "sums": multiset_count(n), "count_R": count_R(n)}
         gain |= {key: half[key] for key in ("expected_R", "worth_R")}
         gain |= {"gain_after_spread": gain_left(half["expected_R"], n), "gain_left": gain_left(half["worth_R"], n)}
-    necessary = question.necessary_n(delta)
-    return {**entry, "necessary_n": necessary, "required_n": enough, "first_n": first_n(mine, delta), **gain}
+    return {**entry, **EXPERIMENT.needs(question, delta), "first_n": first_n(mine, delta), **gain}
 
 
 EXPERIMENT = RecyclingExperiment()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sims.statistics.figure import figure_of
+
 if TYPE_CHECKING:
     from sims.experiment import Experiment
+
+__all__ = ["EXPERIMENTS", "NAMES", "experiment", "experiment_of", "figure_of"]
 
 EXPERIMENTS = {
     "SubsetSum": "sims.subset_sum",
@@ -24,12 +28,7 @@ NAMES = tuple(module.rpartition(".")[2] for module in EXPERIMENTS.values())
 
 
 def experiment(name: str) -> Experiment[Any, Any]:
-    """The experiment of that name.
-
-    Raises
-    ------
-    ValueError
-        There is none, or it needs an extra that is not installed.
+    """The experiment of that name; ValueError if there is none, or it needs an extra that is not installed.
 
     Examples
     --------
@@ -43,13 +42,7 @@ def experiment(name: str) -> Experiment[Any, Any]:
 
 
 def experiment_of(question: object) -> Experiment[Any, Any]:
-    """The experiment that simulates a question.
-
-    Raises
-    ------
-    ValueError
-        The value is not a question that can be simulated.
-    """
+    """The experiment that simulates a question; ValueError if none does."""
     module = EXPERIMENTS.get(type(question).__name__)
     if module is None:
         raise ValueError(f"a question must be one of {', '.join(EXPERIMENTS)}, got {question!r}")
@@ -65,21 +58,3 @@ def _load(module: str) -> Experiment[Any, Any]:
         name = module.rpartition(".")[2]
         raise ValueError(f"{name} needs PyTorch: pip install 'strong-tickets[nets]'") from None
     return found
-
-
-def figure_of(name: str) -> Any:
-    """The module that draws results of that name: ``plot(result)`` and ``save(result, path)``.
-
-    Found by name, because nothing below the figures may import them.
-
-    Raises
-    ------
-    ValueError
-        There is no such figure.
-    """
-    try:
-        return importlib.import_module(f"figures.{name}")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"figures.{name}":
-            raise
-        raise ValueError(f"there is no figure of {name}") from None

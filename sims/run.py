@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sims.experiment import Request
+from sims.options import Request
 from sims.registry import experiment_of
 from sims.statistics.result import Result
 
@@ -28,7 +28,7 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     progress : bool
         Show a progress bar on standard error, if that is a terminal.
     **options
-        ``n``, ``trials``, ``seed``, ``jobs``, ``delta``, ``until``, ``first_trial``: see `sims.experiment.Options`.
+        ``n``, ``trials``, ``seed``, ``jobs``, ``delta``, ``until``, ``first_trial``: see `sims.options.Options`.
         Some experiments have more (``method`` of coverage, ``R`` of recycling): see their class of options.
 
     Returns

@@ -16,10 +16,12 @@ import numpy as np
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
+from sims.counting import Counter, Pass, first_hits
 from sims.draws import windows
-from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, seen_from
-from sims.solver.philox import GRID_BITS, TARGETS, first_within, uniforms
-from sims.statistics.trials import Counts
+from sims.experiment import GridExperiment, seen_from
+from sims.options import Row, check_grid
+from sims.solver.arguments import Integers
+from sims.solver.limits import GRID_BITS, TARGETS
 from theory.single_weight import SingleWeight, nearest_distance_ppf
 
 _PIECE_DRAWS = 2**24
@@ -79,9 +81,6 @@ class SingleWeightExperiment(GridExperiment[SingleWeight]):
         }
         return (max(0.0, exact - grid - 1e-12 * exact), min(1.0, exact + grid + 1e-12 * exact)), columns
 
-    def needs(self, question: SingleWeight, delta: float) -> Row:
-        return {"necessary_n": question.necessary_n(delta), "required_n": question.required_n(delta)}
-
     def sentence(self, entry: Mapping[str, Any]) -> str:
         return (
             f"For success >= {1.0 - entry['delta']:g}: n = {entry['necessary_n']} is exactly what it takes (proved), "
@@ -98,21 +97,24 @@ class SingleWeightExperiment(GridExperiment[SingleWeight]):
 
 def draws_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> Counter:
     """Honest sampling: a trial makes its draws until one hits; n variables own the first n R of them."""
+    from sims.solver.philox import first_within
+
     limit = max(sizes) * question.R
 
-    def count(first: int, trials: int) -> Counts:
+    def needed(first: int, trials: int) -> Integers:
         centres, widths = windows(question.alpha, question.eps, seed, first, trials)
-        hit = first_within(seed, first, (centres - widths) // 2, (centres + widths) // 2, limit)
-        return np.array([(hit < n * question.R).sum() for n in sizes], np.int64)
+        return first_within(seed, first, (centres - widths) // 2, (centres + widths) // 2, limit) // question.R + 1
 
-    return Counter(count, min(_PIECE_DRAWS // min(limit, math.ceil(2.0 / question.eps)), 2**16))
+    return first_hits(needed, sizes, min(_PIECE_DRAWS // min(limit, math.ceil(2.0 / question.eps)), 2**16))
 
 
 def nearest_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> Counter:
     """One uniform number per variable decides how near the nearest of its R draws comes (statement 1.3)."""
+    from sims.solver.philox import uniforms
+
     largest = max(sizes)
 
-    def count(first: int, trials: int) -> Counts:
+    def needed(first: int, trials: int) -> Integers:
         u = 0.5 * (1.0 + uniforms(seed, first, trials, largest, stream=_NEAREST)) + 2.0 ** -(GRID_BITS + 2)
         if question.alpha == "uniform":
             alphas = uniforms(seed, first, trials, 1, stream=TARGETS)[:, 0]
@@ -121,9 +123,9 @@ def nearest_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> 
         else:
             distances = nearest_distance_ppf(u, question.R, alpha=float(question.alpha))
         within = distances <= question.eps
-        return np.array([within[:, :n].any(axis=1).sum() for n in sizes], np.int64)
+        return np.where(within.any(axis=1), within.argmax(axis=1) + 1, largest + 1)
 
-    return Counter(count, min(2**18 // largest, 2**14))
+    return first_hits(needed, sizes, min(2**18 // largest, 2**14))
 
 
 EXPERIMENT = SingleWeightExperiment()

@@ -6,21 +6,25 @@ upper bound and a sharp prediction, and says how large n must be.
 
 from __future__ import annotations
 
+import math
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
-
-import numpy as np
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
+from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import Counter, GridExperiment, Pass, Row, check_grid, half_sum_reach, seen_from, sums_cost
-from sims.solver.curve import GridCurve
-from sims.statistics.trials import Counts
+from sims.experiment import GridExperiment, seen_from
+from sims.options import Row, check_grid
+from sims.solver.arguments import Integers
+from sims.threads import one_per_thread
 from theory.subset_sum import SubsetSum
+
+if TYPE_CHECKING:
+    from sims.solver.curve import GridCurve
 
 _PIECE_HALF_SUMS = 2**23
 _PIECE_VALUES = 2**15
@@ -59,24 +63,14 @@ class SubsetSumExperiment(GridExperiment[SubsetSum]):
         """
         R, eps, largest = question.R, question.eps, max(sizes)
         check_grid(eps)
-        own = threading.local()
-        solver = GridCurve(largest, R, model=question.model, threads=jobs)
-        reach = int(np.ceil(half_sum_reach(largest, eps, R + 1)))
-        piece = min(_PIECE_HALF_SUMS // solver.half_sums(reach), _PIECE_VALUES // (largest * R), 2**15)
+        half_sums = _solver(question, largest, jobs).half_sums(math.ceil(half_sum_reach(largest, eps, R + 1)))
+        own = one_per_thread(partial(_solver, question, largest, jobs))
 
-        def count(first: int, trials: int) -> Counts:
-            if not hasattr(own, "solver"):
-                own.solver = GridCurve(largest, R, model=question.model, threads=jobs)
+        def needed(first: int, trials: int) -> Integers:
             centres, widths = windows(question.alpha, eps, seed, first, trials)
-            hit = own.solver.first_n(draws(seed, first, trials, largest * R), centres, widths)
-            return np.array([(hit <= n).sum() for n in sizes], np.int64)
+            return own().first_n(draws(seed, first, trials, largest * R), centres, widths)
 
-        return Counter(count, piece)
-
-    def bounds(self, question: SubsetSum, n: int) -> tuple[tuple[float, float], Row]:
-        low, high = question.success_lower(n), question.success_upper(n)
-        columns = {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}
-        return (low, high), columns
+        return first_hits(needed, sizes, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**15))
 
     def needs(self, question: SubsetSum, delta: float) -> Row:
         from theory.subset_sum import required_n
@@ -105,7 +99,13 @@ class SubsetSumExperiment(GridExperiment[SubsetSum]):
 
     def memory(self, work: Pass[SubsetSum]) -> int:
         R, n = work.question.R, max(work.sizes)
-        return 24 * max(2**15, n * R) + GridCurve(n, R, model=work.question.model).nbytes + 24 * n * R
+        return 24 * max(2**15, n * R) + _solver(work.question, n).nbytes + 24 * n * R
+
+
+def _solver(question: SubsetSum, n: int, jobs: int = 1) -> GridCurve:
+    from sims.solver.curve import GridCurve
+
+    return GridCurve(n, question.R, model=question.model, threads=jobs)
 
 
 EXPERIMENT = SubsetSumExperiment()

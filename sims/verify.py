@@ -133,9 +133,9 @@ def verify(given: Verify) -> int:
     from sims.checks import report as _report
     from sims.checks import run as _run
     from sims.checks import table as _table
-    from sims.experiment import fresh_seed
+    from sims.options import fresh_seed
+    from sims.solver.limits import MAX_SEED
     from sims.solver.memory import default_jobs
-    from sims.solver.philox import MAX_SEED
     from sims.statistics.result import check_output, print_json, write_text
 
     ids = chosen(given.only)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sims.experiment import Pass
 from sims.registry import experiment_of
 from sims.solver.philox import block
 from sims.statistics.trials import Count, Counts
@@ -182,7 +181,7 @@ def asked(
     """The simulation of a question at several sizes, one count for each, by its experiment."""
 
     def make(seed: int, jobs: int) -> tuple[Count, int]:
-        counter = experiment_of(question).counter_of(Pass(question, tuple(sizes)), seed, jobs)
+        counter = experiment_of(question).counter(question, sizes, seed, jobs)
         return counter, counter.piece
 
     return Simulation(key, make, cost, least, most)

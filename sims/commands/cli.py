@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sims.commands.flags import UsageError
-from sims.experiment import fresh_seed
+from sims.options import fresh_seed
 from sims.progress import Advance, progress
 
 __all__ = ["Advance", "UsageError", "fresh_seed", "progress"]

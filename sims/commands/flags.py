@@ -208,7 +208,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Run(Output):
-    """How a question is simulated; `sims.experiment.Options` checks the values."""
+    """How a question is simulated; `sims.options.Options` checks the values."""
 
     n: AutoIntegers = None
     """Numbers of variables: 8, 1:30, 4:40:4. Default: auto, from 1 to two past the first whose predicted success is at

@@ -28,14 +28,20 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-GRID_BITS = 52
-"""Draws are integers m that stand for m * 2**-GRID_BITS."""
+from sims.solver.limits import GRID_BITS, MAX_SEED, MAX_TRIAL, TARGETS, VALUES
 
-VALUES, TARGETS = 0, 1
-"""Streams: the values of the variables, and random targets."""
+__all__ = [
+    "GRID_BITS",
+    "MAX_SEED",
+    "MAX_TRIAL",
+    "TARGETS",
+    "VALUES",
+    "block",
+    "first_within",
+    "grid_draws",
+    "uniforms",
+]
 
-MAX_SEED = 2**64 - 1
-MAX_TRIAL = 2**63 - 1
 _MAX_BLOCKS = 2**32
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}

@@ -19,6 +19,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from sims.statistics.figure import figure_of
+
 Row = Mapping[str, Any]
 
 
@@ -98,8 +100,6 @@ class Result:
         ValueError
             This kind of result has no figure.
         """
-        from sims.registry import figure_of
-
         figure = figure_of(self.command.rpartition(".")[2])
         if path is None:
             return figure.plot(self)

@@ -119,7 +119,7 @@ def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: 
     def exhausted(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sims.experiment.count_trials", exhausted)
+    monkeypatch.setattr("sims.counting.count_trials", exhausted)
     assert subset_sum.main(["--n", "1"]) == 2
     assert capsys.readouterr().err == "error: out of memory; use fewer threads (--jobs) or a smaller problem\n"
 
