@@ -39,8 +39,9 @@ def test_density_recurrence_is_exact_to_its_error(k: int, whole: int, part: floa
     values = list(densities(k, single_point(point, rows)))
     assert len(values) == k
     exact = naive.density(k, point)
-    if abs(point) < k:
-        assert abs(Fraction(float(values[-1][rows, 0])) - exact) <= exact * 9 * k * Fraction(UNIT)
+    if abs(point) < k:  # near the end of the support powers of ``part`` underflow: then the error is that of a zero
+        underflow = Fraction(1, 2**1000)
+        assert abs(Fraction(float(values[-1][rows, 0])) - exact) <= exact * 9 * k * Fraction(UNIT) + underflow
 
 
 def test_enclosures_at_extreme_accuracy() -> None:

@@ -65,7 +65,7 @@ def densities(order: int, z: Points) -> Iterator[Array]:
 
     ``order``: last k, >= 0; ``z``: points whose rows reach beyond [-order, order].
 
-    f_k carries a relative error of at most 9 (k-1) UNIT.
+    f_k carries a relative error of at most 9 (k-1) UNIT where it does not underflow (below 2^-1000 it may be 0).
     """
     value = np.where((z.whole >= -1.0) & (z.whole < 1.0), 0.5, 0.0) + 0.0 * z.part
     for k in range(1, order + 1):
