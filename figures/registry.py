@@ -1,27 +1,13 @@
-"""All figures, in the order in which the report shows them."""
+"""All figures: found by their committed numbers, ordered by their number."""
 
 from __future__ import annotations
 
 import importlib
 
-from figures.recipe import Recipe
+from figures.recipe import FOLDER, Recipe
 
-NAMES = (
-    "single_weight",
-    "subset_sum",
-    "required_n",
-    "phase_diagram",
-    "theorem_corner",
-    "main_theorem",
-    "coverage",
-    "looseness",
-    "recycling",
-    "accuracy",
-    "similarity",
-    "trade_off",
-    "binary_weights",
-    "product_sum",
-)
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+"""A figure is a module with a ``RECIPE`` and committed numbers: ``python -m figures.NAME --compute`` makes them."""
 
 
 def recipe(name: str) -> Recipe:
