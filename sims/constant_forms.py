@@ -81,18 +81,9 @@ def _around(case: Case, unit: float) -> Bracket:
 class Form:
     """What a paper promises: n = C unit.
 
-    Attributes
-    ----------
-    text, law, target : str
-        The unit, the law of the values, and what must be hit.
-    unit : callable
-        Case to the number.
-    bracket : callable
-        (case, unit) to the n that simulation finds.
-    draws : bool
-        Whether the form speaks of R.
-    guess : float
-        Where a search among all targets begins: this times the unit; 0 for the other forms.
+    ``text``, ``law``, ``target``: the unit, the law of the values, and what must be hit. ``unit``: case to the number.
+    ``bracket``: (case, unit) to the n that simulation finds. ``draws``: whether the form speaks of R. ``guess``: where
+    a search among all targets begins: this times the unit; 0 for the other forms.
     """
 
     text: str

@@ -32,14 +32,9 @@ _PIECE_VALUES = 2**14
 class Bracket:
     """The n at which success reaches 1 - delta.
 
-    Attributes
-    ----------
-    n : int
-        Smallest n whose observed share of successes is at least 1 - delta.
-    refuted : int
-        Largest n at which success >= 1 - delta is refuted at 95 %, 0 if none was looked at.
-    confirmed : int
-        Smallest n at which it is confirmed at 95 %.
+    ``n``: smallest n whose observed share of successes is at least 1 - delta. ``refuted``: largest n at which success
+    >= 1 - delta is refuted at 95 %, 0 if none was looked at. ``confirmed``: smallest n at which it is confirmed at 95
+    %.
     """
 
     n: int
@@ -123,21 +118,8 @@ def from_counts(sizes: Sequence[int], successes: Sequence[int], trials: int, del
 def walk(successes_at: Callable[[int], int], start: int, trials: int, delta: float, *, last: int) -> Bracket:
     """The bracket by walking from ``start``: up to the first confirmed n, down to the first refuted one.
 
-    Parameters
-    ----------
-    successes_at : callable
-        Successes among the same ``trials`` trials with n variables, n >= 1.
-    start : int
-        Where to begin.
-    trials : int
-    delta : float
-    last : int
-        Largest n that is tried.
-
-    Raises
-    ------
-    ValueError
-        No n up to ``last`` is confirmed.
+    ``successes_at``: successes among the same ``trials`` trials with n variables, n >= 1. ``start``: where to begin.
+    ``last``: largest n that is tried. Raises ValueError: no n up to ``last`` is confirmed.
 
     Examples
     --------

@@ -29,12 +29,7 @@ class Pass(Generic[Question]):
 class Counter:
     """Counts the successes among the trials of a pass, from any thread.
 
-    Parameters
-    ----------
-    count : callable
-        count(first, trials): one count per row of the pass.
-    piece : int
-        Trials that one call should take.
+    ``count``: count(first, trials): one count per row of the pass. ``piece``: trials that one call should take.
     """
 
     def __init__(self, count: Count, piece: int) -> None:
@@ -67,10 +62,7 @@ class Counter:
 def first_hits(needed: Callable[[int, int], Integers], sizes: Sequence[int], piece: int) -> Counter:
     """A counter of the trials that need at most n variables, for every size n.
 
-    Parameters
-    ----------
-    needed : callable
-        needed(first, trials): how many variables each trial takes until some choice hits.
+    ``needed``: needed(first, trials): how many variables each trial takes until some choice hits.
     """
 
     def count(first: int, trials: int) -> Counts:

@@ -81,12 +81,7 @@ class Config(flags.Run):
 class CoverageOptions(Options):
     """`Options`, and how the gaps are measured.
 
-    Attributes
-    ----------
-    method : {"auto", "exact", "bitmap"}
-        See ``python -m sims.coverage --help``.
-    bits : int or None
-        Grid of the bitmap: step 2^-bits, 1 to 26.
+    ``method``: see ``python -m sims.coverage --help``. ``bits``: grid of the bitmap: step 2^-bits, 1 to 26.
     """
 
     delta: float = 0.05

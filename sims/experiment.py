@@ -97,22 +97,10 @@ class Layout:
 class Experiment(ABC, Generic[Question, Work]):
     """How one kind of question is simulated.
 
-    Attributes
-    ----------
-    name : str
-        Of its question, its command (``sims.NAME``) and its figure.
-    question : type
-        Of `theory`.
-    config : type
-        The command's flags.
-    options : type
-        `Options` or a subclass with what else may be set.
-    group : tuple of str
-        Columns that rows share with their summary entry.
-    whole : str or None
-        Parameter whose values stand or fall as a whole where a sweep is unfinished; None: every pass stands alone.
-    probe_seconds : float
-        What a measurement of its cost should take at least.
+    ``name``: of its question, its command (``sims.NAME``) and its figure. ``question``: of `theory`. ``config``: the
+    command's flags. ``options``: `Options` or a subclass with what else may be set. ``group``: columns that rows share
+    with their summary entry. ``whole``: parameter whose values stand or fall as a whole where a sweep is unfinished;
+    None: every pass stands alone. ``probe_seconds``: what a measurement of its cost should take at least.
     """
 
     name: ClassVar[str]
@@ -248,12 +236,8 @@ class Experiment(ABC, Generic[Question, Work]):
 class GridExperiment(Experiment[Question, Pass[Any]]):
     """A question with parameters R, eps and alpha, of which one pass counts all sizes n.
 
-    Attributes
-    ----------
-    kind : str
-        The question's parameter that names the model or the sampler; empty if it has none.
-    further : tuple of str
-        Parameters of the question beyond R, eps, alpha and kind.
+    ``kind``: the question's parameter that names the model or the sampler; empty if it has none. ``further``:
+    parameters of the question beyond R, eps, alpha and kind.
     """
 
     group: ClassVar[tuple[str, ...]] = ("R", "eps", "alpha")

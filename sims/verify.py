@@ -88,10 +88,7 @@ class Verify:
 def chosen(tokens: Sequence[str]) -> tuple[str, ...]:
     """Identifiers of the claims that are meant.
 
-    Raises
-    ------
-    UsageError
-        A token that fits none.
+    Raises UsageError: a token that fits none.
     """
     from theory.claims import CLAIMS
 

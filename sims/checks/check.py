@@ -30,19 +30,10 @@ OFF_BOUND = 1.5
 class Simulation:
     """Trials that one or more points read.
 
-    Attributes
-    ----------
-    key : str
-        Its name; its random numbers depend on the run's seed and on this name alone.
-    make : callable
-        (seed, jobs) to (count, piece) as ``sims.statistics.trials`` takes them; count returns one number for each
-        index.
-    cost : float
-        Declared cost of a trial, in microseconds of one core: the number of trials follows from it, not from a clock.
-    least, most : int
-        Trials at any budget.
-    weight : float
-        Share of the budget.
+    ``key``: its name; its random numbers depend on the run's seed and on this name alone. ``make``: (seed, jobs) to
+    (count, piece) as ``sims.statistics.trials`` takes them; count returns one number for each index. ``cost``: declared
+    cost of a trial, in microseconds of one core: the number of trials follows from it, not from a clock. ``least``,
+    ``most``: trials at any budget. ``weight``: share of the budget.
     """
 
     key: str
@@ -78,23 +69,10 @@ class Simulation:
 class Point:
     """A claimed probability of an event, to be tested by counting it.
 
-    Attributes
-    ----------
-    claim : str
-        Identifier in theory/claims.py.
-    where : str
-        The event and its parameters.
-    kind : {"exact", "upper", "lower", "band", "prediction"}
-        What is claimed. A prediction is not tested: its error is measured.
-    low, high : float
-        The claim: the probability lies in [low, high].
-    simulation : Simulation
-    index : int
-        Which of its counts.
-    complement : bool
-        Count the trials that are not in it.
-    control : str
-        Empty, or what is wrong with this claim, which then must be refuted.
+    ``claim``: identifier in theory/claims.py. ``where``: the event and its parameters. ``kind``: what is claimed. A
+    prediction is not tested: its error is measured. ``low``, ``high``: the claim: the probability lies in [low, high].
+    ``index``: which of its counts. ``complement``: count the trials that are not in it. ``control``: empty, or what is
+    wrong with this claim, which then must be refuted.
     """
 
     claim: str
@@ -117,16 +95,9 @@ class Point:
 class Closest:
     """How near the cases of a fact came to contradicting it.
 
-    Attributes
-    ----------
-    ratio : float
-        At least 1 if every case agrees.
-    text : str
-        For people.
-    catches : float
-        A constant off by this factor or more would have been refuted by these cases.
-    error : float or None
-        For a prediction: its largest relative error, which is what is shown; None for everything else.
+    ``ratio``: at least 1 if every case agrees. ``text``: for people. ``catches``: a constant off by this factor or more
+    would have been refuted by these cases. ``error``: for a prediction: its largest relative error, which is what is
+    shown; None for everything else.
     """
 
     ratio: float
@@ -139,12 +110,7 @@ class Closest:
 class Fact:
     """A statement without chance, checked by an independent computation at given and at random cases.
 
-    Attributes
-    ----------
-    claim, where, control
-        As for Point.
-    compare : callable
-        Seed to Closest.
+    ``claim``, ``where``, ``control``: as for Point. ``compare``: seed to Closest.
     """
 
     claim: str

@@ -20,17 +20,10 @@ NOT_RUN = "not run"
 class Judged:
     """The outcome of one check.
 
-    Attributes
-    ----------
-    verdict : str
-        ``refuted``, ``consistent``, ``no power`` (the stated power is below 1/2), ``measured`` or ``not run``.
-    power : float or None
-        Probability of ``refuted`` if the truth were off by the stated factor; None for a prediction.
-    margin : str
-        Bound / measured with its 95 % interval, or measured / claimed, or what a fact came to.
-    tightness : float
-        Bound / measured (at least 1 where a bound holds), |measured / claimed - 1|, or a prediction's error.
-    p_value : float or None
+    ``verdict``: ``refuted``, ``consistent``, ``no power`` (the stated power is below 1/2), ``measured`` or ``not run``.
+    ``power``: probability of ``refuted`` if the truth were off by the stated factor; None for a prediction. ``margin``:
+    bound / measured with its 95 % interval, or measured / claimed, or what a fact came to. ``tightness``: bound /
+    measured (at least 1 where a bound holds), |measured / claimed - 1|, or a prediction's error.
     """
 
     verdict: str

@@ -36,10 +36,7 @@ def _function(claim: Registered) -> str:
 def rewritten(text: str, rows: Sequence[Mapping[str, Any]], name: str) -> str:
     """The file's text with the block between the markers replaced.
 
-    Raises
-    ------
-    ValueError
-        The markers are missing, repeated or in the wrong order.
+    Raises ValueError: the markers are missing, repeated or in the wrong order.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ValueError(f"{name} must hold the lines {BEGIN} and {END} once each, in this order")

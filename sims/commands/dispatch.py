@@ -13,34 +13,14 @@ from sims.commands import cli, flags
 
 @dataclass(frozen=True)
 class Verb:
-    """What a verb takes and does.
-
-    Attributes
-    ----------
-    config : type
-        Its flags, a frozen dataclass whose docstring says what it does.
-    work : callable
-        Flags to exit code.
-    """
+    """A verb: its flags, whose docstring says what it does, and its work, from these to an exit code."""
 
     config: type[Any]
     work: Callable[[Any], int]
 
 
 def dispatch(prog: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None, *, about: str = "") -> int:
-    """Run the verb that the first word names; returns the exit code.
-
-    Parameters
-    ----------
-    prog : str
-        As in ``python -m sims.store``.
-    verbs : mapping
-        Name to `Verb`.
-    argv : sequence of str or None
-        None: ``sys.argv[1:]``.
-    about : str
-        Text of the general help, below the verbs.
-    """
+    """Run the verb that the first word names; returns the exit code. ``about`` ends the general help."""
     args = list(sys.argv[1:] if argv is None else argv)
     word = args[0] if args else ""
 

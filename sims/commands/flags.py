@@ -85,6 +85,11 @@ def integers(tokens: Sequence[str]) -> tuple[int, ...]:
     return _once(tuple(values), tokens)
 
 
+def reals(tokens: Sequence[str]) -> tuple[float, ...]:
+    """Numbers, none twice."""
+    return _once(tuple(map(real, tokens)), tokens)
+
+
 def _once(values: tuple[Any, ...], tokens: Sequence[str]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
         raise ValueError(f"names a value more than once, got {' '.join(tokens)}")
@@ -159,10 +164,7 @@ OptionalInteger = Annotated[int | None, *_INTEGER]
 Real = Annotated[float, *_REAL]
 OptionalReal = Annotated[float | None, *_REAL]
 Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
-Reals = Annotated[
-    tuple[float, ...],
-    *written("FLOAT [...]", lambda tokens: _once(tuple(map(real, tokens)), tokens), many=True),
-]
+Reals = Annotated[tuple[float, ...], *written("FLOAT [...]", reals, many=True)]
 Alphas = Annotated[
     tuple[float | Literal["uniform"], ...],
     *written("FLOAT|uniform [...]", lambda tokens: _once(tuple(map(_alpha, tokens)), tokens), many=True),
@@ -174,10 +176,9 @@ AutoIntegers = Annotated[
 Gain = Annotated[float | Literal["best"], *written("best|FLOAT", lambda tokens: _gain(tokens[0]))]
 Shard = Annotated[tuple[int, int] | None, *written("I/K", lambda tokens: share(tokens[0]))]
 Cluster = Annotated[str | None, *written("local|tcp://HOST:PORT", lambda tokens: tokens[0])]
-Counts = Annotated[tuple[int, ...], *written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), many=True)]
-OptionalCounts = Annotated[
-    tuple[int, ...] | None, *written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), many=True)
-]
+_COUNTS = written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), many=True)
+Counts = Annotated[tuple[int, ...], *_COUNTS]
+OptionalCounts = Annotated[tuple[int, ...] | None, *_COUNTS]
 Interval = Annotated[tuple[float, float], *written("LOW HIGH", _pair, nargs=2)]
 File = Annotated[str, *_TEXT["FILE"]]
 Files = Annotated[tuple[str, ...], *written("FILE [FILE ...]", tuple, many=True)]
@@ -243,23 +244,10 @@ class Grid(Run):
 
 
 def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
-    """A config dataclass from command-line flags.
+    """A config dataclass, whose docstrings are the help, from command-line flags.
 
-    Parameters
-    ----------
-    config : type
-        A frozen dataclass; its fields are the flags, its docstrings the help.
-    argv : sequence of str or None
-        None: ``sys.argv[1:]``.
-    prog : str
-        The command's name in the help, e.g. ``python -m sims.subset_sum``.
-
-    Raises
-    ------
-    UsageError
-        Unknown flag, missing or malformed value, the same flag twice.
-    SystemExit
-        With code 0, after ``--help`` or ``--version``.
+    Raises UsageError for an unknown flag, a missing or malformed value or the same flag twice, and SystemExit with code
+    0 after ``--help`` or ``--version``.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if "--version" in args:

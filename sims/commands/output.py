@@ -35,19 +35,7 @@ class OutputFlags(Protocol):
 
 
 def check_files(flags: OutputFlags, *, curves: int, settings_of: str) -> None:
-    """Refuse output files that could not be written, before any work is done.
-
-    Parameters
-    ----------
-    flags : OutputFlags
-    curves : int
-        Curves that ``--plot`` would have to draw, one for each setting of ``settings_of``.
-
-    Raises
-    ------
-    UsageError or ValueError
-        One line naming the flag.
-    """
+    """Refuse files that could not be written, or a picture of too many curves, one for each of ``settings_of``."""
     check_output("--csv", flags.csv)
     check_output("--plot", flags.plot)
     if flags.plot is None:
@@ -61,20 +49,9 @@ def check_files(flags: OutputFlags, *, curves: int, settings_of: str) -> None:
 
 
 def deliver(result: Result, flags: OutputFlags, *, show: Callable[[], None]) -> int:
-    """Print what was asked for, then write the files, then draw: a failed drawing loses nothing.
+    """Print what was asked for, then write the files, then draw: a failed drawing loses nothing; returns the exit code.
 
-    Parameters
-    ----------
-    result : Result
-        Its rows have a ``verdict``.
-    flags : OutputFlags
-    show : callable
-        Prints the result for people.
-
-    Returns
-    -------
-    int
-        The exit code.
+    ``show`` prints the result for people; the rows have a ``verdict``.
     """
     if flags.json:
         print_json(result)

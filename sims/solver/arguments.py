@@ -12,10 +12,7 @@ Integers = npt.NDArray[np.int64]
 def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
     """The values as a contiguous array of floats.
 
-    Raises
-    ------
-    ValueError
-        With the name, if they are not numbers, or not finite.
+    Raises ValueError: with the name, if they are not numbers, or not finite.
     """
     try:
         array = np.asarray(value, dtype=np.float64, order="C")
@@ -37,14 +34,8 @@ def one_number(name: str, value: npt.ArrayLike) -> float:
 def tables(x: npt.ArrayLike, *, rows: bool, draws: bool = True) -> tuple[Floats, bool]:
     """Values as (rows, n, R), and whether they were given with one value for each variable.
 
-    Parameters
-    ----------
-    x : array_like of float
-        Shape (n,) or (n, R), or with ``rows`` in front; n, R >= 1.
-    rows : bool
-        Whether x holds many tables; if not, the result has one row.
-    draws : bool
-        Whether several values for each variable are allowed.
+    ``x``: shape (n,) or (n, R), or with ``rows`` in front; n, R >= 1. ``rows``: whether x holds many tables; if not,
+    the result has one row. ``draws``: whether several values for each variable are allowed.
 
     Examples
     --------

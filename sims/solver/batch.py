@@ -22,12 +22,8 @@ Memory = TypeVar("Memory")
 class Nearest:
     """The sum that is nearest to one target.
 
-    Attributes
-    ----------
-    sum, error : float
-        The sum and its distance from the target, exact and rounded once.
-    rounding : float
-        0 when the search itself was exact; else no sum has an error below ``error - 2 * rounding``.
+    ``sum``, ``error``: the sum and its distance from the target, exact and rounded once. ``rounding``: 0 when the
+    search itself was exact; else no sum has an error below ``error - 2 * rounding``.
     """
 
     sum: float

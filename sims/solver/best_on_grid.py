@@ -15,12 +15,8 @@ from sims.solver.memory import check_scratch
 class GridBest:
     """The best choices for values that are integers already: no conversion, no threads, no evaluation.
 
-    Parameters
-    ----------
-    n, draws : int
-        Most variables of a row, and values per variable (R).
-    threads : int
-        As for `sims.solver.grid.OnGrid`.
+    ``n``, ``draws``: most variables of a row, and values per variable (R). ``threads``: as for
+    `sims.solver.grid.OnGrid`.
 
     Notes
     -----
@@ -42,16 +38,9 @@ class GridBest:
     def solve(self, values: Integers, targets: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
         """Smallest errors and the choices that reach them.
 
-        Parameters
-        ----------
-        values : ndarray of int64, shape (rows, n, R), contiguous
-        targets : ndarray of int64, shape (rows,)
-
-        Returns
-        -------
-        errors : ndarray of int64, shape (rows,)
-        choices : ndarray of int32, shape (rows, n)
-            The index of the value taken, -1 for none; ``best_subsets`` names the same ones for the same integers.
+        ``values``, shape (rows, n, R), contiguous. ``targets``, shape (rows,). Returns errors : ndarray of int64, shape
+        (rows,). Returns choices : ndarray of int32, shape (rows, n): the index of the value taken, -1 for none;
+        ``best_subsets`` names the same ones for the same integers.
         """
         rows, n, draws = values.shape
         errors, choices = np.empty(rows, np.int64), np.empty((rows, n), np.int32)
@@ -63,24 +52,10 @@ class GridBest:
 def shared_on_grid(values: Integers, targets: Integers, *, threads: int = 1) -> tuple[Integers, npt.NDArray[np.int32]]:
     """``best_subsets_shared`` for values that are integers already.
 
-    Parameters
-    ----------
-    values : ndarray of int64, shape (n, R), contiguous
-        The sum over the variables of the largest size, plus any target's, is at most 2^60.
-    targets : ndarray of int64, shape (targets,)
-    threads : int
-        How many such searches will run at once, for the memory check.
-
-    Returns
-    -------
-    errors : ndarray of int64, shape (targets,)
-    choices : ndarray of int32, shape (targets, n)
-        The index of the value taken, -1 for none.
-
-    Raises
-    ------
-    ValueError
-        The search does not fit into memory.
+    ``values``, shape (n, R), contiguous: the sum over the variables of the largest size, plus any target's, is at most
+    2^60. ``targets``, shape (targets,). ``threads``: how many such searches will run at once, for the memory check.
+    Returns errors : ndarray of int64, shape (targets,). Returns choices : ndarray of int32, shape (targets, n): the
+    index of the value taken, -1 for none. Raises ValueError: the search does not fit into memory.
 
     Examples
     --------

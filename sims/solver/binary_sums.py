@@ -36,23 +36,12 @@ def sign_options(
 ) -> Options:
     """What every path of a range of trials offers: 1 plus, 2 minus, 3 both.
 
-    Parameters
-    ----------
-    seed, first, trials : int
-        Trials first, ..., first + trials - 1 of a seed.
-    n, R : int
-        Units, and draws of every re-sampled sign.
-    kind : {"subset", "product", "two-stage"}
-        subset: sign r of path i is draw i R + r of stream ``VALUES``. product: that times any draw of the same i in
-        stream ``SECOND``. two-stage: path (j, i) is outer sign j (stream ``OUTER``, one draw) times draw
-        (j inner + i) R + r of ``VALUES`` times inner sign i (stream ``SECOND``, one draw).
-    inner : int
-        Inner signs of two stages.
-
-    Returns
-    -------
-    ndarray of int8, shape (trials, n) or (trials, n * inner)
-        The first columns do not depend on n.
+    ``seed``, ``first``, ``trials``: trials first, ..., first + trials - 1 of a seed. ``n``, ``R``: units, and draws of
+    every re-sampled sign. ``kind``: subset: sign r of path i is draw i R + r of stream ``VALUES``. product: that times
+    any draw of the same i in stream ``SECOND``. two-stage: path (j, i) is outer sign j (stream ``OUTER``, one draw)
+    times draw (j inner + i) R + r of ``VALUES`` times inner sign i (stream ``SECOND``, one draw). ``inner``: inner
+    signs of two stages. Returns ndarray of int8, shape (trials, n) or (trials, n * inner): the first columns do not
+    depend on n.
 
     Examples
     --------
@@ -83,13 +72,8 @@ def good_multiples(count: int, gain: Fraction, eps: float, alpha: float | None) 
     """For k = -count..count the targets m (on the grid of ``sims.solver.philox``) that gain k serves: low[k] <= m <=
     high[k].
 
-    Parameters
-    ----------
-    count : int
-    gain : Fraction
-    eps : float
-    alpha : float or None
-        None: the target is m / 2^52. A number: the window is everything where |gain k - alpha| <= eps, else nothing.
+    ``alpha``: None: the target is m / 2^52. A number: the window is everything where |gain k - alpha| <= eps, else
+    nothing.
 
     Examples
     --------
@@ -150,19 +134,9 @@ _first_hit = njit(**_JIT)(_first_hit_py)
 def first_hit(options: Options, lows: Integers, highs: Integers, targets: Integers) -> Integers:
     """How many paths each trial takes, in order, until some choice of them hits its target.
 
-    Parameters
-    ----------
-    options : ndarray of int8, shape (trials, paths)
-        From `sign_options`.
-    lows, highs : ndarray of int64, shape (2 paths + 1,)
-        From `good_multiples`.
-    targets : ndarray of int64, shape (trials,)
-        On the grid of ``sims.solver.philox``; anything in (-2^60, 2^60) for a fixed target.
-
-    Returns
-    -------
-    ndarray of int64, shape (trials,)
-        0 if the empty sum hits, paths + 1 if nothing does.
+    ``options``, shape (trials, paths): from `sign_options`. ``lows``, ``highs``, shape (2 paths + 1,): from
+    `good_multiples`. ``targets``, shape (trials,): on the grid of ``sims.solver.philox``; anything in (-2^60, 2^60) for
+    a fixed target. Returns ndarray of int64, shape (trials,): 0 if the empty sum hits, paths + 1 if nothing does.
 
     Examples
     --------
@@ -181,10 +155,7 @@ def first_hit(options: Options, lows: Integers, highs: Integers, targets: Intege
 def best_errors(options: Options, gain: float, alpha: float) -> npt.NDArray[np.float64]:
     """Smallest |gain k - alpha| over the reachable sums of every trial, to rounding.
 
-    Parameters
-    ----------
-    options : ndarray of int8, shape (trials, paths)
-    gain, alpha : float
+    ``options``, shape (trials, paths).
 
     Examples
     --------

@@ -36,18 +36,10 @@ class GridCurve(OnGrid):
     def first_n(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.int64]:
         """How many variables every row needs: the smallest k such that a choice from its first k variables hits.
 
-        Parameters
-        ----------
-        values : ndarray of int64, shape (rows, n * R)
-            Variable by variable: column i * R + r is value r of variable i.
-        centres2, widths : ndarray of int64, shape (rows,)
-            Twice the centre of the window and its full width: a sum m hits if \\|2 m - centre2\\| <= width. A negative
-            width is never hit.
-
-        Returns
-        -------
-        ndarray of int64, shape (rows,)
-            0 where the empty choice hits, n + 1 where no choice does.
+        ``values``, shape (rows, n * R): variable by variable: column i * R + r is value r of variable i. ``centres2``,
+        ``widths``, shape (rows,): twice the centre of the window and its full width: a sum m hits if \\|2 m -
+        centre2\\| <= width. A negative width is never hit. Returns ndarray of int64, shape (rows,): 0 where the empty
+        choice hits, n + 1 where no choice does.
         """
         if self._scratch is None:
             self._scratch = np.empty(self._words, np.int64)

@@ -84,18 +84,10 @@ def half_sums(n: int, draws: int) -> int:
 class Search:
     """Searches rows of n variables with R values each, (rows, n, R); contiguous integers under the kernels' limit.
 
-    Attributes
-    ----------
-    words : int
-        Words of int64 that the memory of one thread takes.
-    memory : callable
-        Makes it.
-    best : callable
-        best(x, targets, memory, errors, choices) sets errors[t] >= 0 and choices[t, i] = index of the value taken, -1
-        for none.
-    mark : callable
-        mark(x, targets, tolerances, memory, hits) sets hits[t] = whether a choice is within the tolerance; a negative
-        one is never met.
+    ``words``: words of int64 that the memory of one thread takes. ``memory``: makes it. ``best``: best(x, targets,
+    memory, errors, choices) sets errors[t] >= 0 and choices[t, i] = index of the value taken, -1 for none. ``mark``:
+    mark(x, targets, tolerances, memory, hits) sets hits[t] = whether a choice is within the tolerance; a negative one
+    is never met.
     """
 
     words: int

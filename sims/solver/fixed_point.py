@@ -16,21 +16,11 @@ LIMIT = 2**60
 def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.NDArray[np.int32], Floats]:
     """Scale every row by its own power of two and round to integers.
 
-    Parameters
-    ----------
-    x : ndarray of float64, shape (rows, n, R)
-        Finite values.
-    targets : ndarray of float64, shape (rows,)
-
-    Returns
-    -------
-    values : ndarray of int64, shape (rows, n, R)
-        Integers m that stand for m * 2^-exponent of their row.
-    targets : ndarray of int64, shape (rows,)
-    exponents : ndarray of int32, shape (rows,)
-        Chosen so that the sum over the variables of the largest size, target included, is at most ``LIMIT / 4``.
-    rounding : ndarray of float64, shape (rows,)
-        Upper bound on how far the rounding can move (sum - target) of any choice; 0 where nothing was rounded.
+    ``x``, shape (rows, n, R): finite values. ``targets``, shape (rows,). Returns values : ndarray of int64, shape
+    (rows, n, R): integers m that stand for m * 2^-exponent of their row. Returns targets : ndarray of int64, shape
+    (rows,). Returns exponents : ndarray of int32, shape (rows,): chosen so that the sum over the variables of the
+    largest size, target included, is at most ``LIMIT / 4``. Returns rounding : ndarray of float64, shape (rows,): upper
+    bound on how far the rounding can move (sum - target) of any choice; 0 where nothing was rounded.
 
     Examples
     --------
@@ -75,12 +65,7 @@ def window(target: float, eps: float, exponent: int) -> tuple[int, int]:
 def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
     """Sum of the chosen values and its distance from the target, in rational arithmetic, each rounded once.
 
-    Parameters
-    ----------
-    x : ndarray of float64, shape (n, R)
-    choice : ndarray of int32, shape (n,)
-        Index of the chosen value, -1 for none.
-    target : float
+    ``x``, shape (n, R). ``choice``, shape (n,): index of the chosen value, -1 for none.
 
     Examples
     --------

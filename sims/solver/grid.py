@@ -15,19 +15,9 @@ from sims.solver.memory import check_scratch, check_size
 class OnGrid:
     """A search among values that are integers already.
 
-    Parameters
-    ----------
-    n, draws : int
-        Variables (at most), and values per variable (R).
-    model : str
-        ``choice``: at most one of the R values of each variable. ``vector``: a subset of one of R vectors of n values.
-    threads : int
-        How many of these will exist at once, for the memory check.
-
-    Raises
-    ------
-    ValueError
-        The search does not fit into memory, or no machine ends it.
+    ``n``, ``draws``: variables (at most), and values per variable (R). ``model``: ``choice``: at most one of the R
+    values of each variable. ``vector``: a subset of one of R vectors of n values. ``threads``: how many of these will
+    exist at once, for the memory check. Raises ValueError: the search does not fit into memory, or no machine ends it.
 
     Notes
     -----
@@ -56,16 +46,9 @@ class GridSolver(OnGrid):
     def mark(self, values: Integers, centres2: Integers, widths: Integers) -> npt.NDArray[np.bool_]:
         """Which rows have a choice whose sum m satisfies \\|2 m - centre2\\| <= width.
 
-        Parameters
-        ----------
-        values : ndarray of int64, shape (rows, n * R)
-            Variable by variable: column i * R + r is value r of variable i.
-        centres2, widths : ndarray of int64, shape (rows,)
-            Twice the centre of the window and its full width, on the values' grid; a negative width is never hit.
-
-        Returns
-        -------
-        ndarray of bool, shape (rows,)
+        ``values``, shape (rows, n * R): variable by variable: column i * R + r is value r of variable i. ``centres2``,
+        ``widths``, shape (rows,): twice the centre of the window and its full width, on the values' grid; a negative
+        width is never hit. Returns ndarray of bool, shape (rows,).
         """
         if self._memory is None:
             self._memory = self._search.memory()

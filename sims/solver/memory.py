@@ -44,10 +44,7 @@ def readable(size: float) -> str:
 def check_memory(what: str, bytes_per_thread: int, threads: int, *, limit: int | None = None) -> None:
     """Refuse a search that would take more than half of the available memory.
 
-    Raises
-    ------
-    ValueError
-        With the predicted size and the limit.
+    Raises ValueError: with the predicted size and the limit.
 
     Examples
     --------
@@ -73,10 +70,7 @@ def check_scratch(n: int, draws: int, words: int, threads: int) -> None:
 def check_size(n: int, draws: int) -> None:
     """Refuse a search that no machine ends: more than 2^30 sums in a half of the variables.
 
-    Raises
-    ------
-    ValueError
-        With the largest n.
+    Raises ValueError: with the largest n.
 
     Examples
     --------

@@ -20,11 +20,8 @@ _PIECE_HALF_SUMS = 2**18
 def plan(n: int, draws: int) -> npt.NDArray[np.int64]:
     """How a search is laid out, as the kernels read it.
 
-    Returns
-    -------
-    ndarray of int64, shape (5,)
-        Variables in the sorted list of the first half and of the second, half sums a window aims at, words of bits,
-        pairs that may all be tried.
+    Returns ndarray of int64, shape (5,): variables in the sorted list of the first half and of the second, half sums a
+    window aims at, words of bits, pairs that may all be tried.
     """
     options = draws + 1
     half_sums = options ** (n - n // 2)
@@ -80,22 +77,10 @@ def solve(
 ) -> tuple[int, npt.NDArray[np.int32]]:
     """The best choice of one block, its range of values cut into pieces that ``jobs`` threads share.
 
-    Parameters
-    ----------
-    x : ndarray of int64, shape (n, R)
-    target : int
-    mirror : bool
-        Break ties as ``_binary`` does (R = 1) instead of as ``_choice``.
-    stop : int
-        An error that is good enough; -1 for the best one.
-    jobs, pieces : int
-        Neither changes the result, unless ``stop`` ends the search. Pieces are chosen by size if absent.
-
-    Returns
-    -------
-    error : int
-    choice : ndarray of int32, shape (n,)
-        The index of the value taken, -1 for none.
+    ``x``, shape (n, R). ``mirror``: break ties as ``_binary`` does (R = 1) instead of as ``_choice``. ``stop``: an
+    error that is good enough; -1 for the best one. ``jobs``, ``pieces``: neither changes the result, unless ``stop``
+    ends the search. Pieces are chosen by size if absent. Returns choice : ndarray of int32, shape (n,): the index of
+    the value taken, -1 for none.
     """
     n, draws = x.shape
     layout = plan(n, draws)

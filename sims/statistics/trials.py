@@ -70,11 +70,9 @@ def count_until(
 ) -> list[tuple[int, int]]:
     """Count until every size's 95 % confidence sequence is narrower than ``width``, at most ``trials`` trials.
 
-    Returns
-    -------
-    list of (successes, trials), one per size
-        As they were at the first look at which that size's interval was narrow enough, or at the end. The looks are
-        fixed in advance (``looks``), so they do not depend on threads or pieces.
+    Returns list of (successes, trials), one per size: as they were at the first look at which that size's interval was
+    narrow enough, or at the end. The looks are fixed in advance (``looks``), so they do not depend on threads or
+    pieces.
     """
     found: dict[int, tuple[int, int]] = {}
     total: Counts | None = None

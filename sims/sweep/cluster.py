@@ -72,12 +72,8 @@ _own = threading.local()
 def run_task(task: Task, stop: threading.Event | None = None) -> Chunk:
     """Count one chunk, on the calling thread alone.
 
-    Raises
-    ------
-    Stopped
-        ``stop`` was set meanwhile.
-    RuntimeError
-        This process runs another version of the package than the one that asks.
+    Raises Stopped: ``stop`` was set meanwhile. Raises RuntimeError: this process runs another version of the package
+    than the one that asks.
     """
     from importlib.metadata import version
 
@@ -103,14 +99,8 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Chunk:
 class Pool:
     """Workers.
 
-    Attributes
-    ----------
-    executor : Executor
-    workers : callable
-        Their number, now.
-    lost : callable
-        Whether a failure was the worker's, so that the chunk is to be counted again.
-    name : str
+    ``workers``: their number, now. ``lost``: whether a failure was the worker's, so that the chunk is to be counted
+    again.
     """
 
     executor: Executor
@@ -129,9 +119,7 @@ class Pool:
 def check_where(where: str | None) -> None:
     """Refuse what is neither ``local`` nor the address of a scheduler, and a cluster without Dask.
 
-    Raises
-    ------
-    UsageError
+    Raises UsageError.
     """
     if where is None:
         return
@@ -150,17 +138,9 @@ def has_dask() -> bool:
 def pool(where: str | None, jobs: int) -> Iterator[Pool]:
     """Workers until the block ends.
 
-    Parameters
-    ----------
-    where : str or None
-        None: threads of this process. ``local``: processes of this machine. Else the address of a Dask scheduler.
-    jobs : int
-        How many, unless a scheduler is given: then all that it has.
-
-    Raises
-    ------
-    UsageError
-        No scheduler answers.
+    ``where``: None: threads of this process. ``local``: processes of this machine. Else the address of a Dask
+    scheduler. ``jobs``: how many, unless a scheduler is given: then all that it has. Raises UsageError: no scheduler
+    answers.
     """
     if where is None:
         stop = threading.Event()

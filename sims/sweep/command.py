@@ -102,13 +102,7 @@ class _Cell:
 class Sweep:
     """Hands out chunks, and writes down what comes back.
 
-    Parameters
-    ----------
-    plan : Plan
-    store : Store
-        Open for writing.
-    mine : tuple of (int, int)
-        Share i of k.
+    ``store``: open for writing. ``mine``: share i of k.
     """
 
     def __init__(self, plan: Plan, store: Store, mine: tuple[int, int]) -> None:
@@ -179,12 +173,7 @@ class Sweep:
     def run(self, workers: Pool, advance: Advance) -> None:
         """Count all that is missing.
 
-        Raises
-        ------
-        StoreError
-            The store cannot be written.
-        RuntimeError
-            A chunk failed again and again.
+        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again.
         """
         pending: dict[Future[Chunk], tuple[Task, int]] = {}
         while True:

@@ -50,17 +50,8 @@ def chunk_trials(seconds: float) -> int:
 def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[Cost]:
     """The cost of every cell, with ``jobs`` workers busy at the same time.
 
-    Parameters
-    ----------
-    plan : Plan
-    jobs : int
-    chunks : sequence of int
-        Trials per chunk, cell by cell.
-
-    Returns
-    -------
-    list of Cost
-        For all trials of each cell. With ``--until`` a cell may stop earlier: then this is the most it can take.
+    ``chunks``: trials per chunk, cell by cell. Returns for all trials of each cell. With ``--until`` a cell may stop
+    earlier: then this is the most it can take.
     """
     formula = [plan.experiment.cost(work) for work in plan.passes]
     ratios: dict[int, float] = {}

@@ -37,15 +37,8 @@ class StoreError(ValueError):
 class Chunk:
     """The counts of trials first, ..., first + trials - 1 of a cell.
 
-    Attributes
-    ----------
-    cell, first, trials : int
-    counts : tuple of int
-        Successes; one for each row that the cell gives.
-    extra : bytes
-        Little-endian float64 numbers that the rows need besides, or nothing.
-    seconds : float
-        What it took.
+    ``counts``: successes; one for each row that the cell gives. ``extra``: little-endian float64 numbers that the rows
+    need besides, or nothing. ``seconds``: what it took.
     """
 
     cell: int
@@ -74,24 +67,10 @@ def _agree(a: Chunk, b: Chunk) -> bool:
 class Store:
     """An open store.
 
-    Parameters
-    ----------
-    path : str
-    create : tuple of (header, cells), optional
-        Make the store if there is none (or an empty file): a JSON-able mapping with the sweep's settings, and for every
-        cell its description (JSON text) and chunk size. Where the store exists, this is ignored.
-    write : bool
-        Open for writing.
-
-    Raises
-    ------
-    StoreError
-        There is no store, or the file is none, is damaged, was made by a later version or cannot be opened.
-
-    Attributes
-    ----------
-    header : dict
-    cells : list of (str, int)
+    ``create``: make the store if there is none (or an empty file): a JSON-able mapping with the sweep's settings, and
+    for every cell its description (JSON text) and chunk size. Where the store exists, this is ignored. ``write``: open
+    for writing. Raises StoreError: there is no store, or the file is none, is damaged, was made by a later version or
+    cannot be opened.
     """
 
     def __init__(
@@ -205,10 +184,7 @@ class Store:
     def add(self, chunks: Iterable[Chunk]) -> int:
         """Write chunks, all or none; returns how many were new. When it returns, they are on the disk.
 
-        Raises
-        ------
-        StoreError
-            A stored chunk has other counts (named), or the file cannot be written.
+        Raises StoreError: a stored chunk has other counts (named), or the file cannot be written.
         """
         new = 0
         with self._explained(), self._transaction():
@@ -299,18 +275,9 @@ def difference(a: Store, header: Mapping[str, Any], cells: Sequence[tuple[str, i
 def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
     """Merge stores of one sweep; returns the chunks that were new in ``out`` and the chunks it now holds.
 
-    Parameters
-    ----------
-    out : str
-        Made if there is none; its own chunks are kept.
-    parts : sequence of str
-        Never changed.
-
-    Raises
-    ------
-    StoreError
-        One of them is no store, is of another sweep, or has other counts for the same chunk; ``out`` is then what it
-        was, up to the parts before that one.
+    ``out``: made if there is none; its own chunks are kept. ``parts``: never changed. Raises StoreError: one of them is
+    no store, is of another sweep, or has other counts for the same chunk; ``out`` is then what it was, up to the parts
+    before that one.
     """
     opened = []
     with contextlib.ExitStack() as stack:

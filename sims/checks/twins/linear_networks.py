@@ -24,19 +24,10 @@ def weights_of(depth: int, n: int) -> int:
 def outputs(offers: Array, digits: Sequence[int], base: int, carriers: int, ones: int) -> Array:
     """Output of the network that is built for a number given by its digits, from signs on offer.
 
-    Parameters
-    ----------
-    offers : ndarray of bool, shape (trials, weights, 2)
-        Whether each weight offers plus, and minus.
-    digits : sequence of int
-        depth - 1 of them, the leading one first.
-    base, carriers, ones : int
-        The design; every hidden layer has carriers + ones units.
-
-    Returns
-    -------
-    ndarray of int, shape (trials,)
-        The true output of the masked network: a unit that finds too few signs has a wrong value.
+    ``offers``, shape (trials, weights, 2): whether each weight offers plus, and minus. ``digits``: depth - 1 of them,
+    the leading one first. ``base``, ``carriers``, ``ones``: the design; every hidden layer has carriers + ones units.
+    Returns ndarray of int, shape (trials,): the true output of the masked network: a unit that finds too few signs has
+    a wrong value.
     """
     n, depth, trials = carriers + ones, len(digits) + 1, len(offers)
     at = n
