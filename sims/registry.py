@@ -10,18 +10,21 @@ from sims.statistics.figure import figure_of
 if TYPE_CHECKING:
     from sims.experiment import Experiment
 
-__all__ = ["EXPERIMENTS", "NAMES", "experiment", "experiment_of", "figure_of"]
+__all__ = ["EXPERIMENTS", "NAMES", "QUESTIONS", "experiment", "experiment_of", "figure_of"]
 
-EXPERIMENTS = {
-    "SubsetSum": "sims.subset_sum",
-    "SingleWeight": "sims.single_weight",
-    "Coverage": "sims.coverage",
-    "Recycling": "sims.recycling",
-    "BinaryWeights": "sims.binary_weights",
-    "ProductSum": "sims.product_sum",
-    "MainTheorem": "nets.main_theorem",
+QUESTIONS = {
+    "SubsetSum": ("sims.subset_sum", "some sum of n re-sampled values within eps of alpha?"),
+    "SingleWeight": ("sims.single_weight", "one of n R single draws within eps of alpha?"),
+    "Coverage": ("sims.coverage", "every target of an interval at once? how wide is the largest gap?"),
+    "Recycling": ("sims.recycling", "how many fresh draws is recycling worth?"),
+    "BinaryWeights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
+    "ProductSum": ("sims.product_sum", "some of n products of two weights adding up to within eps of a weight?"),
+    "MainTheorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
 }
-"""A question's class, and the module whose ``EXPERIMENT`` simulates it; its last part names the experiment."""
+"""A question's class, the module whose ``EXPERIMENT`` simulates it, and what it asks, for ``strong-tickets --help``."""
+
+EXPERIMENTS = {question: module for question, (module, _) in QUESTIONS.items()}
+"""A question's class and its module, whose last part names the experiment."""
 
 NAMES = tuple(module.rpartition(".")[2] for module in EXPERIMENTS.values())
 """Names of the experiments, as ``sims.sweep NAME`` and ``figures.NAME`` have them."""

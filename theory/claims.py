@@ -11,12 +11,26 @@ from pathlib import Path
 from theory import records
 from theory.claim import Claim, Status
 
-__all__ = ["BY_ID", "CLAIMS", "Claim", "Status"]
+__all__ = ["BY_ID", "CLAIMS", "PACKAGES", "Claim", "Status"]
 
 _FOLDER = Path(__file__).parent
-_FILES = [records.read(str(path.relative_to(_FOLDER)), "claim", Claim) for path in _FOLDER.glob("*/claims.toml")]
-_FILES.sort(key=lambda claims: [int(part) for part in claims[0].id.split(".")])
 
-CLAIMS = tuple(claim for claims in _FILES for claim in claims)
+
+def _first_section(claims: tuple[Claim, ...]) -> list[int]:
+    return [int(part) for part in claims[0].id.split(".")]
+
+
+PACKAGES: dict[str, tuple[Claim, ...]] = dict(
+    sorted(
+        (
+            (path.parent.name, records.read(f"{path.parent.name}/{path.name}", "claim", Claim))
+            for path in _FOLDER.glob("*/claims.toml")
+        ),
+        key=lambda package: _first_section(package[1]),
+    )
+)
+"""The claims of every package, in the order of the sections."""
+
+CLAIMS = tuple(claim for claims in PACKAGES.values() for claim in claims)
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

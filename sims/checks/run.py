@@ -12,24 +12,17 @@ from sims.checks.judge import NOT_RUN, Judged, judge_fact, judge_point, share
 from sims.progress import Advance
 from sims.statistics.trials import count_trials
 from sims.statistics.verdict import REFUTED
-from theory.claims import BY_ID, CLAIMS
-
-SECTIONS = {
-    "sims.checks.sections.single_weight": ("1",),
-    "sims.checks.sections.subset_sum": ("2",),
-    "sims.checks.sections.coverage": ("3",),
-    "sims.checks.sections.network": ("4",),
-    "sims.checks.sections.product_sum": ("4.7",),
-    "sims.checks.sections.necessary": ("5",),
-    "sims.checks.sections.recycling": ("6",),
-    "sims.checks.sections.binary_weights": ("7",),
-    "nets.checks": ("4",),
-}
-"""The modules with the checks, and how the claims begin that each speaks of. ``nets.checks`` is named, not imported:
-sims imports nothing of nets, and PyTorch may be missing; its claims are then shown as not run."""
+from theory.claims import BY_ID, CLAIMS, PACKAGES
 
 NEEDS_NETS = ("4.2", "4.4", "4.5", "4.5 (d)", "4.8")
 """Claims that ``nets.checks`` speaks of."""
+
+SECTIONS = {
+    **{f"sims.checks.sections.{name}": tuple(claim.id for claim in claims) for name, claims in PACKAGES.items()},
+    "nets.checks": NEEDS_NETS,
+}
+"""The modules with the checks, one for each package of theory, and the claims that each speaks of. ``nets.checks`` is
+named, not imported: sims imports nothing of nets, and PyTorch may be missing; its claims are then shown as not run."""
 
 CORES = 2
 """Of the machine that a budget is meant for."""
@@ -64,12 +57,14 @@ class Outcome:
 def collect(seed: int, ids: Sequence[str]) -> list[Check]:
     """The checks of the given claims in the order of the registry; a claim without any gets the reason."""
     found: list[Check] = []
-    for name, begins in SECTIONS.items():
-        if not any(claim.startswith(begins) for claim in ids):
+    for name, own in SECTIONS.items():
+        if not any(claim in own for claim in ids):
             continue
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as missing:
+            if missing.name == name:
+                continue
             if missing.name is None or missing.name.split(".")[0] not in ("torch", "safetensors"):
                 raise
             found += [Untested(claim, "needs the nets extra (PyTorch)") for claim in NEEDS_NETS]
@@ -81,7 +76,7 @@ def collect(seed: int, ids: Sequence[str]) -> list[Check]:
             found += [
                 Fact(claim, "setting up the checks", lambda seed, text=text: Closest(0.0, text, 1.0))  # type: ignore[misc]
                 for claim in ids
-                if claim.startswith(begins)
+                if claim in own
             ]
     chosen = [check for claim in CLAIMS if claim.id in ids for check in found if check.claim == claim.id]
     checked = {check.claim for check in found}

@@ -9,18 +9,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from sims.registry import QUESTIONS
+
 COMMANDS = {
-    "subset-sum": ("sims.subset_sum", "some sum of n re-sampled values within eps of alpha?"),
-    "single-weight": ("sims.single_weight", "one of n R single draws within eps of alpha?"),
-    "coverage": ("sims.coverage", "every target of an interval at once? how wide is the largest gap?"),
-    "recycling": ("sims.recycling", "how many fresh draws is recycling worth?"),
-    "binary-weights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
-    "product-sum": ("sims.product_sum", "some subset of n products of two weights within eta of a weight?"),
+    **{module.rpartition(".")[2].replace("_", "-"): (module, text) for module, text in QUESTIONS.values()},
     "constants": ("sims.constants", "the constants of the O(.) results, measured"),
     "verify": ("sims.verify", "does every claim survive simulation, and do wrong ones not?"),
     "sweep": ("sims.sweep.command", "thousands of questions: resumable, in shards, on Dask"),
     "store": ("sims.store", "look into the stores of sweeps, merge them, export them"),
-    "main-theorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
     "approximate": ("nets.approximate", "prune a random network until it is yours, and certify the error"),
     "ticket": ("nets.ticket", "rebuild such a ticket from its seed and check every number"),
     "train": ("nets.train", "find a ticket by Edge-Popup, Biprop, IteRand or recycling"),
