@@ -25,6 +25,7 @@ from nets.training.settings import ARCHS as KNOWN
 from nets.training.settings import Choices, Device, Law
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
+from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
@@ -132,7 +133,7 @@ def plan(given: Experiments) -> list[Cell]:
     return cells
 
 
-def run_cells(cells: Sequence[Cell], jobs: int, advance: cli.Advance) -> Iterator[Result]:
+def run_cells(cells: Sequence[Cell], jobs: int, advance: Advance) -> Iterator[Result]:
     """Results of all cells in their order, `jobs` at a time."""
     if jobs == 1 or len(cells) == 1:
         for cell in cells:
@@ -241,7 +242,7 @@ def work(argv: Sequence[str] | None) -> int:
     device = resolve_device(given.device or "auto")
     usual = 1 if device == "cuda" else min(default_jobs(), len(cells))
     jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
-    with cli.progress(len(cells), quiet=given.quiet or given.json, after=0.0) as advance:
+    with progress(len(cells), quiet=given.quiet or given.json, after=0.0) as advance:
         results = list(run_cells(cells, jobs, advance))
     rows = [row for result in results for row in result.rows]
     result = Result(

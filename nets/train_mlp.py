@@ -18,6 +18,8 @@ from typing import Annotated, ClassVar, Literal
 
 from sims.commands import cli, flags
 from sims.commands.flags import File, Integer, OptionalFolder, OptionalInteger, Real, UsageError
+from sims.options import fresh_seed
+from sims.progress import progress
 from sims.statistics.result import atomic_path, check_output
 
 Widths = Annotated[
@@ -80,7 +82,7 @@ def work(argv: Sequence[str] | None) -> int:
         flags.between("--widths", width, 1, 10**6)
     if len(given.widths) < 2:
         raise UsageError(f"--widths needs d_0, ..., d_l with l >= 1, got {' '.join(map(str, given.widths))}")
-    seed = flags.between("--seed", cli.fresh_seed() if given.seed is None else given.seed, 0, 2**63 - 1)
+    seed = flags.between("--seed", fresh_seed() if given.seed is None else given.seed, 0, 2**63 - 1)
     flags.between("--epochs", given.epochs, 1, 10**6)
     flags.between("--batch", given.batch, 1, 10**6)
     for flag, value in (("lr", given.lr), ("momentum", given.momentum), ("weight-decay", given.weight_decay)):
@@ -95,7 +97,7 @@ def work(argv: Sequence[str] | None) -> int:
     test = load_mnist(folder, "test", pixels=given.pixels)
     train = load_mnist(folder, "train", pixels=given.pixels, dtype=torch.float32)
     started = time.monotonic()
-    with cli.progress(given.epochs, quiet=given.quiet, after=0.0) as advance:
+    with progress(given.epochs, quiet=given.quiet, after=0.0) as advance:
         weights = train_mlp(
             *train,
             widths=given.widths,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from sims.commands import cli, flags
 from sims.commands.flags import UsageError, between
+from sims.options import fresh_seed
+from sims.progress import progress
 
 if TYPE_CHECKING:
     from sims.statistics.result import Result
@@ -72,7 +74,7 @@ def _forms(names: Sequence[str]) -> tuple[str, ...]:
 def measure(given: Constants) -> Result:
     """Measure every form that was asked for."""
     from sims.constant_forms import FORMS, Case, burkholz
-    from sims.options import check_grid, fresh_seed
+    from sims.options import check_grid
     from sims.solver.limits import MAX_SEED
     from sims.solver.memory import default_jobs
     from sims.statistics.intervals import clopper_pearson
@@ -107,7 +109,7 @@ def measure(given: Constants) -> Result:
         FORMS[name].check(name, case)
     laws = ("U", "U*U") if "burkholz" in forms else ()
     rows = []
-    with cli.progress(len(cases) + len(laws), quiet=given.quiet or given.json) as advance:
+    with progress(len(cases) + len(laws), quiet=given.quiet or given.json) as advance:
         for name, case in cases:
             advance(0, label=name)
             rows.append(FORMS[name].row(name, case))

@@ -84,8 +84,8 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
         return first_hits(needed, sizes, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**13))
 
     def bounds(self, question: ProductSum, n: int) -> tuple[tuple[float, float], Row]:
-        # a product moves by at most 2^-53 on to the grid, a sum by at most n 2^-53
-        shift = n * 2.0**-GRID_BITS
+        # a product moves by at most 2^-53 on to the grid, a sum by at most n 2^-53; few shifts keep bounds cached
+        shift = 2.0 ** (max(6, math.ceil(math.log2(n))) - GRID_BITS)
         low = replace(question, eps=question.eps - shift).success_lower(n)
         high = replace(question, eps=min(1.0, question.eps + shift)).success_upper(n)
         columns = {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}

@@ -61,7 +61,7 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     request = Request(questions, experiment.options(**options))
     if not progress:
         return experiment.simulate(request)
-    from sims.commands import cli
+    from sims.progress import progress as bar
 
-    with cli.progress(request.options.trials * len(experiment.passes(request))) as advance:
+    with bar(request.options.trials * len(experiment.passes(request))) as advance:
         return experiment.simulate(request, advance=advance)

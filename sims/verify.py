@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from sims.commands import cli, flags
 from sims.commands.flags import UsageError, between
+from sims.progress import progress
 
 if TYPE_CHECKING:
     from sims.checks.check import Check
@@ -113,7 +114,7 @@ def check_claims(only: Sequence[str] = (), *, budget: float = 60.0, seed: int, j
     started = time.monotonic()
     ids = chosen(only)
     checks = run.collect(seed, ids)
-    with cli.progress(run.work_of(checks, budget), quiet=quiet) as advance:
+    with progress(run.work_of(checks, budget), quiet=quiet) as advance:
         outcomes = run.run(checks, seed, budget, jobs, advance)
     rows = [report.row(outcome) for outcome in outcomes]
     return Result(

@@ -28,7 +28,7 @@ from nets.training.settings import TrainSettings
 from nets.training.tally import Tally, evaluate
 
 if TYPE_CHECKING:
-    from sims.commands.cli import Advance
+    from sims.progress import Advance
 
 EVAL_BATCH = 500
 """Images per step of validation and test; no result depends on it but through the order of summation."""

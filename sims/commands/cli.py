@@ -11,39 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-from sims.commands import flags
-from sims.commands.flags import UsageError, between, parse
-from sims.options import fresh_seed
-from sims.progress import Advance, progress
-
-__all__ = ["Advance", "UsageError", "between", "fresh_seed", "parse", "progress"]
-
-Given = TypeVar("Given")
-Made = TypeVar("Made")
-
-
-def values(metavar: str) -> Any:
-    """Annotation of a field whose values are read as text, with what the help shows for them."""
-    import tyro
-
-    return tyro.conf.arg(metavar=metavar)
-
-
-def _named(read: Callable[[Given], Made]) -> Callable[[str, Given], Made]:
-    """A reader of what is written behind a flag, as (flag, text), whose complaint begins with the flag."""
-
-    def named(flag: str, given: Given) -> Made:
-        try:
-            return read(given)
-        except ValueError as problem:
-            raise UsageError(f"{flag} {problem}") from None
-
-    return named
-
-
-integer, real, reals = _named(flags.integer), _named(flags.real), _named(flags.reals)
 
 
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
@@ -68,21 +35,6 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def end_quietly_on_interrupt(module: str) -> None:
-    """Let Ctrl-C during a command's imports end the process with one word and code 130.
-
-    A command calls this with its ``__name__`` before its heavy imports; it does nothing unless the command is being
-    run. ``run`` then takes over.
-    """
-    if module == "__main__":
-        signal.signal(signal.SIGINT, _leave)
-
-
-def _leave(number: int, frame: object) -> None:
-    os.write(2, b"interrupted\n")
-    os._exit(130)
 
 
 def _in_main_thread() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, check_files, console, deliver, number
 from sims.experiment import Experiment
+from sims.progress import progress
 from sims.statistics.result import Result
 
 _HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
@@ -24,7 +25,7 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         silent = given.quiet or given.json
         if not silent:
             print(f"seed {request.options.seed}, {request.options.trials} trials a row", flush=True)
-        with cli.progress(request.options.trials * len(passes), quiet=silent) as advance:
+        with progress(request.options.trials * len(passes), quiet=silent) as advance:
             result = experiment.simulate(request, advance=advance)
         return deliver_result(experiment, result, given)
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from sims.commands import cli
+from sims.commands import cli, flags
 from sims.solver import best_subsets
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 
     def work(args: Sequence[str] | None) -> int:
-        race = cli.parse(Race, args, prog="python -m tests.benchmarks.race")
+        race = flags.parse(Race, args, prog="python -m tests.benchmarks.race")
         check_output("--out", race.out)
         started = time.monotonic()
         rows = against_peers(race)
