@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 chosen[path] = "sims.solver" in text or path.name == "test_subset_sum.py"
             if chosen[path]:
                 item.add_marker("kernels")
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """refused(main, argv, message): a mistake gets one clear line on standard error and exit 2, and leaves nothing."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(main: Callable[[list[str]], int], argv: list[str], message: str) -> None:
+        assert main(argv) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("error: ")
+        assert captured.err.count("\n") == 1
+        assert message in captured.err
+        assert "│" not in captured.err
+        assert os.listdir(tmp_path) == []
+
+    return check

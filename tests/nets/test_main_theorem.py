@@ -1,6 +1,7 @@
 """The command ``nets.main_theorem``: the three demonstrations, the corner computed and simulated, and its manners."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -153,13 +154,8 @@ def test_table_csv_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) ->
         (["--plot", "a.gif"], "--plot takes a .png, .pdf or .svg file"),
     ],
 )
-def test_bad_input(argv: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
-    assert command.main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+def test_bad_input(argv: list[str], message: str, refused: Callable) -> None:
+    refused(command.main, argv, message)
 
 
 def test_cuda_is_refused_where_there_is_none(capsys: pytest.CaptureFixture) -> None:

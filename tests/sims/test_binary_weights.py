@@ -1,6 +1,7 @@
 """The command ``sims.binary_weights``: trials against a slow twin, counts against the law, and what must be refuted."""
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -222,13 +223,8 @@ def test_two_stages_count_units(capsys: pytest.CaptureFixture) -> None:
         (["--eps", "0"], "eps must be in (0, 1], got eps=0"),
     ],
 )
-def test_one_clear_line_and_exit_2(argv: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
-    assert command.main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+def test_one_clear_line_and_exit_2(argv: list[str], message: str, refused: Callable) -> None:
+    refused(command.main, argv, message)
 
 
 def test_plot_and_csv(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:

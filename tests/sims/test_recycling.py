@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -198,16 +199,8 @@ def test_table_for_people(capsys: pytest.CaptureFixture, tmp_path: Path) -> None
         (["--model", "vector"], "--model"),
     ],
 )
-def test_one_clear_line_and_exit_2(
-    argv: list[str], message: str, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert command.main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
-    assert not list(tmp_path.iterdir())
+def test_one_clear_line_and_exit_2(argv: list[str], message: str, refused: Callable) -> None:
+    refused(command.main, argv, message)
 
 
 def test_the_piece_is_bounded_by_sums_and_by_values() -> None:
