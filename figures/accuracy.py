@@ -9,18 +9,19 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, run
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, new_panels
+from nets.search.methods import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("edge-popup", "biprop", "iterand", "recycle", "biprop-recycle")
-DENSITIES = ("0.05", "0.1", "0.2", "0.35", "0.5", "0.65", "0.8", "0.9")
-WIDTHS = ("0.05", "0.1", "0.25", "0.5", "1", "2")
+NAMES = ("edge-popup", "biprop", "iterand", "recycle", "biprop-recycle")
+DENSITIES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
+WIDTHS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 KEPT = (
     "method", "arch", "density", "width", "epochs", "seeds", "test_accuracy", "test_accuracy_min", "test_accuracy_max",
 )  # fmt: skip
@@ -29,16 +30,20 @@ KEPT = (
 
 def _compute(smoke: bool, seed: int) -> Data:
     """The seeds are 0, 1, 2 of ``nets.experiments``; ``seed`` is not used."""
-    lines: dict[str, list[dict[str, Any]]] = {}
-    methods, few = (("edge-popup", "dense"), ("--seeds", "1", "--budget-epochs", "1")) if smoke else (METHODS, ())
-    sweeps = {"density": ("--density", *DENSITIES[: 2 if smoke else None])}
-    sweeps["width"] = ("--width", *WIDTHS[: 2 if smoke else None], "--density", "0.5")
+    from nets.experiments import Experiments, collect
+
+    names, few = (("edge-popup",), 2) if smoke else (NAMES, None)
+    shared = Experiments("digits", jobs=1, seeds=1, budget_epochs=1) if smoke else Experiments("digits", jobs=1)
+    both = (*names, "dense")
+    sweeps = {
+        "density": replace(shared, methods=both if smoke else names, density=DENSITIES[:few]),
+        "width": replace(shared, methods=both, width=WIDTHS[:few]),
+    }
+    lines = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, flags in sweeps.items():
-            names = methods if name == "density" else (*methods, "dense")
-            argv = ("digits", "--methods", *dict.fromkeys(names), *flags, *few, "--jobs", "1")
-            found = run("nets.experiments", *argv, "--out", str(Path(folder) / name))
-            lines[name] = [{key: line[key] for key in KEPT} for line in found["summary"]]
+        for name, sweep in sweeps.items():
+            found = collect(replace(sweep, out=f"{folder}/{name}"))
+            lines[name] = [{key: line[key] for key in KEPT} for line in found.summary]
     return {"params": {"data": "digits"}, **lines}
 
 
@@ -49,7 +54,7 @@ def _curve(axes: Any, lines: Sequence[Mapping[str, Any]], key: str, index: int, 
     bars = [[a - b for a, b in zip(y, ends[0], strict=True)], [b - a for a, b in zip(y, ends[1], strict=True)]]
     line = "--" if name == "dense" else "-"
     style = {"color": PALETTE[index], "marker": MARKERS[index], "linestyle": line, "linewidth": 1.0, "capsize": 2}
-    axes.errorbar(x, y, yerr=bars, label=name, **style)
+    axes.errorbar(x, y, yerr=bars, label="dense" if name == "dense" else METHODS[name].label, **style)
 
 
 def _plot(data: Data) -> Figure:
@@ -59,15 +64,14 @@ def _plot(data: Data) -> Figure:
             names = list(dict.fromkeys(line["method"] for line in data[key]))
             for name in names:
                 lines = sorted((one for one in data[key] if one["method"] == name), key=lambda one: one[key])
-                index = (*METHODS, "dense").index(name)
-                _curve(axes, lines, key, index, name)
+                _curve(axes, lines, key, (*NAMES, "dense").index(name), name)
             axes.set(yscale="log")
         panels[0].set(xlabel="part of the weights kept", ylabel="test error, %")
         panels[1].set(xscale="log", xlabel="width factor, half of the weights kept")
         panels[0].set_yticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
         panels[0].minorticks_off()
         handles, labels = panels[1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 

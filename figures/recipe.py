@@ -6,9 +6,6 @@ numbers anew and ``--smoke`` makes a few of them and draws those, to show that t
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -141,22 +138,6 @@ def make(recipe: Recipe, *, smoke: bool = False, seed: int = SEED) -> Data:
     origin = provenance(seed=seed, threads=1, seconds=0.0)
     # as JSON reads it back: integer keys and tuples do not survive a file
     return dict(json.loads(json.dumps({"schema": recipe.schema, "provenance": origin, **computed}, allow_nan=False)))
-
-
-def run(module: str, *argv: str) -> Data:
-    """Run a command with ``--json`` and return what it printed.
-
-    Raises
-    ------
-    RuntimeError
-        If it did not exit with 0.
-    """
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        code = importlib.import_module(module).main([*argv, "--json"])
-    if code != 0:
-        raise RuntimeError(f"python -m {module} {' '.join(argv)} exited with {code}")
-    return dict(json.loads(printed.getvalue()))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.recipe import Data, Recipe, run
+from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
 from sims.statistics.result import Result
 
@@ -104,19 +104,18 @@ def _norms(axes: Any, result: Any) -> None:
 
 
 def _compute(smoke: bool, seed: int) -> Data:
-    from nets import train
+    from nets.similarity import compare_runs
+    from nets.training.multi_prize import multi_prize
+    from nets.training.settings import Choices
 
+    count, epochs = (2, 1) if smoke else (5, 20)
     with tempfile.TemporaryDirectory() as folder:
-        runs = str(Path(folder) / "tickets")
-        count, epochs = ("2", "1") if smoke else ("5", "20")
-        argv = ["--multi-prize", count, "--seed", str(seed), "--method", "biprop", "--epochs", epochs]
-        if train.main([*argv, "--out", runs, "--quiet"]) != 0:
-            raise RuntimeError(f"python -m nets.train {' '.join(argv)} failed")
-        found = run("nets.similarity", *sorted(str(path) for path in Path(runs).iterdir() if path.is_dir()))
+        multi_prize(Choices(method="biprop", seed=seed, epochs=epochs), folder, count)
+        found = compare_runs(sorted(str(path) for path in Path(folder).iterdir() if path.is_dir())).to_dict()
     found["params"]["runs"] = [Path(name).name for name in found["params"]["runs"]]  # where they lay is no matter
     for row in found["rows"]:
         row["a"], row["b"] = Path(row["a"]).name, Path(row["b"]).name
-    return {"result": found, "params": {"seed": seed, "epochs": int(epochs)}}
+    return {"result": found, "params": {"seed": seed, "epochs": epochs}}
 
 
 def _caption(data: Data) -> str:

@@ -211,18 +211,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
     """The table as Markdown."""
-    head: tuple[str, ...] = (
-        "method",
-        "network",
-        "density",
-        "width",
-        "epochs",
-        "seeds",
-        "test accuracy, %",
-        "range",
-        "bits/weight",
-    )
-    head += ("ms/step", "s")
+    head = ["method", "network", "density", "width", "epochs", "seeds", "test accuracy, %", "range", "bits/weight"]
+    head += ["ms/step", "s"]
     out = [" | ".join(head), " | ".join(["---"] * 2 + ["--:"] * (len(head) - 2))]
     for line in lines:
         low, high = (100 * line[f"test_accuracy_{end}"] for end in ("min", "max"))
@@ -233,30 +223,39 @@ def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
     return "".join(f"| {row} |\n" for row in out) + f"\nTest accuracy after the last epoch; {note}.\n"
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, train what is missing, collect, print; returns the exit code."""
+def collect(given: Experiments, *, quiet: bool = True) -> Result:
+    """Train what is missing of a table: a row for each run, a line of the summary for each cell.
+
+    Raises
+    ------
+    ValueError
+        One line naming the flag, or as `nets.training.run.train`.
+    """
     started = time.monotonic()
-    given = flags.parse(Experiments, argv, prog="python -m nets.experiments")
-    check_output("--csv", given.csv)
     cells = plan(given)
     device = resolve_device(given.device or "auto")
     usual = 1 if device == "cuda" else min(default_jobs(), len(cells))
     jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
-    with progress(len(cells), quiet=given.quiet or given.json, after=0.0) as advance:
+    with progress(len(cells), quiet=quiet, after=0.0) as advance:
         results = list(run_cells(cells, jobs, advance))
     rows = [row for result in results for row in result.rows]
-    result = Result(
+    origin = {key: results[0].provenance[key] for key in ("device", "torch", "data")}
+    return Result(
         command="nets.experiments",
         params={"data": given.data, "runs": [str(cell.folder) for cell in cells]},
         rows=rows,
         summary=summarise(rows),
-        provenance=provenance(
-            seed=None, threads=jobs, seconds=time.monotonic() - started, device=results[0].provenance["device"],
-            torch=results[0].provenance["torch"], data=results[0].provenance["data"],
-        ),
-    )  # fmt: skip
-    table = markdown(result.summary, results[0].provenance["data"])
-    folder = cells[0].folder.parent
+        provenance=provenance(seed=None, threads=jobs, seconds=time.monotonic() - started, **origin),
+    )
+
+
+def work(argv: Sequence[str] | None) -> int:
+    """Parse, collect, print; returns the exit code."""
+    given = flags.parse(Experiments, argv, prog="python -m nets.experiments")
+    check_output("--csv", given.csv)
+    result = collect(given, quiet=given.quiet or given.json)
+    table = markdown(result.summary, result.provenance["data"])
+    folder = Path(result.params["runs"][0]).parent
     write_text(folder / "table.md", table)
     write_text(folder / "table.json", result.to_json())
     if given.csv is not None:
@@ -265,7 +264,7 @@ def work(argv: Sequence[str] | None) -> int:
         print_json(result)
     elif not given.quiet:
         print(table, end="")
-        print(f"{len(rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
+        print(f"{len(result.rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
     return 0
 
 

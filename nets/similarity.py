@@ -52,27 +52,37 @@ class Similarity:
         return False
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, compare, print; returns the exit code."""
+def compare_runs(runs: Sequence[str]) -> Result:
+    """Compare every pair of runs, two at least: a row for each pair and layer, the pairs' means as summary.
+
+    Raises
+    ------
+    ValueError
+        If two runs have different layers, or one holds no ticket.
+    """
     from nets.search.comparison import compare, summarise
     from nets.training.found_masks import load_masks
 
     started = time.monotonic()
+    rows = compare([load_masks(run) for run in runs])
+    return Result(
+        command="nets.similarity",
+        params={"runs": list(runs)},
+        rows=rows,
+        summary=summarise(rows),
+        provenance=provenance(seed=None, threads=1, seconds=time.monotonic() - started),
+    )
+
+
+def work(argv: Sequence[str] | None) -> int:
+    """Parse, compare, print; returns the exit code."""
     given = flags.parse(Similarity, argv, prog="python -m nets.similarity")
     check_files(given, curves=1, settings_of="runs")
     if len(given.runs) < 2:
         raise UsageError(f"a comparison takes at least two runs, got {len(given.runs)}")
     if len({Path(run).resolve() for run in given.runs}) < len(given.runs):
         raise UsageError(f"a run is named more than once: {' '.join(given.runs)}")
-    rows = compare([load_masks(run) for run in given.runs])
-    result = Result(
-        command="nets.similarity",
-        params={"runs": list(given.runs)},
-        rows=rows,
-        summary=summarise(rows),
-        provenance=provenance(seed=None, threads=1, seconds=time.monotonic() - started),
-    )
-
+    result = compare_runs(given.runs)
     return deliver(result, given, show=lambda: _print_tables(result))
 
 
