@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
+from sims.commands import cli
 from sims.registry import QUESTIONS
 
 COMMANDS = {
@@ -34,7 +33,10 @@ _EXTRAS = {"torch": "nets", "safetensors": "nets", "sklearn": "nets", "onnx": "n
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; returns its exit code."""
-    signal.signal(signal.SIGINT, _leave)  # until the command takes over: its imports may take a second
+    return cli.run(_run, argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     word = args[0] if args else "--help"
     if word in ("-h", "--help"):
@@ -52,22 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
-        print(f"error: there is no command {word}{meant} (see strong-tickets --help)", file=sys.stderr)
-        return 2
+        raise ValueError(f"there is no command {word}{meant} (see strong-tickets --help)")
     try:
         command = importlib.import_module(COMMANDS[name][0])
     except ModuleNotFoundError as missing:
         extra = _EXTRAS.get((missing.name or "").split(".")[0])
         if extra is None:
             raise
-        print(f"error: {name} needs {missing.name}: pip install 'strong-tickets[{extra}]'", file=sys.stderr)
-        return 2
+        raise ValueError(f"{name} needs {missing.name}: pip install 'strong-tickets[{extra}]'") from None
     return int(command.main(args[1:]))
-
-
-def _leave(number: int, frame: object) -> None:
-    os.write(2, b"interrupted\n")
-    os._exit(130)
 
 
 if __name__ == "__main__":
