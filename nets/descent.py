@@ -26,7 +26,6 @@ def descend(
     forward : callable
         Inputs to logits.
     batches : iterable of (inputs, labels)
-    optimiser : torch.optim.Optimizer
     label_smoothing : float
         Of the cross-entropy.
     before, after : callable, optional

@@ -34,7 +34,6 @@ def attained_error(
     domain : {"l2", "linf"}
     random : torch.Tensor, shape (S, d_0)
         Gaussian numbers: the random starts and directions, S starts in all.
-    steps : int
 
     Returns
     -------

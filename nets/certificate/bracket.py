@@ -122,7 +122,6 @@ def certify(
 
     Parameters
     ----------
-    target : Target
     effective : sequence of (W_plus, W_minus), l of them, float64, shapes (d_i, d_{i-1})
         Effective weights of the pruned network. W_minus is used in the first only and may be None elsewhere. They
         are taken as exact: rounding made in forming them is the caller's.
@@ -133,11 +132,6 @@ def certify(
         Of the ascent; they change only how close the lower end comes.
     seed : int
         Of the random starts.
-    device : str or torch.device
-
-    Returns
-    -------
-    Certificate
 
     Raises
     ------

@@ -163,10 +163,6 @@ class Mask:
         data : bytes, length ceil(prod(shape) / 8)
         shape : sequence of int, each >= 1
 
-        Returns
-        -------
-        Mask
-
         Raises
         ------
         ValueError

@@ -66,7 +66,6 @@ def prune(
     ----------
     target : Target, or its l weights F_i of shape (d_i, d_{i-1})
         The widths must be the source's. The constructions can reach weights in [-1, 1], subset-sum also others.
-    source : Source
     construction : {"window", "best", "subset-sum"}
         See the table of this module.
     eta : float in (0, 1] or one for each layer
@@ -82,10 +81,6 @@ def prune(
         Threads; the result does not depend on it.
     progress : callable, optional
         Called with (weights done, weights in all), each weight counted once per half.
-
-    Returns
-    -------
-    Pruned
 
     Raises
     ------
@@ -180,11 +175,6 @@ def simulate_trials(
     -------
     Trials
         The memory is about 17 bytes times the weights of all trials and halves; the sources are streamed.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
 
     Examples
     --------

@@ -46,7 +46,6 @@ class Pruned(torch.nn.Module):
 
     Parameters
     ----------
-    source : Source
     weights : sequence of torch.Tensor, F_i of shape (d_i, d_{i-1}), float64
         The target's layers, for `weight_errors`.
     kept : sequence of 2l Kept

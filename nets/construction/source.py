@@ -51,11 +51,6 @@ class Source(torch.nn.Module):
         samples the distance of the nearest one by its exact law (theory/PROOFS.md, 1.3), whatever R is; the answer is
         then a fresh sample for this aim, so **each element may be asked for one aim only**.
 
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
     Source
     ------
     theory/PROOFS.md, section 0 and 1.3.

@@ -55,11 +55,8 @@ class Trials:
 
     Parameters
     ----------
-    question : MainTheorem
     n : sequence of int
         Candidates per input coordinate and sign of every layer.
-    networks : Networks
-    seed, jobs : int
     """
 
     def __init__(self, question: MainTheorem, n: Sequence[int], networks: Networks, seed: int, jobs: int) -> None:

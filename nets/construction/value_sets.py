@@ -72,11 +72,6 @@ class ValueSets:
     size : float >= 0
         r: values are uniform on [-r, r].
 
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
     Examples
     --------
     >>> sets = ValueSets("private", seed=1, n=3, R=2, size=0.75)
@@ -130,7 +125,6 @@ class ValueSets:
 
         Parameters
         ----------
-        layer : int, from 1
         weight : ndarray of float64, shape (d_out, d_in)
             Sizes at most `size`.
         device : str
@@ -139,10 +133,6 @@ class ValueSets:
             Threads; the result does not depend on it.
         tick : callable
             Called with the number of weights done since the last call.
-
-        Returns
-        -------
-        Chosen
 
         Raises
         ------
@@ -185,7 +175,6 @@ class ValueSets:
 
         Parameters
         ----------
-        layer : int, from 1
         shape : (d_out, d_in)
         mask, draws : ndarray
             As in `Chosen`; draws may be empty where R = 1.

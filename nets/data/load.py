@@ -129,10 +129,6 @@ def load_data(
     cache : str or Path, optional
         Instead of `cache_folder()`. Images out of an archive are kept there after decoding (CIFAR-10: 184 MB).
 
-    Returns
-    -------
-    Data
-
     Raises
     ------
     ValueError

@@ -1,4 +1,7 @@
-"""A small reader of the MNIST files (IDX format, as published, gzipped or not); nothing is downloaded."""
+"""A small reader of the MNIST files (IDX format, as published, gzipped or not); nothing is downloaded.
+
+It stays because the one library that reads them, torchvision, fixes the version of PyTorch and is larger than this.
+"""
 
 from __future__ import annotations
 

@@ -65,8 +65,6 @@ def uniform_draws(
     seed : int in [0, 2^64)
     stream : int in [0, 2^32)
     draw : int in [0, 2^33)
-    shape : tuple of int
-    device : torch.device or str
 
     Returns
     -------
@@ -142,7 +140,6 @@ def rebuild_weight(
     ----------
     seed, index : int
         Seed of the search and number of the layer.
-    shape : tuple of int
     law : str
         One of `nets.search.methods.LAWS`.
     std : float

@@ -78,10 +78,6 @@ def find_tickets(
     **method_options
         Options of a method given by name.
 
-    Returns
-    -------
-    TicketSearch
-
     Raises
     ------
     ValueError

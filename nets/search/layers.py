@@ -253,7 +253,6 @@ class GlobalMasks:
 
     Parameters
     ----------
-    layers : sequence of MaskedLayer
     n_keep : int
         Weights kept in all of them together.
     """

@@ -116,10 +116,6 @@ def overlap(a: Packed, b: Packed, n: int) -> Overlap:
     n : int >= 1
         Weights of the layer.
 
-    Returns
-    -------
-    Overlap
-
     Raises
     ------
     ValueError

@@ -33,11 +33,6 @@ def count_to_keep(density: Number, numel: int) -> int:
         In [1, numel]. The product is exact and halves go to the even neighbour, as in Python's `round`; a layer too
         small for its density keeps one weight, because a layer without weights cuts the network.
 
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-
     Examples
     --------
     >>> count_to_keep(0.2, 2560), count_to_keep(0.1, 1728), count_to_keep(0.9, 1000), count_to_keep(0.01, 27)

@@ -88,10 +88,6 @@ def from_state_dict(state: Mapping[str, Any], *, ordered: bool = True) -> Target
     ordered : bool
         Whether the mapping's order may be the order of the layers.
 
-    Returns
-    -------
-    Target
-
     Raises
     ------
     TargetError

@@ -307,10 +307,6 @@ def from_sequential(model: torch.nn.Sequential) -> Target:
         Linear, ReLU, Linear, ..., Linear; Flatten (with its defaults) may come first, Identity anywhere. It ends with
         a Linear layer.
 
-    Returns
-    -------
-    Target
-
     Raises
     ------
     TargetError

@@ -152,10 +152,6 @@ def approximate(target: Target, *, advance: Advance = silent, **settings: Any) -
     **settings
         Of `ApproximationSettings`: n, eta, source, R, construction, seed, domain, device, jobs.
 
-    Returns
-    -------
-    Approximation
-
     Raises
     ------
     ValueError

@@ -137,14 +137,6 @@ def save_ticket(path: str | Path, ticket: Ticket) -> int:
 def read_ticket(path: str | Path) -> Ticket:
     """Read and check a ticket file; nothing is regenerated yet.
 
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    Ticket
-
     Raises
     ------
     TicketError

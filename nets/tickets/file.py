@@ -63,7 +63,6 @@ def read_file(
 
     Parameters
     ----------
-    path : str or Path
     check : callable (metadata, open safetensors file)
         Refuses files of another kind before their tensors are read.
     finish : callable (JSON text, tensors)

@@ -90,7 +90,7 @@ class Layer:
         return own
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FoundTicket:
     """What the file holds; all but `tensors` is the JSON object of its metadata.
 
@@ -120,6 +120,10 @@ class FoundTicket:
     made_with: dict[str, Any]
     tensors: Tensors = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        method, arch = self.params.get("method"), self.params.get("arch")
+        return f"<FoundTicket of {method} in {arch}: {self.kept} of {self.weights} weights kept>"
+
     @property
     def weights(self) -> int:
         """Weights under the masks."""
@@ -146,14 +150,6 @@ class FoundTicket:
 
 def read_found(path: str | Path) -> FoundTicket:
     """Read and check a found ticket; nothing is rebuilt yet.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    FoundTicket
 
     Raises
     ------

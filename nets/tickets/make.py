@@ -32,11 +32,8 @@ def measured(
 
     Parameters
     ----------
-    target : Target
-    effective : as in `Rebuilt`
     kept : sequence of int
         Values kept for each target layer.
-    eta : float
     halves : {"both", "needed"}
         "needed": the minus half counts in the first layer only. A weight's error is that of its worse half.
 

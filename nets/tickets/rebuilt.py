@@ -54,13 +54,8 @@ def load_ticket(path: Any, *, target: Target | None = None) -> Rebuilt:
 
     Parameters
     ----------
-    path : str or Path
     target : Target, optional
         Only needed for the errors that `Rebuilt.pruned` can report.
-
-    Returns
-    -------
-    Rebuilt
 
     Raises
     ------

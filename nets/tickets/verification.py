@@ -23,7 +23,6 @@ def verify(ticket: Ticket, *, target: Target | None = None) -> tuple[list[str], 
 
     Parameters
     ----------
-    ticket : Ticket
     target : Target, optional
         Without it, the numbers that speak of the target are left alone.
 

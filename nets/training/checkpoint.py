@@ -29,7 +29,6 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    path : str or Path
     content : mapping
         Nested mappings, lists and tuples of tensors, numbers, texts, bytes and None.
 
@@ -47,10 +46,6 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint, its tensors on the CPU.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Returns
     -------

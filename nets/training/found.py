@@ -46,12 +46,10 @@ def export_ticket(
 
     Parameters
     ----------
-    search : TicketSearch
     settings : TrainSettings
         Of the run.
     shape : tuple of int
         Of one input.
-    classes : int
 
     Returns
     -------
@@ -131,10 +129,6 @@ def _kept(numbers: torch.Tensor, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.
 
 def load_found(path: str | Path) -> torch.nn.Module:
     """Read a ticket and make its network: the same outputs, bit for bit, on the machine that wrote it.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Returns
     -------

@@ -70,7 +70,6 @@ class Training:
 
     Parameters
     ----------
-    settings : TrainSettings
     parts : Parts
         Data, model, method, optimiser (`nets.training.parts.build`).
     folder : RunFolder, optional
@@ -279,7 +278,6 @@ def own_random_state(seed: int, device: str, work: int) -> Iterator[None]:
 
     Parameters
     ----------
-    seed : int
     device : {"cpu", "cuda"}
     work : int
         Multiplications of the largest matrix product (`largest_product`).

@@ -48,14 +48,6 @@ class Parts:
 def build(settings: TrainSettings) -> Parts:
     """Load, make, convert.
 
-    Parameters
-    ----------
-    settings : TrainSettings
-
-    Returns
-    -------
-    Parts
-
     Raises
     ------
     ValueError
@@ -125,7 +117,6 @@ def start_dense(model: torch.nn.Module, twin: torch.nn.Module, settings: TrainSe
     ----------
     model, twin : torch.nn.Module
         Two of a kind; the twin is used up.
-    settings : TrainSettings
     """
     search = find_tickets(
         twin, method="edge-popup", density=1.0, seed=settings.seed, init=settings.init, scale=settings.scale

@@ -150,10 +150,6 @@ def recipe(method: str, arch: str, data: str) -> Recipe:
         One of `DATA`. digits takes the method's settings with few epochs, small batches and events at every twentieth
         step or third epoch, so that a run ends in seconds; those numbers are ours.
 
-    Returns
-    -------
-    Recipe
-
     Raises
     ------
     ValueError

@@ -36,7 +36,6 @@ def train(
 
     Parameters
     ----------
-    settings : TrainSettings
     out : str or Path
         The folder.
     resume : bool
@@ -92,16 +91,10 @@ def train_or_resume(
 
     Parameters
     ----------
-    choices : Choices
-    out : str or Path
     plain_images : bool
         Of `nets.training.settings.resolve`.
     checkpoint_every, quiet, note
         Of `train`.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------

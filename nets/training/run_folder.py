@@ -149,7 +149,6 @@ def check_same(stored: Mapping[str, Any], given: Mapping[str, Any], where: Path)
         Settings of the run.
     given : mapping
         Settings that the user named; what is not in it is taken from the run.
-    where : Path
 
     Raises
     ------

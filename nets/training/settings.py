@@ -251,7 +251,6 @@ def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
 
     Parameters
     ----------
-    choices : Choices
     plain_images : bool
         Images as the data set has them, none held out, whatever the recipe says.
 

@@ -32,7 +32,6 @@ class Tally:
 
     Parameters
     ----------
-    device : str or torch.device
     sums : torch.Tensor of float64, shape (3,), optional
         Loss, correct, count so far, from another tally's `sums`.
 
@@ -75,11 +74,6 @@ def evaluate(
     model : torch.nn.Module
         Left in the mode it was in.
     batches : iterable of (x, y)
-    device : str or torch.device
-
-    Returns
-    -------
-    Score
     """
     tally = Tally(device)
     training = getattr(model, "training", False)

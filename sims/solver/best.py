@@ -97,10 +97,6 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     jobs : int, optional
         Threads; all available cores if absent. The result does not depend on it.
 
-    Returns
-    -------
-    BestBatch
-
     Raises
     ------
     ValueError
@@ -170,7 +166,6 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     Parameters
     ----------
     x : array_like of float, shape (n,) or (n, R)
-    alpha : float
     eps : float
         At least 0.
 

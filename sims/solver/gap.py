@@ -155,10 +155,6 @@ class GapSolver:
         ----------
         values : ndarray of int64, shape (rows, n * R)
             Variable by variable: column i * R + r is value r of variable i.
-
-        Returns
-        -------
-        Gaps
         """
         rows = len(values)
         x = np.ascontiguousarray(values).reshape(rows, self.n, self.draws)

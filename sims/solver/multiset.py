@@ -142,10 +142,6 @@ def best_multisets(
     jobs : int, optional
         Threads; all available cores if absent. The result does not depend on it.
 
-    Returns
-    -------
-    BestMultisets
-
     Raises
     ------
     ValueError

@@ -145,8 +145,6 @@ def provenance(*, seed: int | None, threads: int, seconds: float, **extra: Any) 
 
     Parameters
     ----------
-    seed : int or None
-    threads : int
     seconds : float
         Wall-clock time of the work.
     **extra

@@ -111,7 +111,6 @@ def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Te
 
     Parameters
     ----------
-    weight : torch.Tensor
     mask : torch.Tensor of bool, same shape
     n_keep : int or torch.Tensor
         Number of True entries.

@@ -72,7 +72,6 @@ def recycle(layer: Layer, frac: Number, sources: str = "highest") -> int:
 
     Parameters
     ----------
-    layer : Layer
     frac : float or Fraction
         In [0, 1/2].
     sources : {"highest", "next-lowest"}
