@@ -39,6 +39,7 @@ SECOND = 2
 _PIECE_HALF_SUMS = 2**21
 _PIECE_VALUES = 2**15
 _MAX_VALUES = 2**22
+_FIRST_HALF_SUMS = 2**20
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,9 @@ def _rounded_product(a: Integers, b: Integers) -> Integers:
 
 def _search_size(n: int, eps: float, R: int) -> int:
     """Usable neurons that most trials do not exceed before they hit; those that do are searched again with more."""
-    return max(1, min(n, math.ceil(half_sum_reach(n, eps, R + 1)) + 8))
+    reach = max(1, math.ceil(half_sum_reach(n, eps, R + 1)))
+    affordable = [size for size in range(reach, reach + 9) if (R + 1.0) ** -(-size // 2) <= _FIRST_HALF_SUMS]
+    return min(n, max(affordable, default=reach))
 
 
 class _Search:
@@ -171,7 +174,7 @@ class _Search:
             hit = found <= size
             result[left[hit]] = np.where(found[hit] == 0, 0, order[left[hit], found[hit] - 1] + 1)
             left = left[~hit & (usable[left].sum(axis=1) > size)]
-            size = min(n, size + 4)
+            size = min(n, size + (4 if self._R == 1 else 1))
         return result
 
 

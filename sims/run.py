@@ -11,6 +11,7 @@ gives what ``python -m sims.subset_sum --R 5 --eps 0.01 --n 1:8 --seed 1`` print
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sims.options import Request
@@ -58,7 +59,12 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
         kinds = ", ".join(sorted({type(one).__name__ for one in questions})) or "none"
         raise ValueError(f"run takes one question, or several of one kind, got {kinds}")
     experiment = experiment_of(questions[0])
-    request = Request(questions, experiment.options(**options))
+    same = {name: getattr(questions[0], name) for name in experiment.group}
+    if len({replace(one, **same) for one in questions}) > 1 or len(set(questions)) < len(questions):
+        axes = ", ".join(experiment.group)
+        raise ValueError(f"the questions of one run differ in {axes} and in nothing else, and none stands twice")
+    given = {name: value for name, value in options.items() if value is not None}
+    request = Request(questions, experiment.options(**given))
     if not progress:
         return experiment.simulate(request)
     from sims.progress import progress as bar

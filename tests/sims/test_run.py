@@ -62,6 +62,12 @@ def test_the_call_and_the_command_find_the_same(
     assert called == printed
 
 
+def test_none_means_the_default() -> None:
+    question = SubsetSum(eps=0.1)
+    rows = run(question, n=3, trials=100, seed=1, jobs=None, until=None, delta=None).rows
+    assert rows == run(question, n=3, trials=100, seed=1).rows
+
+
 def test_threads_change_nothing() -> None:
     rows = [run(SubsetSum(eps=0.05), n=6, trials=50_000, seed=1, jobs=jobs).rows for jobs in (1, 3)]
     assert rows[0] == rows[1]
@@ -73,6 +79,9 @@ def test_threads_change_nothing() -> None:
         ([], {}, "one question, or several of one kind, got none"),
         ([SubsetSum(), Coverage()], {}, "got Coverage, SubsetSum"),
         (3, {}, "a question must be one of SubsetSum"),
+        ([Coverage(eps=0.1), Coverage(eps=0.1, low=-1.0)], {}, "differ in R, eps and in nothing else"),
+        ([SubsetSum(), SubsetSum(model="vector")], {}, "differ in R, eps, alpha and in nothing else"),
+        ([SubsetSum(), SubsetSum()], {}, "none stands twice"),
         (SubsetSum(), {"trials": 0}, "trials must be an integer in [1, 1000000000000], got 0"),
         (SubsetSum(), {"trials": 2.5}, "trials must be an integer"),
         (SubsetSum(), {"trials": "many"}, "trials must be an integer"),
