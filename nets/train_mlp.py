@@ -22,10 +22,6 @@ from sims.options import fresh_seed
 from sims.progress import progress
 from sims.statistics.result import atomic_path, check_output
 
-Widths = Annotated[
-    tuple[int, ...], *flags.written("INT [INT ...]", lambda tokens: tuple(map(flags.integer, tokens)), many=True)
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainMlp:
@@ -39,7 +35,7 @@ class TrainMlp:
     """Folder with the four MNIST files (IDX, gzipped or not)."""
     out: File
     """Where the state dict goes (.pt)."""
-    widths: Widths = (784, 500, 10)
+    widths: flags.Counts = (784, 500, 10)
     """d_0, ..., d_l."""
     epochs: Integer = 10
     """Passes over the training images."""

@@ -203,10 +203,12 @@ class Experiment(ABC, Generic[Question, Work]):
 
     # -- what all share --
 
-    def simulate(self, request: Request[Question], *, advance: Advance = silent) -> Result:
-        """Count every pass and judge the rows."""
+    def simulate(
+        self, request: Request[Question], *, passes: Sequence[Work] | None = None, advance: Advance = silent
+    ) -> Result:
+        """Count every pass and judge the rows; ``passes``: those of the request, where they are known already."""
         started = time.monotonic()
-        work, options = self.passes(request), request.options
+        work, options = self.passes(request) if passes is None else passes, request.options
         found = []
         for one in work:
             report = partial(advance, label=self.label(one))

@@ -69,5 +69,6 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
         return experiment.simulate(request)
     from sims.progress import progress as bar
 
-    with bar(request.options.trials * len(experiment.passes(request))) as advance:
-        return experiment.simulate(request, advance=advance)
+    passes = experiment.passes(request)
+    with bar(request.options.trials * len(passes)) as advance:
+        return experiment.simulate(request, passes=passes, advance=advance)

@@ -26,7 +26,7 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         if not silent:
             print(f"seed {request.options.seed}, {request.options.trials} trials a row", flush=True)
         with progress(request.options.trials * len(passes), quiet=silent) as advance:
-            result = experiment.simulate(request, advance=advance)
+            result = experiment.simulate(request, passes=passes, advance=advance)
         return deliver_result(experiment, result, given)
 
     return cli.run(work, argv)
