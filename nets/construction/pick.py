@@ -1,4 +1,4 @@
-"""Kernels that walk through the neurons of one gadget and keep the best one for every target weight (CPU).
+"""Kernels that make the random values of gadgets and value sets, and keep the best neuron for a target weight (CPU).
 
 The source network is never stored: a value is a pure function of (seed, layer, element, draw), see
 `nets.construction.source`, and
@@ -128,25 +128,29 @@ def fill_seeds(seed, first_trial, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**_JIT)
-def _scan_window(seed, layer_b, j, side, w, n, R, eta, by_law, err, neuron, a, b, draw_a, draw_b, hit):  # type: ignore[no-untyped-def]
+def _scan_window(  # type: ignore[no-untyped-def]
+    seed, layer_b, place, j, side, w, n, R, eta, by_law, err, neuron, a, b, draw_a, draw_b, hit
+):
     """First neuron of the half whose b and a both lie in their windows; without one, the nearest product."""
     s = 1.0 - 2.0 * side
     d_out, d_in = w.shape
     width = np.uint64(2 * n * d_in)
     missing = d_out
+    coordinates, c, row = place[0], place[1] + j, place[2]
     for attempt in range(2):
         for k in range(side * n, side * n + n):
             if missing == 0:
                 return
-            h = np.uint64(2 * n * j + k)
-            vb, rb = _take(seed, layer_b + 2, h * np.uint64(d_in) + np.uint64(j), R, by_law, 1.0, s)
+            h = np.uint64(2 * n * c + k)
+            vb, rb = _take(seed, layer_b + 2, h * np.uint64(coordinates) + np.uint64(c), R, by_law, 1.0, s)
             in_window = s * vb >= 1.0 - eta / 2.0
             if (attempt == 0 and not in_window) or s * vb <= 0.0:
                 continue
             for o in range(d_out):
                 if hit[o, j]:
                     continue
-                va, ra = _take(seed, layer_b + 3, np.uint64(o) * width + h, R, by_law, 1.0, s * w[o, j])
+                element = np.uint64(row + o) * width + np.uint64(2 * n * j + k)
+                va, ra = _take(seed, layer_b + 3, element, R, by_law, 1.0, s * w[o, j])
                 found = in_window and abs(va - s * w[o, j]) <= eta / 2.0
                 error = abs(va * vb - w[o, j])
                 if found or (attempt == 1 and error < err[o, j]):
@@ -157,20 +161,24 @@ def _scan_window(seed, layer_b, j, side, w, n, R, eta, by_law, err, neuron, a, b
 
 
 @njit(**_JIT)
-def _scan_best(seed, layer_b, j, side, w, n, R, open_signs, by_law, err, neuron, a, b, draw_a, draw_b):  # type: ignore[no-untyped-def]
+def _scan_best(  # type: ignore[no-untyped-def]
+    seed, layer_b, place, j, side, w, n, R, open_signs, by_law, err, neuron, a, b, draw_a, draw_b
+):
     """The neuron and draw of a with the smallest abs(ab - w), among neurons whose b has the half's sign."""
     s = 1.0 - 2.0 * side
     d_out, d_in = w.shape
     width = np.uint64(2 * n * d_in)
+    coordinates, c, row = place[0], place[1] + j, place[2]
     first = 0 if open_signs else side * n
     last = 2 * n if open_signs else side * n + n
     for k in range(first, last):
-        h = np.uint64(2 * n * j + k)
-        vb, rb = _take(seed, layer_b + 2, h * np.uint64(d_in) + np.uint64(j), R, by_law, 1.0, s)
+        h = np.uint64(2 * n * c + k)
+        vb, rb = _take(seed, layer_b + 2, h * np.uint64(coordinates) + np.uint64(c), R, by_law, 1.0, s)
         if s * vb <= 0.0:
             continue
         for o in range(d_out):
-            va, ra = _take(seed, layer_b + 3, np.uint64(o) * width + h, R, by_law, vb, w[o, j])
+            element = np.uint64(row + o) * width + np.uint64(2 * n * j + k)
+            va, ra = _take(seed, layer_b + 3, element, R, by_law, vb, w[o, j])
             error = abs(va * vb - w[o, j])
             if error < err[o, j]:
                 err[o, j], neuron[o, j], a[o, j], b[o, j] = error, k, va, vb
@@ -179,11 +187,13 @@ def _scan_best(seed, layer_b, j, side, w, n, R, open_signs, by_law, err, neuron,
 
 @njit(**_JIT)
 def scan(  # type: ignore[no-untyped-def]
-    seeds, layer_b, weights, n, R, eta, window, open_signs, by_law, j0, j1, err, neuron, a, b, draw_a, draw_b, hit
-):
+    seeds, layer_b, place, weights, n, R, eta, window, open_signs, by_law, j0, j1,
+    err, neuron, a, b, draw_a, draw_b, hit,
+):  # fmt: skip
     """Records of all target weights with input coordinate in [j0, j1), for every trial and half.
 
-    `layer_b` is the source layer of the b's, 2i-1; the a's are in the next one. weights: (T or 1, d_out, d_in). The
+    `layer_b` is the source layer of the b's, 2i-1; the a's are in the next one. weights: (T or 1, d_out, d_in).
+    place = (d_in, 0, 0), or (coordinates, first coordinate, first row over all groups) inside a larger gadget. The
     records have shape (T, halves, d_out, d_in); neuron is counted inside the coordinate's block of 2n, -1 if nothing is
     kept (the product 0 is nearest).
     """
@@ -198,6 +208,100 @@ def scan(  # type: ignore[no-untyped-def]
                     hit[t, side, o, j] = False
                 record = err[t, side], neuron[t, side], a[t, side], b[t, side], draw_a[t, side], draw_b[t, side]
                 if window:
-                    _scan_window(seeds[t], layer_b, j, side, w, n, R, eta, by_law, *record, hit[t, side])
+                    _scan_window(seeds[t], layer_b, place, j, side, w, n, R, eta, by_law, *record, hit[t, side])
                 else:
-                    _scan_best(seeds[t], layer_b, j, side, w, n, R, open_signs, by_law, *record)
+                    _scan_best(seeds[t], layer_b, place, j, side, w, n, R, open_signs, by_law, *record)
+
+
+@njit(inline="always")
+def _bit(packed, place):  # type: ignore[no-untyped-def]
+    return (np.int64(packed[place >> 3]) >> (place & 7)) & 1
+
+
+@njit(inline="always")
+def _packed_draw(packed, which, width):  # type: ignore[no-untyped-def]
+    """Number `which` of numbers of `width` bits each, the lowest bit first."""
+    draw = np.int64(0)
+    for i in range(width):
+        draw |= _bit(packed, which * width + i) << i
+    return draw
+
+
+@njit(**_JIT)
+def fill_keys(seed, stream, cells, rows, cols, block, R, neurons, b, out):  # type: ignore[no-untyped-def]
+    """out[i, k, r] = the product of b and draw r of a in units of 2^-52, for neuron k that serves weight cells[i].
+
+    `block` neurons belong to each coordinate; neurons[c, k] counts inside it; b has one value for each neuron.
+    """
+    for i in range(len(cells)):
+        c = cells[i] // (rows * cols) * cols + cells[i] % cols
+        for k in range(out.shape[1]):
+            place = np.int64(neurons[c, k])
+            scale = b[c * block + place] * 2.0**52
+            element = np.uint64(cells[i] * block + place)
+            for pair in range((R + 1) // 2):
+                first, second = _block(seed, stream, element, pair)
+                out[i, k, 2 * pair] = np.int64(np.rint(_value(first) * scale))
+                if 2 * pair + 1 < R:
+                    out[i, k, 2 * pair + 1] = np.int64(np.rint(_value(second) * scale))
+
+
+@njit(**_JIT)
+def add_products(  # type: ignore[no-untyped-def]
+    seed, stream, mask, start, stop, rows, cols, block, R, width, draws, used, b, by_sign, plus, minus, values
+):
+    """Effective weights start, ..., stop - 1 from the kept a's, whose values are written down in order.
+
+    `used` a's stand before them. b holds NaN where a neuron is not kept. Returns 0, or 1 where an a hangs on such a
+    neuron, or 2 where its draw is not below R.
+    """
+    made = 0
+    for cell in range(start, stop):
+        c = cell // (rows * cols) * cols + cell % cols
+        up, down = 0.0, 0.0
+        for k in range(block):
+            place = cell * block + k
+            if _bit(mask, place):
+                vb = b[c * block + k]
+                draw = _packed_draw(draws, used + made, width)
+                if np.isnan(vb):
+                    return 1
+                if draw >= R:
+                    return 2
+                first, second = _block(seed, stream, np.uint64(place), draw >> 1)
+                a = _value(second) if draw & 1 else _value(first)
+                values[made] = a
+                made += 1
+                if by_sign and vb < 0.0:
+                    down += a * vb
+                else:
+                    up += a * vb
+        plus[cell] = up
+        minus[cell] = down if by_sign else up
+    return 0
+
+
+@njit(**_JIT)
+def add_values(  # type: ignore[no-untyped-def]
+    seed, stream, mask, start, stop, n, members, R, width, draws, used, rho, values, totals
+):
+    """Sums of kept set values in units, for weights start, ..., stop - 1; the kept values are written down in order.
+
+    Weight w uses set w // members. Returns 0, or 2 where a draw is not below R.
+    """
+    made = 0
+    for w in range(start, stop):
+        total = np.int64(0)
+        for k in range(n):
+            if _bit(mask, w * n + k):
+                draw = _packed_draw(draws, used + made, width)
+                if draw >= R:
+                    return 2
+                index = k * R + draw
+                first, second = _block(seed, stream, np.uint64(w // members), index >> 1)
+                unit = np.rint((_value(second) if index & 1 else _value(first)) * 2.0**52 * rho)
+                values[made] = unit
+                made += 1
+                total += np.int64(unit)
+        totals[w - start] = total
+    return 0

@@ -73,16 +73,22 @@ def scan(
     open_signs: bool,
     by_law: bool,
     halves: int,
+    place: tuple[int, int, int] | None = None,
 ) -> Records:
     """The records of `nets.construction.pick.scan`, each of shape (T, halves, d_out, d_in); seeds (T,) hold 64 bits
     in int64."""
-    sides = [_scan_side(seeds, layer_b, weights, side, n, R, eta, window, open_signs, by_law) for side in range(halves)]
+    where = place or (weights.shape[2], 0, 0)
+    sides = [
+        _scan_side(seeds, layer_b, where, weights, side, n, R, eta, window, open_signs, by_law)
+        for side in range(halves)
+    ]
     return {key: torch.stack([record[key] for record in sides], 1) for key in sides[0]}
 
 
 def _scan_side(
     seeds: torch.Tensor,
     layer_b: int,
+    place: tuple[int, int, int],
     weights: torch.Tensor,
     side: int,
     n: int,
@@ -119,12 +125,13 @@ def _scan_side(
     for start in range(first, last, size):
         k = torch.arange(start, min(start + size, last), device=device)
         h = 2 * n * coordinate + k
-        b, draw_b = take(seed_b, layer_b + 2, h * d_in + coordinate, s * one, one)
+        first_h = 2 * n * place[1] + h
+        b, draw_b = take(seed_b, layer_b + 2, first_h * place[0] + place[1] + coordinate, s * one, one)
         b, draw_b = b[:, None], draw_b[:, None]
         usable = s * b > 0
         safe_b = torch.where(usable, b, s)
         aim, scale = (s * w[..., None], one) if window else (w[..., None], safe_b)
-        a, draw_a = take(seed_a, layer_b + 3, output * width + h, aim, scale)
+        a, draw_a = take(seed_a, layer_b + 3, (place[2] + output) * width + h, aim, scale)
         error = torch.where(usable, (a * b - w[..., None]).abs(), torch.inf)
         hits = (s * b >= 1.0 - eta / 2.0) & ((a - s * w[..., None]).abs() <= eta / 2.0) & window
         smallest, nearest = first_min(error)

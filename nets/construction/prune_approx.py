@@ -26,24 +26,19 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from nets.construction import pick
-from nets.construction import pick_torch as _pick_torch
+from nets.construction.bits import unpack_draws, unpack_positions
+from nets.construction.gadget import Gadget, Record, solve
+from nets.construction.options import check_construction
 from nets.construction.pruned import Kept, Pruned, half_count
+from nets.construction.scan import scan_layer
 from nets.construction.source import Source, check_sampler, check_seed, per_layer_n, trial_seeds
-from nets.construction.subset_sum import prune_layer
 from nets.targets.target import Target
-from sims.solver.memory import default_jobs
-from sims.threads import each
 from theory.numerics.check import accuracy, natural, positive_int
 
-CONSTRUCTIONS = ("window", "best", "subset-sum")
-_TASK_DRAWS = 2**23
 _RECORD_TRIALS = 2**19
 Weights = Target | Sequence[torch.Tensor]
 
@@ -107,7 +102,11 @@ def prune(
     for i, weight in enumerate(weights):
         made = half_count(halves, i)
         if construction == "subset-sum":
-            kept += prune_layer(weight, source, i, signs, made, device, jobs, tick)
+            gadget = Gadget(
+                i, 1, rows=len(weight), cols=weight.shape[1], n=source.n[i], R=source.R, seed=source.seed, halves=made
+            )
+            found = solve(gadget, weight[None].numpy(), signs=signs, device=device, jobs=jobs, tick=tick)
+            kept += _kept_from_gadget(gadget, found, source)
             continue
         seeds = np.array([source.seed], np.uint64)
         records = scan_layer(
@@ -215,83 +214,6 @@ def simulate_trials(
     return Trials(effective, hits)
 
 
-def scan_layer(
-    seeds: np.ndarray,
-    layer_b: int,
-    weights: torch.Tensor,
-    *,
-    n: int,
-    R: int,
-    eta: float,
-    window: bool,
-    open_signs: bool,
-    by_law: bool,
-    halves: int,
-    device: str = "cpu",
-    jobs: int | None = None,
-    torch_engine: bool = False,
-) -> dict[str, torch.Tensor]:
-    """Records of one target layer for many sources: the kernels of `nets.construction.pick`, or torch operations off
-    the CPU.
-
-    Returns
-    -------
-    dict of torch.Tensor, shape (len(seeds), halves, d_i, d_{i-1})
-        ``err`` abs(ab - w); ``neuron`` 0..2n-1 inside the coordinate's block or -1; ``a b draw_a draw_b hit``.
-    """
-    trials = len(seeds)
-    d_out, d_in = weights.shape[1:]
-    options: dict[str, Any] = {"n": n, "R": R, "eta": eta, "window": window, "open_signs": open_signs, "by_law": by_law}
-    if torch_engine or torch.device(device).type != "cpu":
-        bits, moved = torch.from_numpy(seeds.view(np.int64)).to(device), weights.to(device)
-        rows = max(1, _pick_torch.budget(torch.device(device)) // (d_out * d_in))
-        parts = [
-            _pick_torch.scan(
-                part, layer_b, moved[k * rows : k * rows + len(part)] if len(moved) > 1 else moved,
-                halves=halves, **options,
-            )
-            for k, part in enumerate(bits.split(rows))
-        ]  # fmt: skip
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    shape = (trials, halves, d_out, d_in)
-    kinds: dict[str, npt.DTypeLike] = {"err": np.float64, "neuron": np.int64, "a": np.float64, "b": np.float64}
-    kinds |= {"draw_a": np.int64, "draw_b": np.int64, "hit": np.bool_}
-    records = {key: np.empty(shape, kind) for key, kind in kinds.items()}
-    cube = np.ascontiguousarray(weights.numpy())
-    jobs = default_jobs() if jobs is None else jobs
-    cost = 2 * n * (1 + d_out) * (1 if by_law else R)
-    step_j = max(1, min(d_in, _TASK_DRAWS // cost)) if trials == 1 else (d_in if cost * d_in <= _TASK_DRAWS else 1)
-    if trials == 1 and jobs > 1:
-        step_j = min(step_j, -(-d_in // jobs))
-    step_t = max(1, min(_TASK_DRAWS // (cost * step_j), -(-trials // jobs)))
-
-    def task(t: int, j: int) -> None:
-        part = slice(t, min(t + step_t, trials))
-        w = cube[part] if len(cube) > 1 else cube
-        out = [array[part] for array in records.values()]
-        pick.scan(seeds[part], layer_b, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
-
-    each(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs=jobs)
-    return {key: torch.from_numpy(array) for key, array in records.items()}
-
-
-def check_construction(construction: str, *, signs: str | None, halves: str, R: int, sampler: str) -> str:
-    """The `signs` in force, or ValueError where the options do not go together."""
-    if construction not in CONSTRUCTIONS:
-        raise ValueError(f"construction must be one of {CONSTRUCTIONS}, got construction={construction!r}")
-    if halves not in ("both", "needed"):
-        raise ValueError(f"halves must be 'both' or 'needed', got halves={halves!r}")
-    if signs is None:
-        signs = "open" if construction == "subset-sum" and R == 1 else "assigned"
-    if signs not in ("assigned", "open"):
-        raise ValueError(f"signs must be 'assigned' or 'open', got signs={signs!r}")
-    if signs == "open" and (R > 1 or construction == "window" or sampler == "nearest"):
-        raise ValueError("signs='open' needs R=1, sampler 'draws' and another construction than 'window'")
-    if construction == "subset-sum" and sampler == "nearest":
-        raise ValueError("construction 'subset-sum' needs sampler 'draws': it has no single aim")
-    return signs
-
-
 def _kept_from_records(records: dict[str, torch.Tensor], source: Source, i: int) -> tuple[Kept, Kept]:
     """Kept elements of source layers 2i+1 and 2i+2 (i from 0) from records of shape (halves, d_out, d_in)."""
     n = source.n[i]
@@ -303,6 +225,18 @@ def _kept_from_records(records: dict[str, torch.Tensor], source: Source, i: int)
     one[place] = torch.arange(len(h))  # any of the weights that a neuron serves: its b is the same for all
     kept_b = Kept(neurons, neurons // (2 * n), made["draw_b"][one], made["b"][one])
     return kept_b, Kept.sort(out, h, made["draw_a"], made["a"])
+
+
+def _kept_from_gadget(gadget: Gadget, record: Record, source: Source) -> tuple[Kept, Kept]:
+    """The kept elements of a gadget of one group, as lists."""
+    h, cell = unpack_positions(record.mask_b), unpack_positions(record.mask_a)
+    draws_b = unpack_draws(record.draws_b, len(h), R=gadget.R)
+    draws_a = unpack_draws(record.draws_a, len(cell), R=gadget.R)
+    rows, cols = np.divmod(cell, gadget.bits_b)
+    parts = (h, h // (2 * gadget.n), draws_b, gadget.values_b(h, draws_b))
+    others = (rows, cols, draws_a, source.element(2 * gadget.number + 2, cell, draw=draws_a))
+    first, second = (Kept(*(torch.from_numpy(part) for part in lists)) for lists in (parts, others))
+    return first, second
 
 
 def _weights(target: Weights) -> list[torch.Tensor]:

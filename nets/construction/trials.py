@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from nets.certificate import certify_batch
+from nets.construction.networks import Networks
 from nets.construction.prune_approx import prune, simulate_trials
 from nets.construction.source import Source, trial_seeds
 from nets.targets.target import Target, random_target
 from sims.solver.philox import grid_draws
 from theory.network import MainTheorem, layer_etas
 
-_BATCH_WEIGHTS = 2**20
 _STARTS, _STEPS = 16, 12
 """Of the ascent behind the lower end: fewer than `certify` takes, since there are many trials."""
 _TARGET_STREAM = 2**31
 
 
-@dataclass(frozen=True)
-class Networks:
-    """How the networks of the trials are made.
+class Decide(Protocol):
+    """Says of one network whether its error is at most eps: ``holds``, ``refuted``, or ``undecided``."""
 
-    Attributes
-    ----------
-    targets : int
-        Random targets; trial t uses target t mod this number.
-    construction : {"window", "best", "subset-sum"}
-        window: the proof's choice. best: the neuron and draws nearest to the weight. subset-sum: a sum of several.
-    sampler : {"draws", "nearest"}
-        Every draw made, or the nearest of R draws by its exact law.
-    device : str
-        Where the search and the certificates run.
-    """
-
-    targets: int
-    construction: str
-    sampler: str
-    device: str
-
-
-def batch_size(widths: Sequence[int], trials: int) -> int:
-    """Trials of a batch that keeps memory small and a progress bar moving."""
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    return max(1, min(_BATCH_WEIGHTS // weights, -(-trials // 20)))
+    def __call__(
+        self, target: Target, effective: Sequence[tuple[torch.Tensor, torch.Tensor]], eps: float, *, domain: str
+    ) -> str: ...
 
 
 class Trials:
@@ -57,9 +35,21 @@ class Trials:
     ----------
     n : sequence of int
         Candidates per input coordinate and sign of every layer.
+    decide : Decide, optional
+        Asked about every trial whose certified ends leave open whether its error is at most eps.
     """
 
-    def __init__(self, question: MainTheorem, n: Sequence[int], networks: Networks, seed: int, jobs: int) -> None:
+    def __init__(
+        self,
+        question: MainTheorem,
+        n: Sequence[int],
+        networks: Networks,
+        seed: int,
+        jobs: int,
+        *,
+        decide: Decide | None = None,
+    ) -> None:
+        self._decide = decide
         self._question, self._n, self._networks = question, tuple(n), networks
         self._seed, self._jobs = seed, jobs
         self._targets: dict[int, Target] = {}
@@ -71,8 +61,16 @@ class Trials:
             self._targets[which] = random_target(self._question.widths, self._question.norm, seed=seed)
         return self._targets[which]
 
-    def errors(self, first: int, trials: int) -> torch.Tensor:
-        """The certified lower and upper ends of the errors of a batch of trials, float64, shape (2, trials)."""
+    def judged(self, first: int, trials: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch of trials: the certified ends of their errors, and what they show.
+
+        Returns
+        -------
+        errors : torch.Tensor of float64, shape (2, trials)
+            Lower ends, upper ends.
+        shown : torch.Tensor of int8, shape (trials,)
+            1: the error is at most eps. -1: it is more. 0: undecided.
+        """
         asked, made = self._question, self._networks
         numbers = torch.arange(first, first + trials) % made.targets
         targets = [self._target(k) for k in numbers.tolist()]
@@ -93,15 +91,21 @@ class Trials:
                 device=made.device,
                 jobs=self._jobs,
             ).effective
-        found = torch.empty(2, trials, dtype=torch.float64)
+        errors = torch.empty(2, trials, dtype=torch.float64)
         for k in numbers.unique().tolist():
             rows = numbers == k
             mine = [(plus[rows], minus[rows]) for plus, minus in effective]
             bracket = certify_batch(
                 self._target(k), mine, domain=asked.domain, starts=_STARTS, steps=_STEPS, device=made.device
             )
-            found[0, rows], found[1, rows] = bracket.lower.cpu().double(), bracket.upper.cpu().double()
-        return found
+            errors[0, rows], errors[1, rows] = bracket.lower.cpu().double(), bracket.upper.cpu().double()
+        shown = (errors[1] <= asked.eps).to(torch.int8) - (errors[0] > asked.eps).to(torch.int8)
+        if self._decide is not None:
+            for t in (shown == 0).nonzero()[:, 0].tolist():
+                one = [(plus[t], minus[t]) for plus, minus in effective]
+                word = self._decide(targets[t], one, asked.eps, domain=asked.domain)
+                shown[t] = {"holds": 1, "undecided": 0, "refuted": -1}[word]
+        return errors, shown
 
     def _subset_sums(self, targets: Sequence[Target], first: int) -> list[tuple[Any, Any]]:
         """Effective weights of one source network per target, by subset sums."""

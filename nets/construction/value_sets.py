@@ -17,22 +17,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nets.construction import pick
-from nets.construction.bits import pack, unpack
+from nets.construction.bits import DrawWriter, check_bits, draw_bits, pack, popcount
+from nets.construction.choices import add_chosen
 from sims.solver.best_on_grid import GridBest, shared_on_grid
+from sims.solver.kernels.shared import split
 from sims.solver.memory import default_jobs
 from sims.solver.philox import GRID_BITS, grid_draws
-from sims.threads import ordered
+from sims.threads import ordered, pieces
 
 KINDS = ("private", "shared")
 STREAMS = {"private": 2**30, "shared": 2**30 + 2**29}
 _PART_HALF_SUMS = 2**22
 _DEVICE_ROWS = 2**15
+_PART_PROBES = 2**19
+_MAX_ROW = 2**14
 _REBUILD_WEIGHTS = 2**16
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -46,15 +51,15 @@ class Chosen:
     ----------
     mask : ndarray of uint8
         One bit for every (weight, value), row-major, the first in the lowest bit of the first byte.
-    draws : ndarray of an unsigned type
-        Draw of every kept value, in the order of the bits; all 0 where R = 1.
+    draws : ndarray of uint8
+        Draw of every kept value in the order of the bits, `nets.construction.bits.draw_bits` bits each.
     effective : ndarray of float64, shape (d_out, d_in)
         The sums, each rounded once.
     kept : int
     """
 
     mask: npt.NDArray[np.uint8]
-    draws: npt.NDArray[np.unsignedinteger[Any]]
+    draws: npt.NDArray[np.uint8]
     effective: Floats
     kept: int
 
@@ -150,26 +155,52 @@ class ValueSets:
             raise ValueError(f"weights must be finite and at most size={self.size} in size")
         jobs = default_jobs() if jobs is None else jobs
         aims = np.rint(np.ldexp(weight, -self.exponent)).astype(np.int64)
-        if self.kind == "shared":
-            made = ordered(self._shared_part, self._row_parts(layer, aims, jobs), jobs=jobs)
-        elif device != "cpu" and self.R == 1:
-            made = ordered(self._device_part, self._weight_parts(layer, aims, [device]), jobs=1)
-        else:
-            solvers = [GridBest(self.n, self.R, threads=jobs) for _ in range(jobs)]
-            made = ordered(self._private_part, self._weight_parts(layer, aims, solvers), jobs=jobs)
-        parts = []
-        for part in made:
-            parts.append(part)
-            tick(part.effective.size)
-        return Chosen(
-            np.concatenate([part.mask for part in parts]),
-            np.concatenate([part.draws for part in parts]),
-            np.concatenate([part.effective for part in parts]).reshape(weight.shape),
-            sum(part.kept for part in parts),
-        )
+        grid = device == "cpu" or self.R > 1
+        solvers: SimpleQueue[GridBest] = SimpleQueue()
+        if self.kind == "private" and grid:
+            for _ in range(jobs):
+                solvers.put(GridBest(self.n, self.R, threads=jobs))
+
+        def part(start: int, stop: int) -> tuple[Integers, npt.NDArray[np.signedinteger[Any]]]:
+            own = aims.reshape(-1)[start:stop]
+            if self.kind == "shared":
+                return self._shared(layer, start, own, weight.shape[1], jobs)
+            keys = self.integers(layer, start, count=stop - start)
+            if grid:
+                solver = solvers.get()
+                choices: npt.NDArray[np.signedinteger[Any]] = solver.solve(keys, own)[1]
+                solvers.put(solver)
+            else:
+                choices = self._on_device(keys[:, :, 0], own, device)
+            totals = np.empty(len(own), np.int64)
+            add_chosen(keys, np.arange(len(own)), choices, totals)
+            return totals, choices
+
+        mask = np.empty(-(-weight.size * self.n // 8), np.uint8)
+        totals = np.empty(weight.size, np.int64)
+        draws, kept = DrawWriter(self.R), 0
+        size = self._part_size(weight.shape[1], grid)
+        spans = list(pieces(weight.size, size))
+        made = ordered(part, spans, jobs=jobs if grid or self.kind == "shared" else 1)
+        for (start, stop), (sums, choices) in zip(spans, made, strict=True):
+            bits = choices >= 0
+            mask[start * self.n // 8 : -(-stop * self.n // 8)] = pack(bits)
+            totals[start:stop] = sums
+            if self.R > 1:
+                draws.add(choices[bits])
+            kept += int(np.count_nonzero(bits))
+            tick(stop - start)
+        return Chosen(mask, draws.finish(), self._reals(totals).reshape(weight.shape), kept)
 
     def rebuild(
-        self, layer: int, shape: tuple[int, int], *, mask: npt.NDArray[np.uint8], draws: npt.NDArray[Any], digest: Any
+        self,
+        layer: int,
+        shape: tuple[int, int],
+        *,
+        mask: npt.NDArray[np.uint8],
+        draws: npt.NDArray[np.uint8],
+        seen: Callable[[Floats], object] | None = None,
+        jobs: int | None = None,
     ) -> Floats:
         """Effective weights of a layer from its mask and draws, the kept values being made again one by one.
 
@@ -177,80 +208,80 @@ class ValueSets:
         ----------
         shape : (d_out, d_in)
         mask, draws : ndarray
-            As in `Chosen`; draws may be empty where R = 1.
-        digest : hashlib object
-            Updated with the kept values as little-endian float64, in the order of the bits.
+            As in `Chosen`.
+        seen : callable, optional
+            Called with the kept values in the order of the bits, in pieces.
+        jobs : int, optional
+            Threads; the result does not depend on it.
 
         Returns
         -------
         ndarray of float64, shape (d_out, d_in)
+
+        Raises
+        ------
+        ValueError
+            Wrong sizes of mask or draws, spare bits that are set, or draws that do not exist.
         """
-        weights = shape[0] * shape[1]
-        out = np.empty(weights)
-        used = 0
-        for start in range(0, weights, _REBUILD_WEIGHTS):  # a multiple of 8
-            count = min(_REBUILD_WEIGHTS, weights - start)
-            bits = unpack(mask[start * self.n // 8 : -(-(start + count) * self.n // 8)], count * self.n)
-            which, k = np.divmod(np.flatnonzero(bits), self.n)
-            index = k * self.R
-            if self.R > 1:
-                index += draws[used : used + len(k)].astype(np.int64)
-                used += len(k)
-            sets = start + which if self.kind == "private" else (start + which) // shape[1]
-            raw = np.empty(len(k))
-            pick.fill_elements(np.uint64(self.seed), self.stream(layer), sets, index, raw)
-            units = np.rint(np.ldexp(raw, GRID_BITS) * math.frexp(self.size)[0]).astype(np.int64)
-            digest.update(np.ldexp(units.astype(np.float64), self.exponent).astype("<f8").tobytes())
-            totals = np.zeros(count, np.int64)
-            np.add.at(totals, which, units)
-            out[start : start + count] = np.ldexp(totals.astype(np.float64), self.exponent)
-        return out.reshape(shape)
+        jobs = default_jobs() if jobs is None else jobs
+        weights, n, width = shape[0] * shape[1], self.n, draw_bits(self.R)
+        check_bits("mask", mask, weights * n)
+        check_bits("draws", draws, popcount(mask) * width)
+        members = 1 if self.kind == "private" else shape[1]
+        totals = np.empty(weights, np.int64)
+        rho = math.frexp(self.size)[0]
 
-    def _weight_parts(self, layer: int, aims: Integers, solvers: list[Any]) -> Iterator[tuple[Any, ...]]:
-        """Pieces of 8 k weights; the solvers wait in a list, from which a thread takes one while it works."""
-        flat = aims.reshape(-1)
-        half_sums = (self.R + 1) ** (-(-self.n // 2))
-        size = max(1, _PART_HALF_SUMS // half_sums // 8) * 8 if isinstance(solvers[0], GridBest) else _DEVICE_ROWS
-        for start in range(0, len(flat), size):
-            yield layer, start, flat[start : start + size], solvers
+        def parts() -> Iterator[tuple[int, int, int, int]]:
+            used = 0
+            for start, stop in pieces(weights, _REBUILD_WEIGHTS):
+                kept = popcount(mask[start * n // 8 : -(-stop * n // 8)])
+                yield start, stop, used, kept
+                used += kept
 
-    def _private_part(self, layer: int, first: int, aims: Integers, solvers: list[GridBest]) -> Chosen:
-        keys = self.integers(layer, first, count=len(aims))
-        solver = solvers.pop()  # atomic, as append is
-        _, choices = solver.solve(keys, aims)
-        solvers.append(solver)
-        return self._chosen(keys, choices)
+        def add(start: int, stop: int, used: int, kept: int) -> tuple[int, Floats]:
+            values = np.empty(kept)
+            own = np.uint64(self.seed), self.stream(layer), mask, start, stop, n, members, self.R, width
+            status = pick.add_values(*own, draws, used, rho, values, totals[start:stop])
+            return status, np.ldexp(values, self.exponent)
 
-    def _device_part(self, layer: int, first: int, aims: Integers, devices: list[str]) -> Chosen:
+        for status, values in ordered(add, parts(), jobs=jobs):
+            if status:
+                raise ValueError(f"draws names a draw that is not below R={self.R}")
+            if seen is not None:
+                seen(values)
+        return self._reals(totals).reshape(shape)
+
+    def _reals(self, units: Integers) -> Floats:
+        return np.ldexp(units.astype(np.float64), self.exponent)
+
+    def _part_size(self, cols: int, grid: bool) -> int:
+        """Weights of a piece of some 20 ms: a multiple of 8, so that its bits begin with a byte."""
+        if self.kind == "private":
+            return max(1, _PART_HALF_SUMS // (self.R + 1) ** (-(-self.n // 2)) // 8) * 8 if grid else _DEVICE_ROWS
+        line = cols * (8 // math.gcd(cols, 8))  # whole rows of the matrix where they are short enough
+        short = split(self.n, self.R, min(cols, _MAX_ROW))
+        size: int = min(_MAX_ROW, max(8, _PART_PROBES // (self.R + 1) ** short // 8 * 8))
+        return line * max(1, size // line) if line <= 2 * size else size
+
+    def _shared(
+        self, layer: int, start: int, aims: Integers, cols: int, jobs: int
+    ) -> tuple[Integers, npt.NDArray[np.int32]]:
+        """Sums and choices of weights start, start + 1, ..., row by row."""
+        stop = start + len(aims)
+        totals, choices = np.empty(len(aims), np.int64), np.empty((len(aims), self.n), np.int32)
+        first, last = start // cols, -(-stop // cols)
+        keys = self.integers(layer, first, count=last - first)
+        for row in range(first, last):
+            own = slice(max(row * cols, start) - start, min((row + 1) * cols, stop) - start)
+            _, choices[own] = shared_on_grid(keys[row - first], aims[own], threads=jobs)
+        add_chosen(keys, np.arange(start, stop) // cols - first, choices, totals)
+        return totals, choices
+
+    def _on_device(self, keys: Integers, aims: Integers, device: str) -> npt.NDArray[np.int8]:
         import torch
 
         from nets.construction.torch_solver import best_subsets_torch
 
-        keys = self.integers(layer, first, count=len(aims))
-        masks = best_subsets_torch(*(torch.from_numpy(part).to(devices[0]) for part in (keys[:, :, 0], aims)))[1]
-        return self._chosen(keys, masks.cpu().numpy().astype(np.int8) - 1)
-
-    def _row_parts(self, layer: int, aims: Integers, jobs: int) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(aims), 8):
-            yield layer, start, aims[start : start + 8], jobs
-
-    def _shared_part(self, layer: int, first: int, aims: Integers, jobs: int) -> Chosen:
-        keys = self.integers(layer, first, count=len(aims))
-        choices = np.empty((*aims.shape, self.n), np.int32)
-        for row, values in enumerate(keys):
-            _, choices[row] = shared_on_grid(values, aims[row], threads=jobs)
-        return self._chosen(np.repeat(keys, aims.shape[1], axis=0), choices.reshape(-1, self.n))
-
-    def _chosen(self, keys: Integers, choices: npt.NDArray[np.signedinteger[Any]]) -> Chosen:
-        kept = choices >= 0
-        if self.R == 1:
-            totals = (keys[:, :, 0] * kept).sum(1)
-        else:
-            taken = np.take_along_axis(keys, np.maximum(choices, 0)[:, :, None].astype(np.int64), axis=2)[:, :, 0]
-            totals = (taken * kept).sum(1)
-        return Chosen(
-            pack(kept),
-            choices[kept].astype(np.min_scalar_type(self.R - 1)),
-            np.ldexp(totals.astype(np.float64), self.exponent),
-            int(np.count_nonzero(kept)),
-        )
+        whole = [torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (keys, aims)]
+        taken: npt.NDArray[np.int8] = best_subsets_torch(*whole)[1].cpu().numpy().astype(np.int8)
+        return taken - np.int8(1)

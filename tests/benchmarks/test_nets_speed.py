@@ -62,6 +62,21 @@ def test_rebuild(benchmark: object, weights: list[np.ndarray]) -> None:
     made = sets.solve(1, weights[0])
     shape = weights[0].shape
     again = benchmark.pedantic(
-        lambda: sets.rebuild(1, shape, mask=made.mask, draws=made.draws, digest=hashlib.sha256()), rounds=3
+        lambda: sets.rebuild(1, shape, mask=made.mask, draws=made.draws, seen=hashlib.sha256().update), rounds=3
     )
     assert np.array_equal(again, made.effective)
+
+
+@pytest.mark.parametrize("work", ["solve", "rebuild"])
+@pytest.mark.parametrize("shape", [(1, 4096, 128), (960, 9, 1)], ids=["convolution", "depthwise"])
+@pytest.mark.benchmark(group=f"parts of convolutional networks as gadgets, one half, n = {N}")
+def test_gadget(benchmark: object, shape: tuple[int, int, int], work: str) -> None:
+    from nets.construction.gadget import Gadget, effective, solve
+
+    gadget = Gadget(0, *shape, n=N, seed=1, halves=1)
+    weight = np.random.default_rng(1).uniform(-0.4, 0.4, shape)
+    record = solve(gadget, weight, jobs=2)
+    effective(gadget, record, jobs=2)
+    todo = (lambda: solve(gadget, weight, jobs=2)) if work == "solve" else (lambda: effective(gadget, record, jobs=2))
+    benchmark.pedantic(todo, rounds=2)
+    assert 8 < record.kept / gadget.weights < 13

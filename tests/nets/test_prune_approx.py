@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nets.construction.pick_torch import first_min
-from nets.construction.prune_approx import prune, scan_layer, simulate_trials
+from nets.construction.prune_approx import prune, simulate_trials
 from nets.construction.pruned import Kept, Pruned
+from nets.construction.scan import scan_layer
 from nets.construction.source import Source, trial_seeds
 from nets.targets.target import Target, random_target
 from sims.solver import best_subset, philox
@@ -190,7 +191,7 @@ def test_trials_do_not_depend_on_parts_or_threads(monkeypatch: pytest.MonkeyPatc
     target = random_target(WIDTHS, seed=0)
     options = {"eta": 0.2, "construction": "window", "R": 30, "seed": 5}
     whole = simulate_trials(target, 3, trials=20, jobs=1, **options)
-    monkeypatch.setattr("nets.construction.prune_approx._TASK_DRAWS", 10)
+    monkeypatch.setattr("nets.construction.scan._TASK_DRAWS", 10)
     monkeypatch.setattr("nets.construction.prune_approx._RECORD_TRIALS", 100)
     parts = [simulate_trials(target, 3, first_trial=k, trials=10, jobs=3, **options) for k in (0, 10)]
     for i in range(2):
