@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
-from nets.certificate import certify, certify_batch
+from nets.certificate import Domain, certify, certify_batch, convolution_norm_upper, exact_bracket, half_split
+from nets.certificate.graph_bound import graph_bound
 from nets.construction.prune_approx import simulate_trials
+from nets.graph.graph import Graph, Input, Node
 from nets.targets.target import Target, random_target
 from sims.checks.check import Check, Closest, Fact, Point, Simulation
-from sims.checks.facts import all_true, at_most, generator
+from sims.checks.facts import Pairs, Rng, all_true, at_most, generator, never_above
 from sims.statistics.trials import Count, Counts
 from theory.network import width as theory
 
@@ -21,7 +24,7 @@ _STARTS = _STEPS = 8
 
 def checks(seed: int) -> list[Check]:
     """Statements 4.2, 4.4, 4.5 and 4.8 on built networks, and controls."""
-    return [*_theorems(), *_certificates()]
+    return [*_theorems(), *_certificates(), *_norms()]
 
 
 def _networks(
@@ -151,3 +154,133 @@ def _compare_one_input(seed: int) -> Closest:
 
 def _lowered(seed: int) -> Closest:
     return at_most([(grid, 0.9 * upper) for _, _, grid, upper in _brackets(seed, _TWO)])
+
+
+def _norms() -> Iterator[Check]:
+    yield Fact("4.8 (f)", "half-split bound above every pattern of neurons", _compare_half_split)
+    yield Fact("4.8 (f)", "half-split", _average_only, control="||W D|| / 2 alone, without the part of the signs")
+    yield Fact("4.8 (g)", "bound above the norm of the whole convolution as a matrix", _compare_convolutions)
+    yield Fact("4.8 (g)", "convolution", _kernel_only, control="norm of the kernel as a matrix, overlaps forgotten")
+    yield Fact("4.8 (h)", "bracket about the largest of 4000 directions, two inputs", _compare_brackets)
+    yield Fact("4.8 (h)", "bracket", _narrowed, control="upper end lowered by a tenth")
+    yield Fact("4.8 (graph)", "bound above the largest of 4000 directions, two inputs", _compare_graphs)
+    yield Fact("4.8 (graph)", "bound", _lowered_graphs, control="bound lowered by a tenth")
+
+
+def _largest_pattern(w: np.ndarray, d: np.ndarray) -> float:
+    patterns = itertools.product((0.0, 1.0), repeat=w.shape[1])
+    return max(float(np.linalg.norm(w @ (np.array(p)[:, None] * d), 2)) for p in patterns)
+
+
+def _matrix_pairs(rng: Rng) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for m, h, n in ((1, 1, 1), (2, 1, 3), (2, 4, 3), (1, 6, 1), (3, 7, 5)) * 6:
+        yield rng.standard_normal((m, h)) * np.exp(rng.standard_normal(h)), rng.standard_normal((h, n))
+
+
+@never_above("half-split", slack=1e-12)
+def _compare_half_split(rng: Rng) -> Pairs:
+    for w, d in _matrix_pairs(rng):
+        yield _largest_pattern(w, d), float(half_split(torch.tensor(w)[None], torch.tensor(d)[None])[0])
+
+
+@never_above("average only")
+def _average_only(rng: Rng) -> Pairs:
+    for w, d in _matrix_pairs(rng):
+        yield _largest_pattern(w, d), float(np.linalg.norm(w @ d, 2)) / 2
+
+
+def _convolutions(rng: Rng) -> Iterator[tuple[np.ndarray, int, int, int, int, np.ndarray]]:
+    """Kernel, stride, dilation, padding, side and the whole operator, one axis."""
+    for taps, stride, dilation, pad, side in ((3, 1, 1, 1, 8), (4, 2, 1, 1, 9), (3, 1, 2, 2, 10), (5, 3, 1, 0, 14)) * 3:
+        kernel = rng.standard_normal((2, 3, taps)) + 0.5
+        outputs = (side + 2 * pad - (taps - 1) * dilation - 1) // stride + 1
+        whole = np.zeros((2, outputs, 3, side))
+        for p, t in itertools.product(range(outputs), range(taps)):
+            at = p * stride + t * dilation - pad
+            if 0 <= at < side:
+                whole[:, p, :, at] = kernel[:, :, t]
+        yield kernel, stride, dilation, pad, side, whole.reshape(2 * outputs, -1)
+
+
+@never_above("convolutions", slack=1e-12)
+def _compare_convolutions(rng: Rng) -> Pairs:
+    for kernel, stride, dilation, pad, side, whole in _convolutions(rng):
+        bound = convolution_norm_upper(
+            torch.tensor(kernel), strides=[stride], dilations=[dilation], pads=[pad, pad], input_sides=[side]
+        )
+        yield float(np.linalg.norm(whole, 2)), bound
+
+
+@never_above("kernels")
+def _kernel_only(rng: Rng) -> Pairs:
+    for kernel, _, _, _, _, whole in _convolutions(rng):
+        yield float(np.linalg.norm(whole, 2)), float(np.linalg.norm(kernel.reshape(len(kernel), -1), 2))
+
+
+def _exact_brackets(rng: Rng) -> Iterator[tuple[float, float, float]]:
+    """lower, the largest over a grid, upper."""
+    for widths in _TWO:
+        for domain in ("l2", "linf"):
+            target, plus, minus = _case(rng, widths)
+            effective = [(torch.tensor(w), torch.tensor(minus) if i == 0 else None) for i, w in enumerate(plus)]
+            lower, upper = exact_bracket(Target(tuple(map(torch.tensor, target))), effective, domain=domain)
+            yield lower, float(_difference(_directions(domain), target, plus, minus).max()), upper
+
+
+@never_above("brackets", slack=1e-12)
+def _compare_brackets(rng: Rng) -> Pairs:
+    for lower, grid, upper in _exact_brackets(rng):
+        near = 1.002 * grid  # at a kink the largest is up to half a step of the grid, 8e-4, away
+        yield from ((lower, near), (grid, upper), (upper, 1.002 * near))
+
+
+@never_above("narrowed")
+def _narrowed(rng: Rng) -> Pairs:
+    for _, grid, upper in _exact_brackets(rng):
+        yield grid, 0.9 * upper
+
+
+def _graphs(rng: Rng) -> Iterator[tuple[float, float]]:
+    """The largest difference on 4000 directions of two inputs, by NumPy alone, and the bound over the graph.
+
+    x -> x + V tanh(W x) and x -> max(W x, W' x): a residual, a pointwise function, a maximum.
+    """
+    for _ in range(12):
+        target, made = {}, {}
+        for name in ("w", "v"):
+            target[name] = rng.standard_normal((2, 2))
+            made[name] = target[name] + 0.2 * rng.standard_normal((2, 2))
+        shapes = dict.fromkeys(("x", "h", "t", "r", "y", "k", "m"), (1, 2))
+        given = (Input("x", "float64", (1, 2)),)
+        first = Node("Gemm", ("x", "w"), ("h",), {"transB": 1})
+        second = Node("Gemm", ("t", "v"), ("r",), {"transB": 1})
+        residual = (first, Node("Tanh", ("h",), ("t",)), second, Node("Add", ("x", "r"), ("y",)))
+        maximum = (first, Node("Gemm", ("x", "v"), ("k",), {"transB": 1}), Node("Max", ("h", "k"), ("m",)))
+        x = _directions("l2")
+
+        def outputs(held: dict[str, np.ndarray], kind: str, x: np.ndarray = x) -> np.ndarray:
+            h = x @ held["w"].T
+            found: np.ndarray = np.tanh(h) @ held["v"].T if kind == "residual" else np.maximum(h, x @ held["v"].T)
+            return found
+
+        for kind, nodes, out in (("residual", residual, "y"), ("maximum", maximum, "m")):
+            graph = Graph(18, given, (out,), nodes, dict(target))
+            effective = {name: (array, array) for name, array in made.items()}
+            bound = graph_bound(graph, effective, shapes, Domain.ball(1.0)).upper
+            gap = np.linalg.norm(outputs(made, kind) - outputs(target, kind), axis=1).max()
+            yield float(gap), math.inf if bound is None else bound
+        whole = Graph(18, given, ("h",), (first,), {"w": target["w"]})
+        bound = graph_bound(whole, {"w": (made["w"], made["w"])}, shapes, Domain.ball(1.0)).upper
+        assert bound is not None
+        yield float(np.linalg.norm(x @ (made["w"] - target["w"]).T, axis=1).max()) * (1 - 1e-15), bound
+
+
+@never_above("graphs", slack=1e-12)
+def _compare_graphs(rng: Rng) -> Pairs:
+    yield from _graphs(rng)
+
+
+@never_above("graphs lowered")
+def _lowered_graphs(rng: Rng) -> Pairs:
+    for gap, bound in _graphs(rng):
+        yield gap, 0.9 * bound

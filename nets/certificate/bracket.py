@@ -7,18 +7,16 @@ network, which computes W+_1 s(x) - W-_1 s(-x) in its first pair of layers and W
 ||x||_2 <= 1 it is at most ||[D+, -D-]|| (as ||(s(x), s(-x))|| = ||x||) and at most ||(D+ + D-)/2|| + ||(D+ - D-)/2||.
 On ||x||_inf <= 1: sqrt(d_0) times that, or by rows, or by columns. Then, for i >= 2 and Delta = W+ - F,
 W+ y - F z = Delta z + W+ (y - z) = Delta y + F (y - z), so with H, Y bounds on the norms of the two hidden vectors
-e_i <= min(||Delta|| H + ||W+|| e, ||Delta|| Y + ||F|| e), never above ||Delta|| (H + e) + ||F|| e.
+e_i <= min(||Delta|| H + ||W+|| e, ||Delta|| Y + ||F|| e), never above ||Delta|| (H + e) + ||F|| e. Two neighbouring
+layers are also bounded together, by `half_split`: the ReLU between them averages most of the error away.
 
 **Lower.** A point found by gradient ascent, evaluated with a running bound on its rounding error.
 
-**Rounding.** Norms are enclosed by `spectral_norm_upper`, which trusts no eigensolver: for *any* square Q near
-orthogonal, ||A|| <= ||Q'A|| / sigma_min(Q), and both factors are bounded by sums of absolute values. It needs only
-IEEE float64 and matrix products that sum n terms in any order. Everything after it is rounded upward.
+**Rounding.** Norms are enclosed by `nets.certificate.norms`; everything after them is rounded upward.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +24,16 @@ from typing import Any
 import torch
 
 from nets.certificate.ascent import attained_error
+from nets.certificate.half_split import half_split
+from nets.certificate.norms import first_layer_sup, spectral_norm_upper
+from nets.certificate.rounding import add, mul
 from nets.targets.target import Target
 from nets.threads import few_threads
 
 DOMAINS = ("l2", "linf")
-_UNIT = 2.0**-53  # half the spacing of float64 at 1
 _CHUNK_BYTES = 2**27
+_FAR = 2.0**-7
+"""Below this relative error the pruned matrices' own norms are not worth their time: the target's plus the error."""
 
 
 @dataclass(frozen=True)
@@ -241,118 +243,45 @@ def _upper(
     delta = first_layer_sup(plus[0] - source[0], minus - source[0], domain)
     norm = first_layer_sup(source[0][None], source[0][None], domain).expand_as(delta)
     error, hidden = delta, norm
-    reach = torch.minimum(first_layer_sup(plus[0], minus, domain), _add(hidden, error))
-    hidden = torch.minimum(hidden, _add(reach, error))
+    reach = add(hidden, error)
+    far = (error > hidden * _FAR).nonzero().squeeze(-1)
+    if len(far):
+        reach[far] = torch.minimum(reach[far], first_layer_sup(plus[0][far], minus[far], domain))
+    hidden = torch.minimum(hidden, add(reach, error))
     rows = [torch.stack([norm, delta, hidden, error], -1)]
-    for weight, target_weight in zip(plus[1:], source[1:], strict=True):
-        delta = spectral_norm_upper(weight - target_weight)
-        norm = spectral_norm_upper(target_weight[None]).expand_as(delta)
-        own = torch.minimum(spectral_norm_upper(weight), _add(norm, delta))
-        by_target = _add(_mul(delta, hidden), _mul(own, error))
-        by_pruned = _add(_mul(delta, reach), _mul(norm, error))
-        error = torch.minimum(by_target, by_pruned)
-        hidden, reach = _mul(norm, hidden), _mul(own, reach)
-        reach = torch.minimum(reach, _add(hidden, error))
-        hidden = torch.minimum(hidden, _add(reach, error))
+    below = _Below(torch.ones_like(delta), torch.ones_like(delta), torch.zeros_like(delta))
+    for i in range(1, len(plus)):
+        now = _Below(hidden, reach, error)
+        change, target_weight = plus[i] - source[i], source[i][None]
+        delta = spectral_norm_upper(change)
+        norm = spectral_norm_upper(target_weight).expand_as(delta)
+        own = add(norm, delta)
+        far = (delta > norm * _FAR).nonzero().squeeze(-1)
+        if len(far):
+            own[far] = torch.minimum(own[far], spectral_norm_upper(plus[i][far]))
+        last, last_target = plus[i - 1], source[i - 1][None]
+        pruned, minuses = torch.cat([last, last - last_target], -2), None
+        if i == 1:
+            minuses = torch.cat([minus, minus - last_target], -2)
+        region = domain if i == 1 else "l2"
+        both = half_split(torch.cat([change, target_weight.expand_as(change)], -1), pruned, minuses, domain=region)
+        by_target = half_split(target_weight, last_target, domain=region)
+        joint = add(mul(both, below.reach), mul(by_target, below.error))
+        by_target_way = add(mul(delta, hidden), mul(own, error))
+        by_pruned_way = add(mul(delta, reach), mul(norm, error))
+        error = torch.minimum(torch.minimum(by_target_way, by_pruned_way), joint)
+        hidden, reach = torch.minimum(mul(norm, hidden), mul(by_target, below.hidden)), mul(own, reach)
+        reach = torch.minimum(reach, add(hidden, error))
+        hidden = torch.minimum(hidden, add(reach, error))
         rows.append(torch.stack([norm, delta, hidden, error], -1))
+        below = now
     return torch.stack(rows, 1), error
 
 
-def first_layer_sup(plus: torch.Tensor, minus: torch.Tensor, domain: str) -> torch.Tensor:
-    """Bound sup ||P s(x) - N s(-x)||_2 over the unit ball of `domain`, for P, N of shape (B, m, n); returns (B,).
+@dataclass(frozen=True)
+class _Below:
+    """Bounds on what enters a layer: the target's vector, the pruned network's, and their difference; (B,) each."""
 
-    P and N may each be a rounded difference of two float64 matrices: the bound holds for the exact differences.
-    """
-    d_in = plus.shape[-1]
-    total = (plus.abs() + minus.abs()).sum((-2, -1))
-    size = _mul(total, torch.full_like(total, 4 * _UNIT))  # covers the rounding of P, N and (P +- N)/2
-    stacked = spectral_norm_upper(torch.cat([plus, minus], -1))
-    split = _add(spectral_norm_upper((plus + minus) / 2), spectral_norm_upper((plus - minus) / 2))
-    bound = torch.minimum(stacked, _add(split, size))
-    if domain == "l2":
-        return bound
-    scaled, scale = _scaled(torch.cat([plus, minus], -1))
-    either = torch.maximum(scaled[..., :d_in].abs(), scaled[..., d_in:].abs())
-    by_rows = either.sum(-1).square().sum(-1).sqrt()
-    columns = scaled.square().sum(-2).sqrt()
-    by_columns = torch.maximum(columns[..., :d_in], columns[..., d_in:]).sum(-1)
-    direct = _up(torch.minimum(by_rows, by_columns) * (1 + _slack(scaled)) * scale)
-    return torch.minimum(_mul(bound, torch.full_like(bound, _up_float(math.sqrt(d_in)))), direct)
-
-
-def spectral_norm_upper(matrix: torch.Tensor) -> torch.Tensor:
-    """Bound the spectral norm of every matrix of a batch from above, rounding included.
-
-    Parameters
-    ----------
-    matrix : torch.Tensor, shape (B, m, n), float64
-        Each may be the rounded difference of two float64 matrices: the bound holds for the exact one too.
-
-    Returns
-    -------
-    torch.Tensor, shape (B,)
-        Upper bounds, about 1e-15 max(m, n)^2 (relative) above the norm; exactly 0 for a zero matrix.
-
-    Source
-    ------
-    Proved in theory/PROOFS.md, 4.8, step R.
-
-    Examples
-    --------
-    >>> bound = spectral_norm_upper(torch.tensor([[[3.0, 0.0], [0.0, 4.0]]], dtype=torch.float64))
-    >>> 4 <= float(bound) < 4 * (1 + 1e-13)
-    True
-    """
-    if matrix.shape[-2] > matrix.shape[-1]:
-        matrix = matrix.mT
-    a, scale = _scaled(matrix)
-    m, n = a.shape[-2:]
-    eye = torch.eye(m, dtype=a.dtype, device=a.device)
-    try:
-        q = torch.linalg.eigh(a @ a.mT).eigenvectors
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # any Q is allowed; this one is merely less tight
-        q = eye.expand(len(a), m, m)
-    c = q.mT @ a
-    gamma = 2 * (n + 4) * _UNIT
-    a2, c2, q2 = (t.square().sum((-2, -1)) for t in (a, c, q))
-    gram = (c @ c.mT).abs().sum(-1).amax(-1) + gamma * c2
-    skew = (q.mT @ q - eye).abs().sum(-1).amax(-1) + gamma * q2
-    tight = (gram.sqrt() + gamma * (q2 * a2).sqrt()) / (1 - skew.clamp(max=0.5)).sqrt()
-    bound = torch.where(skew < 0.5, torch.minimum(tight, a2.sqrt()), a2.sqrt())
-    bound = _up(bound * (1 + _slack(a)) * scale)
-    largest = matrix.abs().amax((-2, -1))
-    bound = torch.where(torch.isfinite(largest) & torch.isfinite(bound), bound, torch.full_like(bound, math.inf))
-    return torch.where(largest == 0, torch.zeros_like(bound), bound)
-
-
-def _slack(a: torch.Tensor) -> float:
-    """Relative error of any of our sums of non-negative terms over an m x n matrix, four times over."""
-    return 4 * (a.shape[-2] * a.shape[-1] + 16) * _UNIT
-
-
-def _scaled(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Divide every matrix by a power of two that brings its largest entry near 1, so that squares stay in range."""
-    largest = matrix.abs().amax((-2, -1))
-    exponent = torch.frexp(torch.where(torch.isfinite(largest), largest, torch.ones_like(largest))).exponent
-    exponent = exponent.to(torch.int64).clamp(-1000, 1000)
-    up, down = (((sign * exponent + 1023) << 52).view(torch.float64) for sign in (1, -1))
-    clean = torch.where(torch.isfinite(largest)[:, None, None], matrix, torch.zeros_like(matrix))
-    return clean * down[:, None, None], up
-
-
-def _up(x: torch.Tensor) -> torch.Tensor:
-    """Next float64 above, which is above the exact value of the one operation that x rounds; 0 stays 0."""
-    return torch.where(x == 0, x, torch.nextafter(x, torch.full_like(x, math.inf)))
-
-
-def _up_float(x: float) -> float:
-    return math.nextafter(x, math.inf)
-
-
-def _add(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return _up(a + b)
-
-
-def _mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    product = torch.nextafter(a * b, torch.full_like(a, math.inf))
-    return torch.where((a == 0) | (b == 0), torch.zeros_like(a), product)
+    hidden: torch.Tensor
+    reach: torch.Tensor
+    error: torch.Tensor
