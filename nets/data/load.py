@@ -98,7 +98,7 @@ def load_data(
     Parameters
     ----------
     name : {"digits", "mnist", "cifar10", "imagefolder"}
-        "digits" comes with scikit-learn: 1797 images of 8x8; the 360 that `nets.targets.files.digits_split(seed=0)`
+        "digits" comes with scikit-learn: 1797 images of 8x8; the 360 that `nets.targets.digits.digits_split(seed=0)`
         puts
         aside are the test part, whatever `seed` is. "mnist": four IDX files. "cifar10": the published Python
         batches, or an image folder or archive of one with the ten classes. "imagefolder": train/<class>/<image> and
@@ -248,7 +248,7 @@ def _places(kind: str, cache: Path | None) -> list[Path]:
 
 
 def _digits(folder: str | Path | None) -> _Parts:
-    from nets.targets.files import digits_split
+    from nets.targets.digits import digits_split
 
     if folder is not None:
         raise ValueError(f"digits come with scikit-learn and take no folder, got folder={str(folder)!r}")

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from nets.data import AUGMENTS, DATASETS, NORMALISE, load_data
 from nets.data import augment as augmentation
 from nets.data.split import AUGMENT, ORDER, Split, image_draws
-from nets.targets.files import digits_split
+from nets.targets.digits import digits_split
 from sims.solver import philox
 from tests import stats
 

@@ -1,0 +1,204 @@
+"""Reads the weights of a plain chain of dense layers: PyTorch state dicts, safetensors, NumPy archives.
+
+Such a file holds no graph. Which activation stands between the layers is the reader's to say, and is recorded as an
+assumption, as is the order of the layers; where the names speak of anything but a chain of dense layers the file is
+refused: then only an ONNX export says what the network is. No code of a file is run: state dicts are read with
+`weights_only=True`, arrays without pickle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nets.graph.graph import Graph, GraphError
+from nets.targets.chain import ACTIVATIONS, chain_graph
+from sims.solver.memory import available_bytes, readable
+
+SUFFIXES = (".pt", ".pth", ".safetensors", ".npz")
+_MAX_UNNUMBERED = 8
+_KEPT = (torch.float16, torch.float32, torch.float64)
+_EXPORT = "export it with torch.onnx.export and give the .onnx file"
+_DOUBTFUL = re.compile(
+    r"query|key|value|attn|attention|embed|running_(mean|var)|batches_tracked|norm|lstm|gru|rnn|_hh|_ih|q_proj|k_proj|"
+    r"v_proj|in_proj|conv|downsample|shortcut|residual|gate|expert|lora",
+    re.IGNORECASE,
+)
+
+
+def read_chain(path: Path, *, activation: str | None = None) -> Graph:
+    """Read a file of one of `SUFFIXES`; see `from_state_dict`."""
+    if path.suffix.lower() == ".safetensors":
+        return from_state_dict(_read_safetensors(path), activation=activation, ordered=False)
+    read = _read_npz if path.suffix.lower() == ".npz" else _read_pickle
+    return from_state_dict(read(path), activation=activation)
+
+
+def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, ordered: bool = True) -> Graph:
+    """Build a network from a state dict of dense layers, `<name>.weight` and `<name>.bias`.
+
+    Parameters
+    ----------
+    state : mapping of str to torch.Tensor
+        Shapes (d_i, d_{i-1}) and (d_i,).
+    activation : str, optional
+        What stands between the layers: a key of `nets.targets.chain.ACTIVATIONS`. One layer needs none.
+    ordered : bool
+        Whether the mapping's order may be the order of the layers; else it is that of their names (`fc2` before
+        `fc10`).
+
+    Raises
+    ------
+    GraphError
+        If the activation is not said, a name speaks of something else than a chain of dense layers, a layer is not
+        dense or not finite, the shapes do not chain, or they chain in more than one order.
+
+    Examples
+    --------
+    >>> state = {"fc10.weight": torch.ones(1, 3), "fc2.weight": torch.ones(3, 2), "fc2.bias": torch.ones(3)}
+    >>> from_state_dict(state, activation="relu").assumptions
+    ('layers in this order: fc2, fc10; relu between them',)
+    """
+    if not isinstance(state, Mapping):
+        raise GraphError(f"must be a state dict, got {type(state).__name__}")
+    layers = _layers(state)
+    shapes = {layer: (parts["weight"].shape[0], parts["weight"].shape[1]) for layer, parts in layers.items()}
+    order = _layer_order(shapes, ordered=ordered)
+    if not order:
+        raise GraphError("the file holds no layer")
+    listed = ", ".join(name or "the layer" for name in order)
+    if activation is not None and activation not in ACTIVATIONS:
+        raise GraphError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    if activation is None and len(order) > 1:
+        raise GraphError(
+            f"weights alone do not say what stands between the layers ({listed}): say --activation relu, or {_EXPORT}"
+        )
+    return chain_graph(
+        [layers[layer]["weight"] for layer in order],
+        [layers[layer].get("bias") for layer in order],
+        names=[layer or "the layer" for layer in order],
+        activation=activation or "none",
+        assumptions=[f"layers in this order: {listed}; {activation} between them"] if len(order) > 1 else [],
+    )
+
+
+def _layers(state: Mapping[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
+    """Weight and bias of every layer, each a clean tensor."""
+    for key in state:
+        if not isinstance(key, str):
+            raise GraphError(f"its keys must be names of weights, got {key!r:.80}; {_EXPORT}")
+        if (found := _DOUBTFUL.search(key)) is not None:
+            raise GraphError(f"{key!r:.80} speaks of {found[0]!r}, no chain of dense layers: {_EXPORT}")
+    layers: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in state.items():
+        layer, _, part = key.rpartition(".")
+        if part not in ("weight", "bias"):
+            raise GraphError(f"unknown key {key!r:.80}, expected names ending in .weight or .bias; {_EXPORT}")
+        if not isinstance(value, torch.Tensor):
+            raise GraphError(f"{key}: must be a tensor, got {type(value).__name__}")
+        if value.layout != torch.strided or not value.dtype.is_floating_point or value.is_meta:
+            raise GraphError(f"{key}: must be a dense floating-point tensor, got {value.layout}, {value.dtype}")
+        if value.numel() * 8 > available_bytes() // 2:  # a few bytes of a file can say that they are a large matrix
+            raise GraphError(f"{key}: takes {readable(value.numel() * 8)}, more than half of the memory")
+        value = value if value.dtype in _KEPT else value.float()
+        if not value.numel() or not bool(torch.isfinite(value).all()):
+            raise GraphError(f"{key}: is empty or holds NaN or infinity")
+        layers.setdefault(layer, {})[part] = value
+    for layer, parts in layers.items():
+        label = layer or "the layer"
+        if "weight" not in parts:
+            raise GraphError(f"{label}: has a bias but no weight")
+        if (ndim := parts["weight"].ndim) != 2:
+            raise GraphError(f"{label}: a {ndim}-D weight is no dense layer: {_EXPORT}")
+    return layers
+
+
+def _layer_order(shapes: Mapping[str, tuple[int, int]], *, ordered: bool) -> list[str]:
+    """Put the layers in the order that the file or their names give; what does not chain is refused by the caller."""
+    given, natural = list(shapes), sorted(shapes, key=_natural)
+    numbered = len({re.sub(r"\d+", "#", name) for name in natural}) == 1
+    both = [_chains([shapes[name] for name in order]) for order in (given, natural)]
+    if ordered and all(both) and given != natural and numbered:
+        raise GraphError(f"the layers chain in the file's order, {given}, and in that of their names: {_EXPORT}")
+    if ordered and both[0]:
+        return given
+    if not ordered and not numbered:
+        if len(natural) > _MAX_UNNUMBERED:
+            raise GraphError(f"layer order is unclear: rename {natural[0]!r}, ... to 0, 1, 2, ...")
+        found = [p for p in itertools.permutations(natural) if _chains([shapes[name] for name in p])]
+        if len(found) == 1:
+            return list(found[0])
+        if found:
+            raise GraphError(f"layer order is unclear: {natural} chain in more than one order, rename them 0, 1, ...")
+    return natural if both[1] or not ordered else given
+
+
+def _chains(shapes: Sequence[tuple[int, int]]) -> bool:
+    return all(later[1] == earlier[0] for earlier, later in itertools.pairwise(shapes))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key in which numbers inside names count as numbers."""
+    parts = [part.lstrip("0") if part.isdecimal() else part for part in re.split(r"([0-9]+)", name) if part]
+    return [(0, len(part), part) if part.isdecimal() or not part else (1, 0, part) for part in parts]
+
+
+def _read_pickle(path: Path) -> Mapping[str, Any]:
+    """Read a state dict; only tensors and plain containers are unpickled, never code."""
+    try:
+        with warnings.catch_warnings():  # about the protocol of files that we refuse or read anyway
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise almost anything
+        if re.search("Unsupported (global|class)|unrecognized function", str(error)):
+            raise GraphError("refused: the pickle holds more than tensors, and its code is never run") from None
+        raise GraphError(f"not a readable PyTorch file ({type(error).__name__})") from None
+    for key in ("state_dict", "model_state_dict"):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping):
+        raise GraphError(f"must hold a state dict, got {type(state).__name__}")
+    return state
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise GraphError(f"not a readable safetensors file ({error})") from None
+
+
+def _read_npz(path: Path) -> Mapping[str, Any]:
+    """Read named arrays, or `arr_0`, `arr_1`, ... as weights; object arrays (pickles) are refused."""
+    import numpy as np
+
+    state = {}
+    try:
+        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            entries = archive.zip.infolist() if archive.zip is not None else []
+            if (size := sum(one.file_size for one in entries)) > available_bytes() // 2:
+                raise GraphError(f"takes {readable(size)}, more than half of the memory")
+            for key in archive.files:
+                array = archive[key]
+                if not isinstance(array, np.ndarray):
+                    raise GraphError(f"{key!r:.80} is no array")
+                if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+                    raise GraphError(f"{key}: must be floating point, got dtype {array.dtype}")
+                array = array.astype(array.dtype.newbyteorder("="))
+                state[f"{key}.weight" if re.fullmatch(r"arr_\d+", key) else key] = torch.from_numpy(array)
+    except GraphError:
+        raise
+    except Exception as error:  # a damaged archive can raise almost anything
+        if "allow_pickle" in str(error) and "Object arrays" in str(error):
+            raise GraphError("refused: holds object arrays (a pickle), which are never loaded") from None
+        raise GraphError(f"not a readable npz file ({type(error).__name__})") from None
+    return state
