@@ -1,8 +1,8 @@
-"""Find a given network inside a random one: prune, certify, test, and write a ticket.
+"""Find a given network inside a random one: prune, certify, compare, and write a ticket.
 
-``python -m nets.approximate MY_NETWORK --n 21 --eta 0.01`` loads a trained ReLU network, prunes a random source until
-every weight is within eta of the target's, certifies the error of the whole network, compares the accuracies where
-test images are given, and writes a small file from which anyone can rebuild the pruned random network. From Python:
+``python -m nets.approximate model.onnx --n 24 --eta 0.01 --inputs data.npy`` loads a trained network, prunes a random
+source until every weight is within eta of the network's, says how far the outputs can differ and how far they did on
+the data given, and writes a file from which anyone can rebuild the pruned random network. From Python:
 `nets.tickets.approximate`.
 """
 
@@ -11,49 +11,64 @@ from __future__ import annotations
 import json as json_text
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
 from sims.commands import cli, flags
+from sims.commands.prediction import Prediction, announce
 from sims.progress import progress
 from sims.statistics.result import Result, check_output, provenance, write_text
 
 if TYPE_CHECKING:
     import torch
 
-    from nets.targets.target import Target
+    from nets.certificate import Domain
+    from nets.graph.graph import Graph
     from nets.tickets.approximation import Approximation
+
+_MAX_ROWS = 40
 
 
 @dataclass(frozen=True)
 class Approximate:
-    """Prune a random network until it is a given one, certify the error and write a ticket."""
+    """Prune a random network until it is a given one, certify the difference and write a ticket.
+
+    ONNX files say what the network is. A file of weights (.pt .pth .safetensors .npz) does not: it is taken for a chain
+    of dense layers with the activation that --activation names.
+    """
 
     examples: ClassVar[tuple[str, ...]] = (
         "python -m nets.approximate digits --n 28 --eta 0.01 --seed 1 --out ticket.safetensors",
-        "python -m nets.approximate mlp.pt --source shared --n 21 --data mnist --data-dir DIR --check",
+        "python -m nets.approximate model.onnx --source shared --inputs data.npy --out ticket.safetensors",
+        "python -m nets.approximate mlp.pt --activation relu --data mnist --data-dir DIR --check",
     )
     renamed: ClassVar[dict[str, str]] = {"--eval": "--data"}
 
     target: Annotated[flags.File, tyro.conf.Positional]
-    """A network on disk (.pt .pth .safetensors .npz .onnx), or digits."""
+    """A network on disk (.onnx, or .pt .pth .safetensors .npz with --activation), or digits."""
     n: flags.Integer = 21
-    """Random values per weight or row; layered: neurons per input coordinate and sign."""
+    """Random values per weight or output; layered: neurons per input channel and sign."""
     eta: flags.Real = 0.01
     """Largest error of one weight."""
     source: Literal["layered", "private", "shared"] = "layered"
-    """layered: products of two random layers. private, shared: values of each weight's, each output row's own."""
+    """layered: products of two random layers. private, shared: values of each weight's, each output's own."""
     R: flags.Integer = 1
     """Draws that each random value may take in total."""
     construction: Literal["window", "best", "subset-sum"] = "subset-sum"
     """layered only. window: the proof's choice. best: one product. subset-sum: a sum of several."""
+    activation: flags.OptionalName = None
+    """What stands between the layers of a file of weights: relu leaky_relu relu6 gelu elu sigmoid tanh none."""
+    fix: flags.Fixed = ()
+    """Give inputs of an ONNX file a constant value, as sr=16000."""
     seed: flags.OptionalInteger = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
     out: flags.OptionalFile = None
     """Write the ticket (.safetensors)."""
+    inputs: flags.OptionalFile = None
+    """Examples on which the outputs of both networks are compared: .npy, or .npz with an array for each input."""
     data: flags.OptionalName = None
     """Test images on which both networks are run: digits or mnist. Default: digits where the target is digits."""
     data_dir: flags.OptionalFolder = None
@@ -61,11 +76,17 @@ class Approximate:
     pixels: Literal["unit", "standard"] = "unit"
     """MNIST inputs: x / 255, or (x / 255 - 0.1307) / 0.3081. As the target was trained."""
     domain: Literal["l2", "linf"] = "l2"
-    """Unit ball of the inputs for the certificate."""
+    """Inputs for which the difference is bounded: a ball in this norm about 0."""
+    radius: flags.OptionalReal = None
+    """Of the ball. Default: the least that holds the examples, or 1 without any."""
+    box: flags.OptionalInterval = None
+    """Inputs for which the difference is bounded: all entries in [LOW, HIGH], instead of a ball."""
     jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the search and the certificate run; the masks do not depend on it."""
+    max_time: flags.OptionalDuration = None
+    """Refuse what is predicted to take longer than this. Default: a day."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     csv: flags.OptionalFile = None
@@ -79,7 +100,7 @@ class Approximate:
     def images(self) -> str | None:
         """Where the test images are, as results name it: digits, mnist:DIR, or None."""
         if self.data is None:
-            return "digits" if self.target == "digits" else None
+            return "digits" if self.target == "digits" and self.inputs is None else None
         kind, _, folder = self.data.partition(":")
         folder = folder or self.data_dir or ""
         if kind == "digits" and not folder:
@@ -95,27 +116,38 @@ def work(argv: Sequence[str] | None) -> int:
     given = flags.parse(Approximate, argv, prog="python -m nets.approximate")
     if given.out is not None and not given.out.lower().endswith(".safetensors"):
         raise flags.UsageError(f"--out takes a .safetensors file, got {given.out}")
+    if given.box is not None and (given.radius is not None or given.domain != "l2"):
+        raise flags.UsageError("--box says the inputs by itself: leave --radius and --domain out")
     tests = given.images
     check_output("--out", given.out)
     check_output("--csv", given.csv)
     from nets.targets import load_target
+    from nets.targets.examples import read_examples
     from nets.tickets import ApproximationSettings, approximate
+    from nets.tickets.approximation import as_graph, parts_of, predicted_bytes, predicted_seconds
 
-    names = ("n", "eta", "source", "R", "construction", "seed", "domain", "device", "jobs")
+    names = ("n", "eta", "source", "R", "construction", "seed", "device", "jobs")
     chosen = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     settings = ApproximationSettings(**chosen)
     begun = time.monotonic()
-    target = load_target(given.target)
-    images = load_images(tests, given.pixels, target)
+    graph = as_graph(load_target(given.target, activation=given.activation, fixed=dict(given.fix)))
+    images = load_images(tests, given.pixels, graph)
+    examples: Mapping[str, Any] | None = read_examples(graph, given.inputs) if given.inputs is not None else None
+    if examples is None and images is not None:
+        examples = {graph.inputs[0].name: images[0]}
     times = {"load": time.monotonic() - begun}
-    with progress(sum(w.numel() for w in target.weights), quiet=given.quiet or given.json) as advance:
-        found = approximate(target, advance=advance, **asdict(settings))
+    parts = parts_of(graph)
+    weights = sum(part.weights for part in parts)
+    domain = _domain(given, examples)
+    expected = Prediction(predicted_seconds(parts, settings), int(predicted_bytes(parts, settings)))
+    announce(expected, max_time=given.max_time, quiet=given.quiet)
+    with progress(weights, quiet=given.quiet or given.json) as advance:
+        found = approximate(graph, examples, domain=domain, advance=advance, **asdict(settings))
     times |= found.seconds
     size = found.save(given.out) if given.out is not None else len(found.ticket.to_bytes())
     accuracies: dict[str, float | None] = {"target": None, "pruned": None}
     if images is not None:
-        accuracies = {name: accuracy(network(images[0]), images[1]) for name, network in
-                      (("target", target), ("pruned", found))}  # fmt: skip
+        accuracies = _accuracies(graph, found, *images)
     times["total"] = time.monotonic() - started
     result = _result(given, found, tests, accuracies, times, size)
     if given.csv is not None:
@@ -124,17 +156,33 @@ def work(argv: Sequence[str] | None) -> int:
         document = result.to_dict()
         sys.stdout.write(json_text.dumps({**document, **document["summary"][0]}, indent=1, allow_nan=False) + "\n")
     elif not given.quiet:
-        _print_table(result, given.out, target.has_bias)
+        _print_table(result, given.out)
     numbers = found.ticket.numbers
     return 1 if given.check and numbers["within_eta"] < numbers["weights"] else 0
 
 
-def load_images(tests: str | None, pixels: str, target: Target) -> tuple[torch.Tensor, torch.Tensor] | None:
+def _domain(given: Approximate, examples: Mapping[str, Any] | None) -> Domain | dict[str, Domain] | None:
+    """The inputs that the flags speak of; None: what `approximate` takes by default."""
+    from nets.certificate import Domain
+
+    if given.box is not None:
+        return Domain.box(*given.box)
+    if given.radius is not None:
+        return Domain.ball(given.radius) if given.domain == "l2" else Domain.box(-given.radius, given.radius)
+    if given.domain == "l2":
+        return None
+    if examples is None:
+        return Domain.box(-1.0, 1.0)
+    floating = {name: batch for name, batch in examples.items() if batch.is_floating_point()}
+    return {name: Domain.box_of(batch.numpy()) for name, batch in floating.items()}
+
+
+def load_images(tests: str | None, pixels: str, graph: Graph) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Inputs and labels of the test images, read before the work starts: a wrong folder is noticed at once."""
     if tests is None:
         return None
     if tests == "digits":
-        from nets.targets.files import digits_split
+        from nets.targets.digits import digits_split
 
         split = digits_split()
         x, y = split.x_test, split.y_test
@@ -142,18 +190,35 @@ def load_images(tests: str | None, pixels: str, target: Target) -> tuple[torch.T
         from nets.data.mnist import load_mnist
 
         x, y = load_mnist(tests.removeprefix("mnist:"), pixels=pixels)
-    if x.shape[1] != target.input_dim:
-        raise flags.UsageError(f"--data {tests} has {x.shape[1]} pixels, the target takes {target.input_dim} inputs")
-    if int(y.max()) >= target.widths[-1]:
-        raise flags.UsageError(
-            f"--data {tests} has labels up to {int(y.max())}, the target {target.widths[-1]} outputs"
-        )
-    return target.lift(x), y
+    sides = graph.inputs[0].shape or ()
+    fixed = [side for side in sides[1:] if isinstance(side, int)]
+    wanted = 1
+    for side in fixed:
+        wanted *= side
+    if len(graph.inputs) != 1 or len(fixed) != len(sides) - 1 or wanted != x.shape[1]:
+        takes = f"{wanted} numbers" if len(graph.inputs) == 1 else f"{len(graph.inputs)} inputs"
+        raise flags.UsageError(f"--data {tests} has {x.shape[1]} pixels, the target takes {takes}")
+    return x.reshape(len(x), *fixed), y
 
 
-def accuracy(outputs: torch.Tensor, labels: torch.Tensor) -> float:
-    """Part of the images whose largest output is the label's."""
-    return float((outputs.argmax(-1) == labels).double().mean())
+def _accuracies(
+    graph: Graph, found: Approximation, images: torch.Tensor, labels: torch.Tensor
+) -> dict[str, float | None]:
+    """Part of the images whose largest output is the label's, for both networks."""
+    import torch
+
+    from nets.graph import GraphModule
+    from nets.targets.examples import batches
+
+    accuracies: dict[str, float | None] = {}
+    for name, network in (("target", GraphModule(graph, dtype=torch.float64)), ("pruned", found.network("float64"))):
+        feeds = batches(graph, {graph.inputs[0].name: images}, size=1000)
+        outputs = torch.cat([network(*feed) for feed in feeds])
+        if outputs.ndim != 2 or int(labels.max()) >= outputs.shape[1]:
+            raise flags.UsageError(f"the test images have labels up to {int(labels.max())}, "
+                                   f"the target gives outputs of shape {tuple(outputs.shape[1:])}")  # fmt: skip
+        accuracies[name] = float((outputs.argmax(-1) == labels).double().mean())
+    return accuracies
 
 
 def _result(
@@ -166,9 +231,10 @@ def _result(
 ) -> Result:
     from nets.device import machine
 
-    one, numbers = found.settings, found.ticket.numbers
+    one, numbers, ticket = found.settings, found.ticket.numbers, found.ticket
     summary = {
         "weights": numbers["weights"],
+        "exact": ticket.exact_numbers,
         "n": one.n,
         "eta": one.eta,
         "within_eta": numbers["within_eta"],
@@ -176,10 +242,10 @@ def _result(
         "kept": numbers["kept"],
         "kept_per_weight": numbers["kept"] / numbers["weights"],
         "seconds": {name: round(value, 4) for name, value in times.items()},
-        "error": numbers["error"],
+        "error": numbers["certificate"],
         "accuracy": accuracies,
         "bits_per_weight": 8 * size / numbers["weights"],
-        "scale": list(found.ticket.scale),
+        "assumptions": list(found.target.assumptions),
         "missed": found.missed,
     }
     params = {
@@ -189,74 +255,120 @@ def _result(
         "source": one.source,
         "R": one.R,
         "construction": one.construction,
+        "activation": given.activation,
+        "fix": dict(given.fix),
         "seed": one.seed,
-        "eval": tests,
+        "inputs": given.inputs,
+        "data": tests,
         "pixels": given.pixels,
-        "domain": one.domain,
+        "domain": given.domain,
+        "radius": given.radius,
+        "box": given.box,
         "jobs": one.jobs,
         "device": one.device,
     }
     return Result(
         command="nets.approximate",
         params=params,
-        rows=_rows(found.target, numbers),
+        rows=_rows(found),
         provenance=provenance(seed=one.seed, threads=one.jobs, seconds=times["total"], **machine(one.device)),
         summary=[summary],
     )
 
 
-def _rows(target: Target, numbers: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(found: Approximation) -> list[dict[str, Any]]:
+    numbers = found.ticket.numbers["parts"]
     return [
         {
-            "layer": i,
-            "shape": list(weight.shape),
-            "weights": weight.numel(),
-            "within_eta": layer["within_eta"],
-            "max_weight_error": layer["max_weight_error"],
-            "kept": layer["kept"],
+            "part": row.constant,
+            "kind": row.kind,
+            "shape": list(row.shape),
+            "weights": row.weights,
+            "within_eta": counts["within_eta"],
+            "max_weight_error": counts["max_weight_error"],
+            "kept": counts["kept"],
+            "gain": row.gain,
+            "halves": row.halves,
+            "relu": row.relu,
         }
-        for i, (weight, layer) in enumerate(zip(target.weights, numbers["layers"], strict=True), 1)
+        for row, counts in zip(found.ticket.parts, numbers, strict=True)
     ]
 
 
-def _print_table(result: Result, out: str | None, has_bias: bool) -> None:
+def _print_table(result: Result, out: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     params, found = result.params, result.summary[0]
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False, soft_wrap=True)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
     how = f", {params['construction']}" if params["source"] == "layered" else ""
     console.print(
-        f"{params['target']}: {found['weights']} weights, source {params['source']}{how}, n={params['n']}, "
-        f"R={params['R']}, eta={params['eta']:g}, seed {params['seed']}"
+        f"{params['target']}: {found['weights']} weights in {len(result.rows)} parts, source {params['source']}{how}, "
+        f"n={params['n']}, R={params['R']}, eta={params['eta']:g}, seed {params['seed']}"
     )
+    for text in found["assumptions"]:
+        console.print(f"assumed: {text}")
     table = Table()
-    for heading in ("layer", "shape", "weights", "within eta", "largest error", "kept", "kept per weight"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in [*result.rows, {**found, "layer": "all", "shape": []}] if len(result.rows) > 1 else result.rows:
-        cells = [row["layer"], " x ".join(map(str, row["shape"])), row["weights"], row["within_eta"]]
-        ends = [f"{row['max_weight_error']:.3g}", row["kept"], f"{row['kept'] / row['weights']:.2f}"]
-        table.add_row(*map(str, [*cells, *ends]))
+    for heading in ("part", "kind", "shape", "weights", "within eta", "largest error", "kept per weight"):
+        table.add_column(heading, justify="left" if heading in ("part", "kind") else "right", overflow="ellipsis")
+    shown = result.rows if len(result.rows) <= _MAX_ROWS else result.rows[:_MAX_ROWS]
+    whole = {**found, "part": "all", "kind": "", "shape": []}
+    for row in [*shown, whole] if len(result.rows) > 1 else shown:
+        cells = [row["part"][-36:], row["kind"], " x ".join(map(str, row["shape"])), row["weights"], row["within_eta"]]
+        table.add_row(*map(str, [*cells, f"{row['max_weight_error']:.3g}", f"{row['kept'] / row['weights']:.2f}"]))
     console.print(table)
+    if len(shown) < len(result.rows):
+        console.print(f"{len(result.rows) - len(shown)} more parts are in --json and --csv")
+    console.print(f"{found['exact']} numbers are kept as they are; the rest comes from the random network")
     missing = found["weights"] - found["within_eta"]
     if missing:
         worst = found["missed"][0]
         console.print(
-            f"{missing} of {found['weights']} weights miss eta={params['eta']:g}; the worst is weight "
-            f"{worst['weight']:.4g} in row {worst['row']}, column {worst['column']} of layer {worst['layer']}, "
-            f"best error {worst['error']:.3g}"
+            f"{missing} of {found['weights']} weights miss eta={params['eta']:g}; the worst is {worst['weight']:.4g} "
+            f"at {worst['index']} of {worst['part']}, best error {worst['error']:.3g}"
         )
-    error = found["error"]
-    ball = "lifted inputs" if has_bias else "inputs"
-    console.print(f"network error in [{error['lower']}, {error['upper']}] on the {error['domain']} ball of {ball}")
-    if any(c != 1 for c in found["scale"]) and params["source"] == "layered":
-        console.print(f"layers divided by {' '.join(f'{c:g}' for c in found['scale'])}: the output takes their product")
+    for line in certificate_lines(found["error"]):
+        console.print(line)
     if found["accuracy"]["target"] is not None:
         before, after = (100 * found["accuracy"][name] for name in ("target", "pruned"))
-        console.print(f"accuracy on {params['eval']}: target {before:.2f} %, pruned {after:.2f} %")
+        console.print(f"accuracy on {params['data']}: target {before:.2f} %, pruned {after:.2f} %")
     times = ", ".join(f"{name} {value:.2f} s" for name, value in found["seconds"].items())
     where = f" -> {out}" if out is not None else " (not written: no --out)"
     console.print(f"{times}; ticket {found['bits_per_weight']:.2f} bits per weight{where}")
+
+
+def certificate_lines(error: Mapping[str, Any]) -> list[str]:
+    """What a certificate says, in sentences: how far the outputs can differ, and how far they did."""
+    size = error["size"]
+    domain, lower = error["domain"], f"{_said(error['lower'])} ({error['lower_word']}"
+    if error["upper"] is None:
+        share = _share(size, error["relative_lower"])
+        lines = [f"outputs can differ by {lower}; {share}) where {domain}; no upper bound: {error['reason']}"]
+    else:
+        share = _share(size, error["relative_lower"], error["relative_upper"], between=" to ")
+        lines = [
+            f"largest difference of the outputs where {domain}: between {lower}) and {_said(error['upper'])} (proved); "
+            f"{share}"
+        ]
+    if error["data"] is not None:
+        data = error["data"]
+        share = _share(size, data["relative_largest"], data["relative_median"], between=" and ")
+        lines.append(
+            f"on the {data['examples']} examples given they differ by {_said(data['largest'])} at most, "
+            f"{_said(data['median'])} in the median ({share}); the largest entry by {_said(data['entry'])}"
+        )
+    return lines
+
+
+def _said(number: float | None) -> str:
+    return "a number that is not finite" if number is None else f"{number:.3g}"
+
+
+def _share(size: float | None, *relative: float | None, between: str = "") -> str:
+    """Parts of the outputs' size, or only that where it has none."""
+    if None in relative:
+        return f"their size is {_said(size)}"
+    return f"{between.join(map(_said, relative))} of their size"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,9 @@
-"""Tickets: rebuild the network from one, check it, and say what it costs.
+"""Tickets: rebuild the network from one, check it, export it, and say what it costs.
 
 ``python -m nets.ticket verify FILE [--target T]`` regenerates every kept value from the seed and re-checks every number
-that the file records; ``python -m nets.ticket info FILE`` prints what the ticket holds and its bits per target weight.
-The file format is that of `nets.tickets.approximation_file`.
+that the file records; ``python -m nets.ticket info FILE`` prints what the ticket holds and its bits per target weight;
+``python -m nets.ticket export FILE MODEL.onnx`` writes the pruned network for other programs. The file format is that
+of `nets.tickets.approximation_file`.
 """
 
 from __future__ import annotations
@@ -10,27 +11,35 @@ from __future__ import annotations
 import json as json_text
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from nets.tickets import Ticket, read_ticket, verify
+from nets.tickets import Ticket, read_ticket
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
+from sims.statistics.result import check_output
 
 
 @dataclass(frozen=True)
 class Verify:
     """Regenerate everything in a ticket from its seed and re-check every recorded number."""
 
-    examples: ClassVar[tuple[str, ...]] = ("python -m nets.ticket verify ticket.safetensors --target mlp.pt",)
+    examples: ClassVar[tuple[str, ...]] = ("python -m nets.ticket verify ticket.safetensors --target model.onnx",)
 
     file: Annotated[flags.File, tyro.conf.Positional]
     """The ticket (.safetensors)."""
     target: flags.OptionalFile = None
     """The network that the ticket stands for (a file, or digits): its errors are re-checked too."""
+    activation: flags.OptionalName = None
+    """What stands between the layers of a target that is a file of weights."""
+    fix: flags.Fixed = ()
+    """Inputs of the target that have a constant value, as sr=16000."""
+    inputs: flags.OptionalFile = None
+    """The examples on which the networks were compared (.npy or .npz): with the target, what is said of them is too."""
     json: bool = False
     """Print the result as JSON and nothing else."""
 
@@ -47,45 +56,80 @@ class Info:
     """Print the result as JSON and nothing else."""
 
 
-def _verify(given: Verify) -> int:
-    ticket, target = read_ticket(given.file), None
-    if given.target is not None:
-        from nets.targets.files import load_target
+@dataclass(frozen=True)
+class Export:
+    """Write the pruned network of a ticket as an ONNX model, its sums rounded to the type of its inputs."""
 
-        target = load_target(given.target)
-    checked, lines = verify(ticket, target=target)
+    examples: ClassVar[tuple[str, ...]] = ("python -m nets.ticket export ticket.safetensors pruned.onnx",)
+
+    file: Annotated[flags.File, tyro.conf.Positional]
+    """The ticket (.safetensors)."""
+    out: Annotated[flags.File, tyro.conf.Positional]
+    """The model to write (.onnx)."""
+
+
+def _verify(given: Verify) -> int:
+    from nets.tickets import verify
+
+    ticket, target, examples = read_ticket(given.file), None, None
+    if given.inputs is not None:
+        if given.target is None or ticket.version == 1:
+            what = (
+                "needs --target" if given.target is None else "is not for tickets of version 1, which have no examples"
+            )
+            raise flags.UsageError(f"--inputs {what}")
+        from nets.targets.examples import read_examples
+        from nets.tickets.network import hollow_network
+
+        examples = read_examples(hollow_network(ticket), given.inputs)
+    if given.target is not None:
+        from nets.targets.load import load_target
+
+        # a ticket of version 1 stands for a chain with ReLU
+        activation = given.activation or ("relu" if ticket.version == 1 else None)
+        weights = not given.target.endswith(".onnx") and given.target != "digits"
+        target = load_target(
+            given.target, activation=activation if weights else given.activation, fixed=dict(given.fix)
+        )
+    checked, lines = verify(ticket, target=target, examples=examples)
     if given.json:
-        content = {"schema": "strong-tickets/nets.ticket/1", "file": given.file, "target": given.target}
+        content = {"schema": "strong-tickets/nets.ticket/2", "file": given.file, "target": given.target}
         print(json_text.dumps({**content, "checked": checked, "mismatches": lines, "ok": not lines}, indent=1))
     else:
         rest = "" if target is not None else "; numbers about the target need --target"
+        if ticket.numbers["certificate"].get("data") is not None and examples is None:
+            rest += "; numbers about examples need --inputs"
         for line in lines:
             print(line)
         print(f"{given.file}: {len(checked)} numbers checked, {len(lines)} differ{rest}")
     return 1 if lines else 0
 
 
+def _export(given: Export) -> int:
+    from nets.graph.export import to_onnx
+    from nets.tickets import load_ticket
+    from nets.tickets.file import write_bytes
+
+    if not given.out.lower().endswith(".onnx"):
+        raise flags.UsageError(f"export writes an .onnx file, got {given.out}")
+    check_output("the model", given.out)
+    size = write_bytes(given.out, to_onnx(load_ticket(given.file).graph).SerializeToString())
+    print(f"{given.out}: {size} bytes")
+    return 0
+
+
 def describe(ticket: Ticket, size: int) -> dict[str, Any]:
     """What ``info`` prints, for a file of `size` bytes."""
     bits = sum(ticket.mask_bits.values())
     draws = sum(array.nbytes for name, array in ticket.tensors.items() if name.startswith("draws"))
-    own = [
-        "kind",
-        "construction",
-        "signs",
-        "halves",
-        "generator",
-        "seed",
-        "widths",
-        "has_bias",
-        "n",
-        "R",
-        "scale",
-        "eta",
-    ]
+    own = ["version", "kind", "construction", "signs", "generator", "seed", "n", "R", "eta"]
     return {
         **{name: getattr(ticket, name) for name in own},
+        "inputs": [f"{name} {dtype} {shape}" for name, dtype, shape in ticket.graph["inputs"]],
+        "operators": dict(Counter(node[0] for node in ticket.graph["nodes"]).most_common()),
+        "parts": dict(Counter(part.kind for part in ticket.parts).most_common()),
         "weights": ticket.weights,
+        "exact": ticket.exact_numbers,
         "kept": ticket.numbers["kept"],
         "kept_by_mask": ticket.kept(),
         "file_bytes": size,
@@ -101,21 +145,23 @@ def _info(given: Info) -> int:
     ticket = read_ticket(given.file)
     content = describe(ticket, os.path.getsize(given.file))
     if given.json:
-        print(json_text.dumps({"schema": "strong-tickets/nets.ticket/1", "file": given.file, **content}, indent=1))
+        print(json_text.dumps({"schema": "strong-tickets/nets.ticket/2", "file": given.file, **content}, indent=1))
         return 0
     for name, value in content.items():
-        if name != "numbers":
+        if name not in ("numbers", "kept_by_mask"):
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else value
-            text = " ".join(map(str, value)) if isinstance(value, tuple) else text
+            text = ", ".join(map(str, value)) if isinstance(value, list) else text
             print(f"{name:>21}  {text:.6g}" if isinstance(value, float) else f"{name:>21}  {text}")
-    error = ticket.numbers["error"]
     print(f"{'within eta':>21}  {ticket.numbers['within_eta']} of {ticket.weights}")
     print(f"{'max weight error':>21}  {ticket.numbers['max_weight_error']:.6g}")
-    print(f"{'network error':>21}  [{error['lower']}, {error['upper']}] on the {error['domain']} ball")
+    error = ticket.numbers["certificate"]
+    lower = "an unknown number" if error["lower"] is None else f"{error['lower']:.3g}"
+    upper = "no upper bound" if error["upper"] is None else f"{error['upper']:.3g}"
+    print(f"{'largest difference':>21}  from {lower} to {upper} where {error['domain']}")
     return 0
 
 
-VERBS = {"verify": Verb(Verify, _verify), "info": Verb(Info, _info)}
+VERBS = {"verify": Verb(Verify, _verify), "info": Verb(Info, _info), "export": Verb(Export, _export)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Tickets: a pruned random network as its seed and its masks; made, written, rebuilt and checked.
 
-Names are loaded when they are asked for: reading what a ticket holds needs no PyTorch.
+Names are loaded when they are asked for.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nets.tickets.approximation import Approximation, ApproximationSettings, approximate
-    from nets.tickets.approximation_file import GENERATOR, Ticket, read_ticket, save_ticket
+    from nets.tickets.approximation_file import Ticket, read_ticket, save_ticket
+    from nets.tickets.fields import GENERATOR
     from nets.tickets.file import TicketError
-    from nets.tickets.rebuilt import Rebuilt, load_ticket, rebuild
+    from nets.tickets.layers import random_layers
+    from nets.tickets.network import PrunedNetwork, load_ticket, rebuild
     from nets.tickets.verification import verify
 
 _PLACES = {
     "approximation": ("Approximation", "ApproximationSettings", "approximate"),
-    "approximation_file": ("GENERATOR", "Ticket", "read_ticket", "save_ticket"),
+    "approximation_file": ("Ticket", "read_ticket", "save_ticket"),
+    "fields": ("GENERATOR",),
     "file": ("TicketError",),
-    "rebuilt": ("Rebuilt", "load_ticket", "rebuild"),
+    "layers": ("random_layers",),
+    "network": ("PrunedNetwork", "load_ticket", "rebuild"),
     "verification": ("verify",),
 }
 
@@ -27,11 +31,12 @@ __all__ = [
     "GENERATOR",
     "Approximation",
     "ApproximationSettings",
-    "Rebuilt",
+    "PrunedNetwork",
     "Ticket",
     "TicketError",
     "approximate",
     "load_ticket",
+    "random_layers",
     "read_ticket",
     "rebuild",
     "save_ticket",

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nets.certificate import Certificate, certify
-from nets.construction.prune_approx import check_construction, prune
-from nets.construction.source import Source
-from nets.construction.value_sets import Chosen, ValueSets
+import numpy as np
+
 from nets.device import resolve_device
-from nets.tickets.approximation_file import Ticket
+from nets.graph.graph import Graph, GraphError
+from nets.tickets.approximation_file import Ticket, target_sha256
 from nets.tickets.file import write_bytes
-from nets.tickets.make import layered_ticket, measured, missed_weights, sets_ticket
-from nets.tickets.rebuilt import evaluate
 from sims.experiment import between, fresh_seed
 from sims.progress import Advance, silent
 from sims.solver.memory import available_bytes, default_jobs, readable
@@ -27,8 +24,11 @@ from sims.solver.philox import MAX_SEED
 if TYPE_CHECKING:
     import torch
 
+    from nets.certificate import Domain, NetworkCertificate
+    from nets.graph.parts import Part
+    from nets.graph.substitution import Effective
     from nets.targets.target import Target
-    from nets.tickets.make import Effective
+    from nets.tickets.network import PrunedNetwork
 
 MAX_DRAWS = 2**33
 """Random values of one weight or row, and draws of each, at most."""
@@ -41,20 +41,18 @@ class ApproximationSettings:
     Attributes
     ----------
     n : int
-        Random values per weight or row; layered: neurons per input coordinate and sign.
+        Random values per weight or output; layered: neurons per input channel and sign.
     eta : float
         Largest error of one weight, > 0.
     source : {"layered", "private", "shared"}
-        layered: the random network of depth 2l of the main theorem; a weight is a sum of products of two layers.
-        private, shared: a weight is a sum of some of n values of its own, or of its output row.
+        layered: two random layers stand for each of the target's, as in the main theorem; a weight is a sum of
+        products. private, shared: a weight is a sum of some of n values of its own, or of its output's.
     R : int
         Draws that each random value may take in total.
     construction : {"window", "best", "subset-sum"}
         layered only. window: the proof's choice. best: one product. subset-sum: a sum of several.
     seed : int
         In [0, 2^64); a fresh one by default.
-    domain : {"l2", "linf"}
-        Unit ball of the inputs for the certificate.
     device : str
         Where the search and the certificate run: auto, cpu or cuda; the masks do not depend on it.
     jobs : int
@@ -67,7 +65,6 @@ class ApproximationSettings:
     R: int = 1
     construction: Literal["window", "best", "subset-sum"] = "subset-sum"
     seed: int = field(default_factory=fresh_seed)
-    domain: Literal["l2", "linf"] = "l2"
     device: str = "cpu"
     jobs: int = field(default_factory=default_jobs)
 
@@ -75,7 +72,6 @@ class ApproximationSettings:
         for name, known in (
             ("source", ("layered", "private", "shared")),
             ("construction", ("window", "best", "subset-sum")),
-            ("domain", ("l2", "linf")),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
@@ -96,41 +92,59 @@ class ApproximationSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Approximation:
-    """A target found in a random network.
+    """A network found in a random network.
 
     Attributes
     ----------
-    target : Target
+    target : Graph
+        The network that was looked for, batch norms absorbed.
     settings : ApproximationSettings
-    effective : list of l pairs (W_plus, W_minus) of float64 tensors, shape (d_i, d_{i-1})
-        In the target's units; layer i acts as W_plus s(h) - W_minus s(-h).
-    certificate : Certificate
-        Bracket of the largest difference of the outputs over the unit ball of inputs.
+    parts : tuple of Part
+        The weights that were found; the constants of `target` that none of them names stay as they are.
+    effective : dict of str to pairs of ndarray
+        For every part, by its constant: the weights that act on s(h) and on -s(-h), in the target's units.
+    certificate : NetworkCertificate
+        How far the outputs can differ and how far they did.
     ticket : Ticket
-        The seed and the masks, from which anyone can make `effective` again.
+        The seed and the masks, from which anyone can make the network again.
     missed : list of dict
         The weights that miss eta by most.
     seconds : dict
         What solving and certifying took.
     """
 
-    target: Target
+    target: Graph
     settings: ApproximationSettings
+    parts: tuple[Part, ...]
     effective: Effective
-    certificate: Certificate
+    certificate: NetworkCertificate
     ticket: Ticket
     missed: list[dict[str, Any]]
     seconds: dict[str, float]
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """The pruned network's outputs for inputs (..., d_0), lifted if there is a bias."""
-        return evaluate(self.effective, x)
+    @property
+    def module(self) -> PrunedNetwork:
+        """The pruned random network as an ordinary `torch.nn.Module` on the target's inputs."""
+        return self.network()
+
+    def network(self, dtype: str | None = None) -> PrunedNetwork:
+        """The same with weights of another type than that of the target's inputs: float64 keeps the exact sums."""
+        import torch
+
+        from nets.tickets.network import PrunedNetwork
+
+        real = None if dtype is None else getattr(torch, dtype)
+        return PrunedNetwork(self.ticket, self.effective, self.ticket.values_sha256, dtype=real)
+
+    def __call__(self, *inputs: torch.Tensor) -> Any:
+        """The pruned network's outputs for the target's inputs, in float64."""
+        return self.network("float64")(*inputs)
 
     def __repr__(self) -> str:
-        numbers, error = self.ticket.numbers, self.certificate
+        numbers = self.ticket.numbers
         return (
-            f"<Approximation of {self.target!r}: {numbers['within_eta']} of {numbers['weights']} weights within "
-            f"{self.settings.eta:g}, error in [{error.lower:.3g}, {error.upper:.3g}] on the {error.domain} ball>"
+            f"<Approximation of {numbers['weights']} weights in {len(self.parts)} parts: {numbers['within_eta']} "
+            f"within {self.settings.eta:g}; {self.certificate}>"
         )
 
     def save(self, path: str | os.PathLike[str]) -> int:
@@ -140,20 +154,34 @@ class Approximation:
         return len(content)
 
 
-def approximate(target: Target, *, advance: Advance = silent, **settings: Any) -> Approximation:
+def approximate(
+    target: Graph | Target | torch.nn.Module,
+    example_inputs: torch.Tensor | Sequence[torch.Tensor] | Mapping[str, torch.Tensor] | None = None,
+    *,
+    domain: Domain | Mapping[str, Domain] | None = None,
+    advance: Advance = silent,
+    **settings: Any,
+) -> Approximation:
     """Prune a random network until it is the target, certify the error and make the ticket.
 
     Parameters
     ----------
-    target : Target
-        From `nets.targets.load_target`, `nets.targets.from_sequential` or `nets.targets.random_target`.
+    target : Graph, Target or torch.nn.Module
+        From `nets.targets.load_target`, `nets.targets.random_target`, or any module that PyTorch can export to ONNX.
+    example_inputs : torch.Tensor, sequence of them or mapping from the inputs' names, optional
+        A batch of examples (one tensor for each input): the outputs of both networks are compared on them. A module
+        needs them.
+    domain : Domain, or mapping of the inputs' names to Domain, optional
+        Inputs for which the difference is bounded. By default the l2 ball that holds the examples, or of radius 1.
     advance : callable
         Reports finished weights to a progress bar.
     **settings
-        Of `ApproximationSettings`: n, eta, source, R, construction, seed, domain, device, jobs.
+        Of `ApproximationSettings`: n, eta, source, R, construction, seed, device, jobs.
 
     Raises
     ------
+    GraphError
+        A network that cannot be read, or examples that do not fit it.
     ValueError
         A setting outside its domain, or more memory than there is.
 
@@ -164,112 +192,235 @@ def approximate(target: Target, *, advance: Advance = silent, **settings: Any) -
     >>> found.ticket.numbers["within_eta"], found.certificate.upper < 0.1
     (9, True)
     """
+    from nets.targets.examples import checked_examples
+
     chosen = ApproximationSettings(**settings)
-    needed = predicted_bytes(target, chosen)
+    graph = as_graph(target, example_inputs)
+    examples = checked_examples(graph, example_inputs)
+    _check_domain(graph, domain, examples)
+    parts = parts_of(graph)
+    needed = predicted_bytes(parts, chosen)
     if needed > available_bytes() // 2:
         raise ValueError(
-            f"{chosen.source} with n={chosen.n} needs about {readable(needed)} of memory for {target.widths}, "
-            f"the limit is {readable(available_bytes() // 2)}"
+            f"{chosen.source} with n={chosen.n} needs about {readable(needed)} of memory for "
+            f"{sum(part.weights for part in parts)} weights, the limit is {readable(available_bytes() // 2)}"
         )
     started = time.monotonic()
-    solve = _solve_layered if chosen.source == "layered" else _solve_sets
-    solved = solve(target, chosen, advance)
+    solved = _solve(graph, parts, chosen, advance)
     between_times = time.monotonic()
-    certificate = certify(target, solved.effective, domain=chosen.domain, device=chosen.device)
-    numbers = measured(target, solved.effective, solved.kept, eta=chosen.eta)
+    certificate = _certified(graph, solved.effective, domain, examples)
+    numbers = _numbers(graph, parts, solved, chosen, certificate)
     seconds = {"solve": between_times - started, "certify": time.monotonic() - between_times}
-    ticket = solved.ticket(eta=chosen.eta, numbers=numbers, certificate=certificate)
-    missed = missed_weights(target, solved.effective, chosen.eta)
-    return Approximation(target, chosen, solved.effective, certificate, ticket, missed, seconds)
+    ticket = _ticket(graph, parts, solved, chosen, numbers, certificate)
+    from nets.tickets.numbers import missed_weights
+
+    missed = missed_weights(parts, graph.constants, solved.effective, eta=chosen.eta)
+    return Approximation(graph, chosen, parts, solved.effective, certificate, ticket, missed, seconds)
 
 
-def predicted_bytes(target: Target, settings: ApproximationSettings) -> float:
-    """Memory that the work takes at its peak, the solver's own apart, about."""
-    weights, n = sum(w.numel() for w in target.weights), settings.n
-    if settings.source != "layered":
-        return weights * (64 + n * (1 if settings.R == 1 else 8))
-    if settings.construction == "subset-sum":
-        return weights * (160 + n * (72 + 2 * math.ceil(settings.R.bit_length() / 8)))
-    return weights * (800 + n / 2)
+def as_graph(target: Any, example_inputs: Any = None) -> Graph:
+    """The graph of a target of any form, ready to be looked for: see `nets.targets.folding.prepared`."""
+    import torch
+
+    from nets.targets.chain import target_graph
+    from nets.targets.folding import prepared
+    from nets.targets.target import Target
+
+    if isinstance(target, Target):
+        target = target_graph(target)
+    elif isinstance(target, torch.nn.Module):
+        from nets.graph.module import GraphModule
+        from nets.targets.module import from_module
+
+        if isinstance(target, GraphModule):
+            target = target.graph
+        elif example_inputs is None:
+            raise GraphError("a module needs example_inputs")
+        else:
+            target = from_module(target, example_inputs)
+    if not isinstance(target, Graph):
+        raise GraphError(f"the target must be a Graph, a Target or a module, got {type(target).__name__}")
+    return prepared(target)
 
 
-class _Sets:
-    """A target made of sums of values of its weights' or rows' own."""
+def parts_of(graph: Graph) -> tuple[Part, ...]:
+    """The parts of a prepared graph, with what each of them takes.
 
-    def __init__(self, target: Target, sets: ValueSets, chosen: Sequence[Chosen]) -> None:
-        import torch
-
-        self._target, self._sets, self._chosen = target, sets, chosen
-        self.effective: Effective = [(made, made) for made in (torch.from_numpy(one.effective) for one in chosen)]
-        self.kept = [one.kept for one in chosen]
-
-    def ticket(self, **recorded: Any) -> Ticket:
-        return sets_ticket(self._target, self._sets, self._chosen, **recorded)
-
-
-def _solve_sets(target: Target, settings: ApproximationSettings, advance: Advance) -> _Sets:
-    size = max(float(w.abs().max()) for w in target.weights)
-    sets = ValueSets(settings.source, seed=settings.seed, n=settings.n, R=settings.R, size=size)
-    chosen = []
-    for i, weight in enumerate(target.weights, 1):
-
-        def tick(count: float, label: str = f"layer {i}") -> None:
-            advance(count, label)
-
-        chosen.append(sets.solve(i, weight.numpy(), device=settings.device, jobs=settings.jobs, tick=tick))
-    return _Sets(target, sets, chosen)
-
-
-class _Layered:
-    """A target in the random network of depth 2l."""
-
-    def __init__(self, target: Target, pruned: Any, scale: tuple[float, ...], signs: str) -> None:
-        self._target, self._pruned, self._scale, self._signs = target, pruned, scale, signs
-        self.effective: Effective = [
-            (c * plus, c * minus) for c, (plus, minus) in zip(scale, pruned.effective(), strict=True)
-        ]
-        counts = pruned.n_keep_layers
-        self.kept = [counts[i] + counts[i + 1] for i in range(0, len(counts), 2)]
-
-    def ticket(self, **recorded: Any) -> Ticket:
-        return layered_ticket(self._target, self._pruned, self._scale, signs=self._signs, **recorded)
-
-
-def layer_scales(target: Target) -> tuple[float, ...]:
-    """The least power of two >= 1 for every layer that its weights do not exceed.
-
-    Entries of the layered source lie in [-1, 1]. A layer with a weight outside is divided by this, which is exact;
-    since the network is positively homogeneous, one factor on its output, the product of all, makes up for it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from nets.targets import Target
-    >>> layer_scales(Target([torch.tensor([[0.3]]), torch.tensor([[-2.5]]), torch.tensor([[2.0]])]))
-    (1.0, 4.0, 2.0)
+    Raises
+    ------
+    GraphError
+        If there is none.
     """
-    sizes = [float(w.abs().max()) for w in target.weights]
-    return tuple(max(1.0, math.ldexp(1.0, math.frexp(size)[1] - (math.frexp(size)[0] == 0.5))) for size in sizes)
+    from nets.graph.parts import find_parts
+    from nets.graph.ranges import nonnegative
+
+    names = [part.constant for part in find_parts(graph)]
+    if not names:
+        raise GraphError("the network holds no weights that act as a linear map: there is nothing to look for")
+    return find_parts(graph, nonnegative(graph, parts=names))
 
 
-def _solve_layered(target: Target, settings: ApproximationSettings, advance: Advance) -> _Layered:
-    scale = layer_scales(target)
-    weights, done = sum(w.numel() for w in target.weights), 0
+def predicted_bytes(parts: Sequence[Part], settings: ApproximationSettings) -> float:
+    """Memory that the work takes at its peak, the solver's own apart, about."""
+    weights, largest = sum(part.weights for part in parts), max(part.weights for part in parts)
+    masks = weights * settings.n * (2 if settings.source == "layered" else 1) / 8
+    draws = weights * settings.n / 2 * (settings.R - 1).bit_length() / 8
+    return weights * 40 + 2 * (masks + draws) + largest * 100
 
-    def report(now: int, total: int) -> None:
-        nonlocal done
-        advance((now - done) * weights / total)
-        done = now
 
-    pruned = prune(
-        [weight / c for weight, c in zip(target.weights, scale, strict=True)],
-        Source(target.widths, settings.n, seed=settings.seed, R=settings.R),
-        construction=settings.construction,
-        eta=[min(settings.eta / c, 1.0) for c in scale],
-        halves="needed",
-        device=settings.device,
-        jobs=settings.jobs,
-        progress=report,
-    )
+def predicted_seconds(parts: Sequence[Part], settings: ApproximationSettings) -> float:
+    """Time that the work takes on this machine, good to a factor of about 3, without the certificate's last digits."""
+    layered = settings.source == "layered"
+    searches = sum(part.weights * (2 if layered and part.signed else 1) for part in parts)
+    if settings.construction != "subset-sum":
+        each = 2e-9 * settings.n * settings.R
+    else:
+        half_sums = 2 * math.exp(min(700.0, settings.n / 2 * math.log(settings.R + 1)))
+        each = (0.6e-9 if settings.source == "shared" else 1.2e-9) * half_sums
+    certificate = 1e-6 * sum(part.weights for part in parts)
+    return 2.0 + searches * (each + 1e-6) / settings.jobs + certificate
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """What was found: the table's rows, the tensors, the weights and their digest."""
+
+    rows: tuple[Any, ...]
+    tensors: dict[str, Any]
+    effective: dict[str, tuple[Any, Any]]
+    kept: list[int]
+    digest: str
+
+
+def _solve(graph: Graph, parts: Sequence[Part], settings: ApproximationSettings, advance: Advance) -> _Solved:
+    from nets.construction.bits import popcount
+    from nets.graph.attention import projections
+    from nets.tickets.network import Digest
+    from nets.tickets.parts import Source
+
+    source = Source(settings.source, settings.construction, settings.n, settings.R, settings.seed)
+    digest, free = Digest(2), projections(graph)
+    rows, kept = [], []
+    tensors: dict[str, Any] = {}
+    effective: dict[str, tuple[Any, Any]] = {}
+    for number, part in enumerate(parts):
+        matrices = part.matrices(graph.constants[part.constant])
+        row = source.table_row(part, matrices, projection=part.constant in free)
+
+        def tick(count: float, label: str = part.constant, halves: int = row.halves) -> None:
+            advance(count / halves, label)
+
+        found = source.find(
+            number, row, matrices, eta=settings.eta, device=settings.device, jobs=settings.jobs, tick=tick
+        )
+        masks, _ = source.tensors_of(number, found)
+        digest.places(masks)
+        plus, minus = source.make(number, row, found, seen=digest.values, jobs=settings.jobs)
+        whole = part.restored(plus)
+        effective[part.constant] = whole, (whole if minus is plus else part.restored(minus))
+        rows.append(row)
+        tensors |= found
+        kept.append(sum(popcount(mask) for mask in masks))
+    return _Solved(tuple(rows), tensors, effective, kept, digest.hexdigest())
+
+
+def _check_domain(
+    graph: Graph, domain: Domain | Mapping[str, Domain] | None, examples: Mapping[str, torch.Tensor] | None
+) -> None:
+    """Refuse, before the work, a bound on inputs that are integers, and to certify without examples it needs."""
+    from nets.certificate import Domain
+    from nets.targets.examples import one_example
+
+    integers = [one for one in graph.inputs if not one.dtype.startswith("float")]
+    if integers and examples is None:
+        raise GraphError(f"the input {integers[0].name} holds {integers[0].dtype} numbers: give examples of it")
+    if examples is None:
+        one_example(graph, None)
+    if isinstance(domain, Domain) and len(integers) == len(graph.inputs):
+        raise ValueError(f"no input of the network holds real numbers that a ball or box could bound, got {domain}")
+
+
+def _certified(
+    graph: Graph,
+    effective: Effective,
+    domain: Domain | Mapping[str, Domain] | None,
+    examples: Mapping[str, torch.Tensor] | None,
+) -> NetworkCertificate:
+    from nets.certificate import Domain, certify_network
+
+    floating = [one.name for one in graph.inputs if one.dtype.startswith("float")]
+    given, shapes = (None, None) if examples is None else stacked_examples(graph, examples)
+    if domain is None:
+        domain = Domain.ball(1.0) if given is None else {name: _least_ball(given[name]) for name in floating}
+    return certify_network(graph, effective, domain=domain, data=given, shapes=shapes)
+
+
+def stacked_examples(
+    graph: Graph, examples: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, tuple[int, ...]] | None]:
+    """Examples on the first axis, and the shapes of one where the graph does not say them.
+
+    A network that takes batches of a fixed length takes the whole batch for one example; one whose inputs do not all
+    have as many examples, as a recurrent one with its state, takes all that is given for one.
+    """
+    batch = {name: value.numpy() for name, value in examples.items()}
+    stacked = {}
+    for one in graph.inputs:
+        whole = one.shape and all(isinstance(side, int) for side in one.shape) and one.shape[0] != 1
+        stacked[one.name] = batch[one.name].reshape(-1, *one.shape) if whole and one.shape else batch[one.name]
+    if len({len(array) for array in stacked.values()}) == 1:
+        return stacked, None
+    return {name: array[None] for name, array in batch.items()}, {name: array.shape for name, array in batch.items()}
+
+
+def _least_ball(examples: Any) -> Domain:
+    from nets.certificate import Domain
+
+    return Domain.ball_of(examples) if examples.any() else Domain.ball(1.0)
+
+
+def _numbers(
+    graph: Graph,
+    parts: Sequence[Part],
+    solved: _Solved,
+    settings: ApproximationSettings,
+    certificate: NetworkCertificate,
+) -> dict[str, Any]:
+    from nets.tickets.numbers import measured
+
+    counted = measured(parts, graph.constants, solved.effective, solved.kept, eta=settings.eta)
+    return {**counted, "certificate": certificate.to_dict()}
+
+
+def _ticket(
+    graph: Graph,
+    parts: Sequence[Part],
+    solved: _Solved,
+    settings: ApproximationSettings,
+    numbers: dict[str, Any],
+    certificate: NetworkCertificate,
+) -> Ticket:
+    from nets.construction.options import check_construction
+    from nets.graph.text import to_plain
+
+    names = {part.constant for part in parts}
+    exact = {name: array for name, array in graph.constants.items() if name not in names}
+    held = {f"exact{i}": np.asarray(array) for i, array in enumerate(exact.values(), 1)}
+    witness = {f"witness{i}": certificate.witness[one.name] for i, one in enumerate(graph.inputs, 1)}
     signs = check_construction(settings.construction, signs=None, halves="needed", R=settings.R, sampler="draws")
-    return _Layered(target, pruned, scale, signs)
+    return Ticket(
+        kind=settings.source,
+        construction=settings.construction,
+        signs=signs if settings.source == "layered" else "open",
+        seed=settings.seed,
+        n=settings.n,
+        R=settings.R,
+        eta=settings.eta,
+        parts=solved.rows,
+        graph=to_plain(graph),
+        exact=tuple(exact),
+        target_sha256=target_sha256(np.asarray(graph.constants[part.constant], np.float64) for part in parts),
+        values_sha256=solved.digest,
+        numbers=numbers,
+        tensors={**solved.tensors, **held, **witness},
+    )

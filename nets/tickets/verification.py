@@ -1,30 +1,48 @@
-"""Check every number that a ticket records against its rebuilt network."""
+"""Check everything that a ticket records against its rebuilt network and, where it is given, its target."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nets.graph.text import constants_in_use, structure, to_plain
 from nets.tickets.approximation_file import Ticket, target_sha256
-from nets.tickets.make import measured
-from nets.tickets.rebuilt import rebuild
+from nets.tickets.network import PrunedNetwork, hollow_network, rebuild, views
+from nets.tickets.numbers import measured
+from nets.tickets.parts import Source
+from nets.tickets.recorded_certificate import against_data, against_target, by_itself
 
 if TYPE_CHECKING:
-    from nets.targets.target import Target
-    from nets.tickets.make import Effective
+    import torch
+
+    from nets.graph.graph import Graph
+    from nets.graph.parts import Part
+
+Found = dict[str, tuple[Any, Any, float]]
+"""By its name: what is recorded, what is found, and the relative difference that makes no difference."""
 
 _CLOSE = 1e-9
-"""Relative difference that is put down to another machine's order of summation in the certificate."""
+"""That is put down to another machine's order of summation."""
+_SOLVED_AGAIN = 2**12
+"""Weights that are looked for again, at least one part."""
 
 
-def verify(ticket: Ticket, *, target: Target | None = None) -> tuple[list[str], list[str]]:
+def verify(
+    ticket: Ticket, *, target: Graph | None = None, examples: Mapping[str, torch.Tensor] | None = None
+) -> tuple[list[str], list[str]]:
     """Rebuild a ticket's network and compare every recorded number with what is found.
 
     Parameters
     ----------
-    target : Target, optional
-        Without it, the numbers that speak of the target are left alone.
+    target : Graph, optional
+        From `nets.targets.load_target`. Without it, the numbers that speak of the target are left alone.
+    examples : mapping of str to torch.Tensor, optional
+        The examples on which the networks were compared, by the names of the ticket's inputs; they need the target.
+        Without them, the numbers that speak of examples are only compared with each other.
 
     Returns
     -------
@@ -36,58 +54,137 @@ def verify(ticket: Ticket, *, target: Target | None = None) -> tuple[list[str], 
     Raises
     ------
     TicketError
-        As `load_ticket`.
-    """
-    from nets.construction.value_sets import KINDS
+        As `nets.tickets.load_ticket`.
 
-    found: dict[str, tuple[Any, Any, float]] = {}
+    Notes
+    -----
+    A target whose values have other names, as from another export, is compared but for its names, its assumptions and
+    the version of operators that mean the same in both. Not found, as the ticket stays true: another eta or R for which
+    the counts and what a search finds are the same, other numbers of examples (without `examples`) that agree with
+    each other, and other words on where a domain is from. The masks of the smallest parts are looked for again, which
+    is how a wrong construction is found. The upper end of a ticket of version 1 came from another, wider bound: it
+    must not be below today's.
+    """
+    made = rebuild(ticket)
     numbers = ticket.numbers
-    same = target if target is not None and target.widths == ticket.widths else None
-    made = rebuild(ticket, target=same)
-    step = 1 if ticket.kind in KINDS else 2
-    counts = list(ticket.kept().values())
-    kept = [sum(counts[i : i + step]) for i in range(0, len(counts), step)]
-    found["values_sha256"] = ticket.values_sha256, made.values_sha256, 0.0
-    found["weights"] = numbers["weights"], ticket.weights, 0.0
-    found["kept"] = numbers["kept"], sum(kept), 0.0
-    for i, (row, count) in enumerate(zip(numbers["layers"], kept, strict=True), 1):
-        found[f"layer {i} kept"] = row["kept"], count, 0.0
+    kept = kept_by_part(ticket)
+    found: Found = {
+        "values_sha256": (ticket.values_sha256, made.values_sha256, 0.0),
+        "weights": (numbers["weights"], ticket.weights, 0.0),
+        "kept": (numbers["kept"], sum(kept), 0.0),
+    }
+    for part, row, count in zip(ticket.parts, numbers["parts"], kept, strict=True):
+        found[f"{part.constant}: kept"] = row["kept"], count, 0.0
+    for name in ("within_eta", "max_weight_error"):
+        worst = sum if name == "within_eta" else max
+        found[f"{name} of all"] = numbers[name], worst(row[name] for row in numbers["parts"]), 0.0
+    if ticket.version > 1:
+        found |= by_itself(ticket)
     if target is not None:
-        found["widths"] = list(ticket.widths), list(target.widths), 0.0
-        found["has_bias"] = ticket.has_bias, target.has_bias, 0.0
-        found["target_sha256"] = ticket.target_sha256, target_sha256(w.numpy() for w in target.weights), 0.0
-    if same is not None:
-        again = measured(same, made.effective, kept, eta=ticket.eta, halves=ticket.halves)
-        rows = [
-            (f"layer {i} ", *pair) for i, pair in enumerate(zip(numbers["layers"], again["layers"], strict=True), 1)
-        ]
-        for prefix, recorded, new in [("", numbers, again), *rows]:
-            found[f"{prefix}within_eta"] = recorded["within_eta"], new["within_eta"], 0.0
-            found[f"{prefix}max_weight_error"] = recorded["max_weight_error"], new["max_weight_error"], _CLOSE
-        lower, upper = error_ends(same, made.effective, ticket)
-        found["error lower"] = numbers["error"]["lower"], lower, 1e-6
-        found["error upper"] = numbers["error"]["upper"], upper, 1e-6
-        if ticket.kind != "layered":
-            size = max(float(w.abs().max()) for w in same.weights)
-            found["scale"] = ticket.scale[0], size, 0.0
+        found |= _against(ticket, made, kept, target, examples)
     lines = [f"{name}: recorded {a}, found {b}" for name, (a, b, close) in found.items() if not _agree(a, b, close)]
     return list(found), lines
 
 
-def error_ends(target: Target, effective: Effective, ticket: Ticket) -> tuple[float | None, float | None]:
-    """The error at the ticket's witness, proved from below, and the certificate's upper end; None if not finite."""
-    import torch
+def kept_by_part(ticket: Ticket) -> list[int]:
+    """Random values kept for every part."""
+    counts = ticket.kept()
+    return [sum(counts[name] for name in ticket.masks_of(number)) for number in range(len(ticket.parts))]
 
-    from nets.certificate import certify
-    from nets.certificate.ascent import proved_error
 
-    domain = ticket.numbers["error"]["domain"]
-    witness = torch.from_numpy(np.array(ticket.tensors["witness"], np.float64))
-    networks = [w[None] for w in target.weights], [plus[None] for plus, _ in effective]
-    networks[1][0] = torch.cat([effective[0][0], -effective[0][1]], -1)[None]
-    lower = float(proved_error(witness[None], *networks, domain)[0]) if bool(witness.any()) else 0.0
-    upper = certify(target, effective, domain=domain, starts=1, steps=0).upper
-    return lower if np.isfinite(lower) else None, upper if np.isfinite(upper) else None
+def _against(
+    ticket: Ticket,
+    made: PrunedNetwork,
+    kept: list[int],
+    target: Graph,
+    examples: Mapping[str, torch.Tensor] | None,
+) -> Found:
+    """What the ticket says of its target, and what is found."""
+    from nets.tickets.approximation import as_graph, parts_of
+
+    graph = as_graph(target)
+    if ticket.version == 1:
+        from nets.tickets.version1 import lifted
+
+        graph = lifted(graph)
+    parts = parts_of(graph)
+    shapes = [part.shape for part in parts]
+    own = [part.shape for part in ticket.parts]
+    found: Found = {"shapes of the parts": (own, shapes, 0.0)}
+    if own != shapes:
+        return found
+    names = [part.constant for part in parts]
+    recorded = hollow_network(ticket)
+    form = to_plain if list(_values(recorded)) == list(_values(graph)) else structure
+    found["graph"] = _hashed(form(recorded)), _hashed(form(graph)), 0.0
+    held = _in_place(recorded, [part.constant for part in ticket.parts])
+    found["constants kept as they are"] = held, _in_place(graph, names), 0.0
+    weights = [np.asarray(graph.constants[name], np.float64) for name in names]
+    found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
+    if any(a != b for a, b, _ in found.values()):
+        return found
+    named = {part.constant: weight for part, weight in zip(ticket.parts, weights, strict=True)}
+    again = measured(views(ticket), named, made.effective, kept, eta=ticket.eta)
+    prefixes = ["", *(f"{part.constant}: " for part in ticket.parts)]
+    rows = [ticket.numbers, *ticket.numbers["parts"]], [again, *again["parts"]]
+    for prefix, old, new in zip(prefixes, *rows, strict=True):
+        found[f"{prefix}within_eta"] = old["within_eta"], new["within_eta"], 0.0
+        found[f"{prefix}max_weight_error"] = old["max_weight_error"], new["max_weight_error"], _CLOSE
+    found |= _found_again(ticket, graph, parts, weights)
+    if ticket.version == 1:
+        from nets.tickets.version1 import ends
+
+        return found | ends(ticket, list(named.values()), list(made.effective.values()))
+    whole = ticket.network(named)
+    found |= against_target(ticket, whole, made.effective)
+    return found if examples is None else found | against_data(ticket, whole, made.effective, examples)
+
+
+def _found_again(ticket: Ticket, graph: Graph, parts: Sequence[Part], weights: Sequence[Any]) -> Found:
+    """The table's rows as a search of the target would make them, and the masks that it finds for the smallest."""
+    from nets.graph.attention import projections
+
+    source, free = Source.of(ticket), projections(graph)
+    found: Found = {}
+    matrices = [part.matrices(weight) for part, weight in zip(parts, weights, strict=True)]
+    if ticket.version > 1:
+        for row, part, matrix in zip(ticket.parts, parts, matrices, strict=True):
+            made = replace(source.table_row(part, matrix, projection=part.constant in free), constant=row.constant)
+            for name in ("gain", "halves", "relu"):
+                found[f"{row.constant}: {name}"] = getattr(row, name), getattr(made, name), 0.0
+    total = 0
+    for number in sorted(range(len(parts)), key=lambda number: parts[number].weights):
+        total += parts[number].weights
+        if total > _SOLVED_AGAIN and total > parts[number].weights:
+            break
+        row = ticket.parts[number]
+        again = source.find(number, row, matrices[number], eta=ticket.eta)
+        held = {name: _hashed(ticket.tensors[name].tobytes()) for name in again}
+        solved = {name: _hashed(array.tobytes()) for name, array in again.items()}
+        found[f"{row.constant}: what a search finds"] = held, solved, 0.0
+    return found
+
+
+def _values(graph: Graph) -> Iterator[str]:
+    """Names of the inputs and of what the nodes make."""
+    yield from (one.name for one in graph.inputs)
+    for node in graph.nodes:
+        yield from node.outputs
+
+
+def _in_place(graph: Graph, parts: Sequence[str]) -> str:
+    """A digest of the constants in the order of their use, with the numbers of the parts in the places of these."""
+    numbers = {name: number for number, name in enumerate(parts)}
+    content = []
+    for name in constants_in_use(graph):
+        array = graph.constants[name]
+        whole = numbers.get(name, -1) if name in numbers else np.ascontiguousarray(array).tobytes()
+        content.append([whole, "" if name in numbers else f"{array.dtype.str} {array.shape}"])
+    return _hashed(content)
+
+
+def _hashed(content: Any) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def _agree(recorded: Any, found: Any, close: float) -> bool:

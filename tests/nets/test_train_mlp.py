@@ -68,7 +68,7 @@ def test_a_network_is_trained_saved_and_approximated(
     direct = float((outputs.argmax(-1) == y).double().mean())
     assert direct > 0.9
     assert f"test accuracy {100 * direct:.2f} %" in printed
-    flags = ["--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{tiny_mnist}"]
+    flags = ["--activation", "relu", "--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{tiny_mnist}"]
     assert run_json([str(tmp_path / "a.pt"), *flags], capsys)["accuracy"]["target"] == direct
 
 
@@ -139,7 +139,8 @@ def test_real_mnist(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert read_idx(DATA / "t10k-images-idx3-ubyte.gz")[0, 14].sum() > 0
     weights = mlp.train_mlp(x[:4000].float(), y[:4000], widths=(784, 12, 10), seed=1, epochs=2)
     path = save(tmp_path / "net.pt", *weights)
-    found = run_json([path, "--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{DATA}"], capsys)
+    flags = ["--activation", "relu", "--source", "shared", "--n", "14", "--seed", "1", "--eval", f"mnist:{DATA}"]
+    found = run_json([path, *flags], capsys)
     outputs = Target(tuple(weights))(x)
     assert found["accuracy"]["target"] == float((outputs.argmax(-1) == y).double().mean()) > 0.75
     assert abs(found["accuracy"]["pruned"] - found["accuracy"]["target"]) < 0.02
