@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
@@ -38,10 +39,11 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]] | None = N
     Raises
     ------
     ValueError
-        More rows than can be told apart.
+        More rows than can be told apart, or a result without its trials' errors.
     """
+    errors = result.details if errors is None else errors
     if errors is None:
-        errors = result.details
+        raise ValueError("this result of nets.main_theorem is without the errors of its trials (details)")
     if len(errors) > len(PALETTE):
         raise ValueError(f"a picture holds up to {len(PALETTE)} settings of eps and R, got {len(errors)}")
     several = len({row["eps"] for row in result.rows}) > 1
@@ -87,7 +89,7 @@ def _compute(smoke: bool, seed: int) -> Data:
     draws = DRAWS[-1:] if smoke else DRAWS
     result = run([MainTheorem(R=R) for R in draws], trials=20 if smoke else 200, seed=seed)
     errors = [{side: [float(f"{x:.6g}") for x in sorted(ends)] for side, ends in one.items()} for one in result.details]
-    return {"result": result.to_dict(), "errors": errors}
+    return {"result": replace(result, details=None).to_dict(), "errors": errors}
 
 
 def _caption(data: Data) -> str:

@@ -12,17 +12,25 @@ import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from nets.construction.trials import Networks, Trials, batch_size
+from nets.construction.architectures import grid, shape_named, shape_of, theorem_of
+from nets.construction.networks import (
+    Networks,
+    batch_size,
+    batch_weights,
+    convolution_seconds,
+    trial_seconds,
+    weight_count,
+)
 from nets.device import machine, resolve_device
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.experiment import (
-    MAX_DRAWS,
     Counter,
     Experiment,
     Found,
@@ -38,26 +46,40 @@ from sims.experiment import (
 from sims.statistics.intervals import clopper_pearson
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
-from sims.statistics.verdict import verdicts
-from theory.network import MainTheorem
+from sims.statistics.verdict import UNDECIDED, verdicts_with_undecided
+from theory.network import ConvolutionTheorem, MainTheorem
+
+if TYPE_CHECKING:
+    from nets.construction.convolution_trials import ConvolutionTrials
+    from nets.construction.trials import Trials
 
 
 @dataclass(frozen=True)
 class Config(flags.Output):
     """How often does the random network of depth 2l that the theorem asks for contain the target?
 
-    Prints for every eps and R the width that the statement asks for, the share of trials in which the certified error
-    of the pruned network is at most eps, and a verdict against 1 - delta.
+    Prints for every eps and R the width that the statement asks for, the trials in which the error of the pruned
+    network is certified to be at most eps, refuted to be, or neither (undecided), and a verdict on the promise that it
+    is with probability at least 1 - delta: refuted if it is excluded even with the undecided trials as successes,
+    consistent if it is not excluded even with them as failures, else undecided. With n given by hand there is no
+    promise and no verdict.
     """
 
     examples: ClassVar[tuple[str, ...]] = (
         "python -m nets.main_theorem --widths 4 8 3 --eps 0.1 --delta 0.1 --R 4000",
         "python -m nets.main_theorem --widths 2 2 --n 8 --R 1 --construction subset-sum --trials 20",
         "python -m nets.main_theorem --widths 16 32 32 8 --R 1e6 --trials 1e4 --seed 1 --check",
+        "python -m nets.main_theorem --arch conv --widths 3 8 4 --R 1e5 --trials 50",
     )
 
+    arch: Literal["dense", "conv"] = "dense"
+    """dense: layers of widths d_i. conv: zero-padded convolutions with so many channels, ReLU between."""
     widths: flags.Counts = (4, 8, 3)
-    """Widths d_0, ..., d_l of the target."""
+    """Widths d_0, ..., d_l of the target: units, or channels."""
+    kernel: flags.OptionalInteger = None
+    """conv: side of the square kernels. Default: 3."""
+    side: flags.OptionalInteger = None
+    """conv: side of the square images. Default: 6."""
     eps: flags.Reals = (0.1,)
     """Accuracy of the whole network in (0, 1]; several make a grid."""
     delta: flags.Real = 0.1
@@ -85,10 +107,14 @@ class Config(flags.Output):
     """Unit ball of the inputs."""
     seed: flags.OptionalInteger = None
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
+    cones: flags.Integer = 20_000
+    """Undecided trials of small networks are decided by enumeration of linear regions, at most so many cones each."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the search and the certificates run."""
     jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day; for a sweep, any time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +126,14 @@ class MainTheoremOptions(Options):
     n : tuple of int or None
         Candidates per input coordinate and sign, one number or one per target layer. None: what the statement asks
         for.
-    targets, construction, sampler, device
+    targets, construction, sampler, device, cones
         See `nets.construction.trials.Networks`.
     """
 
     delta: float = 0.1
     trials: int = 200
     targets: int = 8
+    cones: int = 20_000
     construction: str = "window"
     sampler: str = "nearest"
     device: str = "cpu"
@@ -118,6 +145,7 @@ class MainTheoremOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         between("targets", self.targets, 1, 10**6)
+        between("cones", self.cones, 0, 10**9)
         for name, known in (
             ("construction", ("window", "best", "subset-sum")),
             ("sampler", ("draws", "nearest")),
@@ -134,7 +162,7 @@ class MainTheoremOptions(Options):
     @property
     def networks(self) -> Networks:
         """How the networks are made."""
-        return Networks(self.targets, self.construction, self.sampler, resolve_device(self.device))
+        return Networks(self.targets, self.construction, self.sampler, resolve_device(self.device), self.cones)
 
 
 @dataclass(frozen=True)
@@ -154,20 +182,36 @@ class MainTheoremCounter(Counter):
     def __init__(self, work: Built, seed: int, jobs: int) -> None:
         super().__init__(self._certified, 1)
         self.own_threads = True
-        self._eps, self._widths = work.question.eps, work.question.widths
-        self._trials = Trials(work.question, work.n, work.networks, seed, jobs)
+        self._question, self._trials = work.question, _trials(work, seed, jobs)
 
     def piece_of(self, trials: int) -> int:
-        return batch_size(self._widths, trials)
+        if isinstance(self._question, ConvolutionTheorem):
+            return 1  # takes a tenth of a second
+        return batch_size(self._question.widths, trials)
 
     def _certified(self, first: int, trials: int) -> Counts:
-        errors = self._trials.errors(first, trials).numpy()
-        self.records[first] = errors.astype("<f8").tobytes()
-        return np.array([(errors[1] <= self._eps).sum(), (errors[0] > self._eps).sum()], np.int64)
+        errors, shown = self._trials.judged(first, trials)
+        self.records[first] = errors.numpy().astype("<f8").tobytes()
+        return np.array([(shown > 0).sum(), (shown < 0).sum()], np.int64)
 
     def recorded(self) -> list[bytes]:
         """All errors as one record: the lower ends, then the upper ones."""
         return [_errors(super().recorded()).astype("<f8").tobytes()]
+
+
+def _trials(work: Built, seed: int, jobs: int) -> ConvolutionTrials | Trials:
+    from nets.certificate.enumeration import MAX_INPUTS, MAX_UNITS, decide
+    from nets.construction.convolution_trials import ConvolutionTrials
+    from nets.construction.trials import Trials
+
+    if isinstance(work.question, ConvolutionTheorem):
+        return ConvolutionTrials(work.question, work.n, work.networks, seed, jobs)
+    widths = work.question.widths
+    small = widths[0] <= MAX_INPUTS and sum(widths[1:-1]) <= MAX_UNITS
+    cones = work.networks.cones if small else 0
+    return Trials(
+        work.question, work.n, work.networks, seed, jobs, decide=partial(decide, budget=cones) if cones else None
+    )
 
 
 def _errors(records: Sequence[bytes]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -184,6 +228,8 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
     group = ("eps", "R")
     whole = "eps"
     probe_seconds = 0.5
+    own_threads = True
+    version = 2
 
     @property
     def command(self) -> str:
@@ -191,7 +237,9 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
     def request(self, given: Config) -> Request[MainTheorem]:
         options = read_options(MainTheoremOptions, given)
-        return Request(_grid(given.widths, given.eps, given.R, given.statement, given.norm, given.domain), options)
+        shape = shape_named(given.arch, given.kernel, given.side)
+        axes = given.eps, given.R, given.statement, given.norm, given.domain
+        return Request(grid(given.widths, *axes, shape), options)
 
     def passes(self, request: Request[MainTheorem]) -> list[Built]:
         options = _options(request)
@@ -213,6 +261,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
     def params(self, request: Request[MainTheorem]) -> Row:
         options, one = _options(request), request.questions[0]
         return {
+            **shape_of(one),
             "widths": one.widths,
             "eps": request.axis("eps"),
             "delta": options.delta,
@@ -227,6 +276,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
             "norm": one.norm,
             "domain": one.domain,
             "seed": options.seed,
+            "cones": options.cones,
             "device": options.networks.device,
             "jobs": options.jobs,
         }
@@ -236,9 +286,11 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
     def restored(self, stored: Mapping[str, Any]) -> Request[MainTheorem]:
         names = {one.name for one in dataclasses.fields(MainTheoremOptions)}
-        options = MainTheoremOptions(**{key: as_tuple(stored[key]) for key in names & stored.keys()})
-        axes = (stored[key] for key in ("widths", "eps", "R", "statement", "norm", "domain"))
-        return Request(_grid(*axes), options)
+        kept = {key: as_tuple(stored[key]) for key in names & stored.keys()}
+        options = MainTheoremOptions(**{"cones": 0, **kept})  # a store that does not name them knows no enumeration
+        axes = {key: stored[key] for key in ("widths", "eps", "R", "statement", "norm", "domain")}
+        shape = shape_named(stored.get("arch", "dense"), stored.get("kernel"), stored.get("side"))
+        return Request(grid(**axes, shape=shape), options)
 
     def encode(self, work: Built) -> Row:
         one = work.question
@@ -256,32 +308,39 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
             "sampler": made.pop("sampler"),
             "norm": one.norm,
             "domain": one.domain,
-            **made,
+            **{name: value for name, value in made.items() if value or name != "cones"},
+            **shape_of(one),
         }
 
     def decode(self, cell: Mapping[str, Any]) -> Built:
         asked = {name: as_tuple(cell[name]) for name in ("widths", "eps", "R", "statement", "norm", "domain")}
-        made = Networks(**{one.name: cell[one.name] for one in dataclasses.fields(Networks)})
-        return Built(MainTheorem(**asked), tuple(cell["n"]), made, cell["delta"], cell["first_trial"])
+        made = Networks(**{one.name: cell[one.name] for one in dataclasses.fields(Networks) if one.name in cell})
+        shape = shape_named(cell.get("arch", "dense"), cell.get("kernel"), cell.get("side"))
+        return Built(theorem_of(shape, **asked), tuple(cell["n"]), made, cell["delta"], cell["first_trial"])
 
     def counter_of(self, work: Built, seed: int, jobs: int = 1) -> Counter:
         return MainTheoremCounter(work, seed, jobs)
 
     def cost(self, work: Built) -> float:
-        drawn = max(work.n) * (work.question.R if work.networks.sampler == "draws" else 1)
-        return 2e-3 + _weights(work.question) * (2e-5 + 2e-8 * drawn)
+        if isinstance(work.question, ConvolutionTheorem):
+            return convolution_seconds(work.question, work.n, work.networks, work.delta)
+        return trial_seconds(work.question, work.n, work.networks, work.delta)
 
     def memory(self, work: Built) -> int:
-        return 2**28 + 64 * _weights(work.question) * 2**10
+        if isinstance(work.question, ConvolutionTheorem):
+            entries = max(work.question.widths) * work.question.side**2
+            return 2**29 + 256 * (work.question.taps * weight_count(work.question.widths) + 16 * entries)
+        return 2**28 + 256 * batch_weights(work.question.widths)
 
     def tabulate(
         self, request: Request[MainTheorem], passes: Sequence[Built], found: Sequence[Found]
     ) -> tuple[list[Row], list[Row]]:
         options = _options(request)
         rows = [_row(options, work, counted) for work, counted in zip(passes, found, strict=True)]
-        # refuted only if success >= 1 - delta is excluded with the undecided counted in favour
-        counts = [(row["successes"] + row["undecided"], row["trials"]) for row in rows]
-        judged = verdicts(counts, [(1.0 - options.delta, 1.0)] * len(rows))
+        judged: Sequence[str | None] = [None] * len(rows)
+        if options.n is None:  # else nothing is promised
+            counts = [(row["certified"], row["undecided"], row["trials"]) for row in rows]
+            judged = verdicts_with_undecided(counts, [1.0 - options.delta] * len(rows))
         return [
             {**row, "verdict": verdict, "seconds": round(counted.seconds, 3)}
             for row, verdict, counted in zip(rows, judged, found, strict=True)
@@ -297,38 +356,27 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
     def tables(self, result: Result) -> Iterator[tuple[Layout, Sequence[Mapping[str, Any]], str]]:
         params, rows = result.params, result.rows
+        kernel, side = params.get("kernel"), params.get("side")
+        of = f"{kernel} x {kernel} convolutions on {side} x {side}, " if kernel else ""
         head = (
-            f"widths {' '.join(map(str, params['widths']))}, {rows[0]['statement']}, construction "
+            f"{of}widths {' '.join(map(str, params['widths']))}, {rows[0]['statement']}, construction "
             f"{params['construction']}, sampler {params['sampler']}, {params['norm']} norm 1, {params['domain']} ball, "
             f"seed {params['seed']}"
         )
-        columns = ("eps", "R", "n", "width_factor", "trials", "success", "ci_low", "error_upper_max", "verdict")
-        headings = {"width_factor": "width x", "success": "success", "error_upper_max": "max error"}
-        undecided = sum(row["undecided"] for row in rows)
-        promise = f"promised: error <= eps with probability >= {1.0 - params['delta']:g}"
-        sentence = f"{promise}; {undecided} of {sum(row['trials'] for row in rows)} trials undecided"
-        yield Layout("", columns, headings, head=head), rows, sentence
+        counts = ("certified", "refuted", "undecided", "ci_low", "error_upper_max")
+        columns = ("eps", "R", "n", "width_factor", *counts, *(("verdict",) if params["n"] is None else ()))
+        headings = {"width_factor": "width x", "ci_low": "success, 95 %", "error_upper_max": "max error"}
+        yield Layout("", columns, headings, head=head, tight=True), rows, _sentence(result)
 
     def text(self, row: Mapping[str, Any], key: str) -> str | None:
         if key == "n":
             low, high = min(row["n"]), max(row["n"])
             return compact(high) if low == high else f"{compact(low)}-{compact(high)}"
-        if key in ("R", "width_factor", "trials"):
+        if key in ("R", "width_factor", "certified", "refuted", "undecided"):
             return compact(row[key])
         if key == "eps":
             return f"{row['eps']:g}"
         return f"{row[key]:.3g}" if key == "error_upper_max" else None
-
-
-def _grid(
-    widths: Sequence[int], eps: Sequence[float], R: Sequence[int], statement: Any, norm: Any, domain: Any
-) -> tuple[MainTheorem, ...]:
-    for value in R:
-        between("R", value, 1, MAX_DRAWS)
-    for width in widths:
-        between("widths", width, 1, 10**6)
-    shared = {"widths": tuple(widths), "statement": statement, "norm": norm, "domain": domain}
-    return tuple(MainTheorem(eps=e, R=r, **shared) for e in eps for r in R)
 
 
 def _options(request: Request[MainTheorem]) -> MainTheoremOptions:
@@ -336,18 +384,26 @@ def _options(request: Request[MainTheorem]) -> MainTheoremOptions:
     return request.options
 
 
-def _weights(question: MainTheorem) -> int:
-    return sum(a * b for a, b in itertools.pairwise(question.widths))
+def _sentence(result: Result) -> str:
+    """What was promised and how it stands, for people."""
+    if result.params["n"] is not None:
+        return "n given by hand: no promise, no verdict"
+    promise = f"promised: error <= eps with probability >= {1.0 - result.params['delta']:g}"
+    if any(row["verdict"] == UNDECIDED for row in result.rows):
+        promise += "; undecided: it depends on the undecided trials (--check fails only what is refuted)"
+    return promise
 
 
 def _row(options: MainTheoremOptions, work: Built, found: Found) -> Row:
     widths, eps = work.question.widths, work.question.eps
     lower, upper = _errors(found.records).tolist()
-    (successes, trials), (refuted, _) = found.counts
-    undecided = trials - successes - refuted
+    (certified, trials), (refuted, _) = found.counts
+    undecided = trials - certified - refuted
     source = [2 * a * count for a, count in zip(widths, work.n, strict=False)]
-    parameters = sum(d * (a + b) for d, (a, b) in zip(source, itertools.pairwise(widths), strict=True))
+    taps = work.question.taps if isinstance(work.question, ConvolutionTheorem) else 1
+    parameters = sum(d * (a + taps * b) for d, (a, b) in zip(source, itertools.pairwise(widths), strict=True))
     return {
+        **shape_of(work.question),
         "widths": list(widths),
         "eps": eps,
         "delta": options.delta,
@@ -356,14 +412,14 @@ def _row(options: MainTheoremOptions, work: Built, found: Found) -> Row:
         "construction": options.construction,
         "n": list(work.n),
         "width_factor": max(d / a for d, a in zip(source, widths, strict=False)),
-        "param_factor": parameters / _weights(work.question),
+        "param_factor": parameters / (taps * weight_count(work.question.widths)),
         "trials": trials,
-        "successes": successes,
+        "certified": certified,
         "refuted": refuted,
         "undecided": undecided,
-        "success": successes / trials,
-        "ci_low": clopper_pearson(successes, trials)[0],
-        "ci_high": clopper_pearson(successes + undecided, trials)[1],
+        "success": certified / trials,
+        "ci_low": clopper_pearson(certified, trials)[0],
+        "ci_high": clopper_pearson(certified + undecided, trials)[1],
         "error_upper_median": median(upper),
         "error_upper_max": max(upper),
         "error_lower_median": median(lower),

@@ -25,6 +25,8 @@ from sims.commands.flags import OptionalFile, UsageError
 from sims.commands.output import check_files, console, deliver
 from sims.statistics.result import Result, provenance
 
+RUNS = tyro.conf.arg(metavar="RUN RUN [RUN ...]", help_behavior_hint="(required)")
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -35,7 +37,7 @@ class Similarity:
         "python -m nets.similarity runs/prizes/score-* --plot alike.svg",
     )
 
-    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN RUN [RUN ...]")]
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], RUNS]
     """Folders of finished runs, or ticket files."""
     json: bool = False
     """Print the result as JSON and nothing else."""
@@ -77,7 +79,7 @@ def compare_runs(runs: Sequence[str]) -> Result:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, compare, print; returns the exit code."""
     given = flags.parse(Similarity, argv, prog="python -m nets.similarity")
-    check_files(given, curves=1, settings_of="runs")
+    check_files(given, figure="similarity", curves=1, settings_of="runs")
     if len(given.runs) < 2:
         raise UsageError(f"a comparison takes at least two runs, got {len(given.runs)}")
     if len({Path(run).resolve() for run in given.runs}) < len(given.runs):

@@ -101,6 +101,8 @@ class Experiment(ABC, Generic[Question, Work]):
     command's flags. ``options``: `Options` or a subclass with what else may be set. ``group``: columns that rows share
     with their summary entry. ``whole``: parameter whose values stand or fall as a whole where a sweep is unfinished;
     None: every pass stands alone. ``probe_seconds``: what a measurement of its cost should take at least.
+    ``own_threads``: whether its counters use all threads in one call, as `Counter.own_threads` says.
+    ``version``: of the layout of its results.
     """
 
     name: ClassVar[str]
@@ -110,6 +112,8 @@ class Experiment(ABC, Generic[Question, Work]):
     group: ClassVar[tuple[str, ...]]
     whole: ClassVar[str | None] = None
     probe_seconds: ClassVar[float] = 0.06
+    own_threads: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     @property
     def command(self) -> str:
@@ -232,6 +236,7 @@ class Experiment(ABC, Generic[Question, Work]):
             summary=summary,
             provenance=provenance(seed=options.seed, threads=options.jobs, seconds=seconds, **self.origin(request)),
             details=self.details(found),
+            version=self.version,
         )
 
 

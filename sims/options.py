@@ -8,6 +8,7 @@ import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, ClassVar, Generic, TypeVar
 
 from sims.solver.limits import MAX_SEED, MAX_TRIAL
@@ -31,14 +32,25 @@ def fresh_seed() -> int:
 
 
 def between(name: str, value: Any, low: int, high: int) -> int:
-    """An integer in [low, high]; a float with an integral value (1e5) is one; else ValueError."""
+    """An integer in [low, high]; a float with an integral value (1e5) is one, True is none; else ValueError."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
     except TypeError:
         raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}") from None
     if not low <= number <= high:
         raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value}")
     return number
+
+
+def several(value: Any) -> Iterable[Any]:
+    """One value or an iterable of them, as an iterable; a text is one value."""
+    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_grid(eps: float) -> None:
@@ -91,12 +103,11 @@ class Options:
             "jobs": between("jobs", self.jobs, 1, 4096),
         }
         if self.n is not None:
-            given: Iterable[Any] = self.n if isinstance(self.n, Iterable) else (self.n,)
-            changed["n"] = tuple(between("n", n, 1, self.max_n) for n in given)
+            changed["n"] = tuple(between("n", n, 1, self.max_n) for n in several(self.n))
             if (self.distinct_n and len(set(changed["n"])) < len(changed["n"])) or not changed["n"]:
                 raise ValueError(f"n needs at least one value and none twice, got {list(changed['n'])}")
-        if self.until is not None and not 0.0 < self.until < 1.0:
-            raise ValueError(f"until must be in (0, 1), got {self.until}")
+        if self.until is not None and not (_is_number(self.until) and 0.0 < self.until < 1.0):
+            raise ValueError(f"until must be in (0, 1), got {self.until!r}")
         for name, value in changed.items():
             object.__setattr__(self, name, value)
 

@@ -18,7 +18,7 @@ from sims.commands.output import MAX_CURVES
 from sims.counting import Counter, Found, Pass, first_hits, judge, measured, sums_cost
 from sims.draws import draws, windows
 from sims.experiment import GridExperiment, Layout, first_n, rows_of, seen_from, suffices
-from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid
+from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid, several
 from sims.solver.arguments import Integers
 from sims.statistics.result import Result
 from sims.subset_sum import EXPERIMENT as CHOICE
@@ -62,7 +62,7 @@ class RecyclingOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "R", tuple(between("R", R, 1, MAX_DRAWS) for R in self.R))
+        object.__setattr__(self, "R", tuple(between("R", R, 1, MAX_DRAWS) for R in several(self.R)))
 
 
 class RecyclingExperiment(GridExperiment[Recycling]):
@@ -139,7 +139,7 @@ class RecyclingExperiment(GridExperiment[Recycling]):
         if isinstance(work.question, SubsetSum):
             return CHOICE.memory(work)
         n = max(work.sizes)
-        return 24 * max(2**15, n) + 32 * int(half_sums(n, n))
+        return 24 * max(2**15, n) + 8 * int(half_sums(n, n))
 
     def tabulate(
         self, request: Request[Recycling], passes: Sequence[Pass[Any]], found: Sequence[Found]

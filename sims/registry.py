@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from sims.statistics.figure import figure_of
@@ -46,18 +48,23 @@ def experiment(name: str) -> Experiment[Any, Any]:
 
 def experiment_of(question: object) -> Experiment[Any, Any]:
     """The experiment that simulates a question; ValueError if none does."""
-    module = EXPERIMENTS.get(type(question).__name__)
+    names = (kind.__name__ for kind in type(question).__mro__)  # a special case is simulated by its general one
+    module = next((EXPERIMENTS[name] for name in names if name in EXPERIMENTS), None)
     if module is None:
         raise ValueError(f"a question must be one of {', '.join(EXPERIMENTS)}, got {question!r}")
     return _load(module)
 
 
 def _load(module: str) -> Experiment[Any, Any]:
-    try:
-        found: Experiment[Any, Any] = importlib.import_module(module).EXPERIMENT
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.split(".")[0] not in ("torch", "safetensors"):
-            raise
+    if module.startswith("nets.") and not _installed("torch"):
         name = module.rpartition(".")[2]
-        raise ValueError(f"{name} needs PyTorch: pip install 'strong-tickets[nets]'") from None
+        raise ValueError(f"{name} needs PyTorch: pip install 'strong-tickets[nets]'")
+    found: Experiment[Any, Any] = importlib.import_module(module).EXPERIMENT
     return found
+
+
+def _installed(package: str) -> bool:
+    """Whether a package could be imported; experiments import it only where they need it."""
+    if package in sys.modules:
+        return sys.modules[package] is not None
+    return find_spec(package) is not None

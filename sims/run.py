@@ -11,7 +11,7 @@ gives what ``python -m sims.subset_sum --R 5 --eps 0.01 --n 1:8 --seed 1`` print
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from sims.options import Request
@@ -64,6 +64,10 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
         axes = ", ".join(experiment.group)
         raise ValueError(f"the questions of one run differ in {axes} and in nothing else, and none stands twice")
     given = {name: value for name, value in options.items() if value is not None}
+    known = [one.name for one in fields(experiment.options)]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"run has no option {name} for {type(questions[0]).__name__}: it takes {', '.join(known)}")
     request = Request(questions, experiment.options(**given))
     if not progress:
         return experiment.simulate(request)

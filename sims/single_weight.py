@@ -92,7 +92,7 @@ class SingleWeightExperiment(GridExperiment[SingleWeight]):
         return 4e-8 * n if one.sampler == "nearest" else 3e-8 + 6e-9 * min(n * one.R, 1.0 / one.eps)
 
     def memory(self, work: Pass[SingleWeight]) -> int:
-        return 24 * max(2**15, max(work.sizes) * work.question.R)
+        return 48 * max(2**18, max(work.sizes))  # draws are looked at one by one
 
 
 def draws_counter(question: SingleWeight, sizes: Sequence[int], seed: int) -> Counter:

@@ -23,9 +23,8 @@ import tyro
 
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
-from sims.commands.experiment import deliver_result, settings_of
-from sims.commands.output import check_files
-from sims.sweep.cost import duration
+from sims.commands.experiment import check_outputs, deliver_result
+from sims.commands.prediction import duration
 from sims.sweep.plan import Missing, Replay, pieces, plan_of
 from sims.sweep.store import Store, StoreError, merge
 
@@ -124,7 +123,7 @@ def _merge(given: Merge) -> int:
 def _export(given: Export) -> int:
     with Store(given.file) as store:
         plan = plan_of(store)
-        check_files(given, curves=plan.experiment.curves(plan.request), settings_of=settings_of(plan.experiment))
+        check_outputs(plan.experiment, plan.request, given)
         replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
         seconds = store.done()[2]
     options = plan.options

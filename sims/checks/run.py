@@ -14,7 +14,7 @@ from sims.statistics.trials import count_trials
 from sims.statistics.verdict import REFUTED
 from theory.claims import BY_ID, CLAIMS, PACKAGES
 
-NEEDS_NETS = ("4.2", "4.4", "4.5", "4.5 (d)", "4.8")
+NEEDS_NETS = ("4.2", "4.4", "4.5", "4.5 (d)", "4.8", "4.8 (f)", "4.8 (g)", "4.8 (h)", "4.8 (graph)")
 """Claims that ``nets.checks`` speaks of."""
 
 SECTIONS = {

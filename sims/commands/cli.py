@@ -11,18 +11,45 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
+
+from sims.threads import leave_behind
+
+EXTRAS = {"torch": "nets", "safetensors": "nets", "sklearn": "nets", "onnx": "nets", "jinja2": "report"}
+"""Packages that not every command needs, and the extra that installs each."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. Once a plain KeyboardInterrupt has passed through ``exec`` of a text (as dataclasses and Numba use it),
+    Python ends by a signal and not with the exit code, even where the exception was caught."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
 
 
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
     if _in_main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
     if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
         return 2
     try:
-        return work(argv)
+        code = work(argv)
+        if code == INTERRUPTED:  # by work that has said so itself
+            leave_behind(code)
+        return code
     except MemoryError:
         print("error: out of memory; use fewer threads (--jobs) or a smaller problem", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as missing:
+        extra = EXTRAS.get((missing.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(f"error: this needs {missing.name}: pip install 'strong-tickets[{extra}]'", file=sys.stderr)
         return 2
     except (ValueError, OSError) as problem:
         if isinstance(problem, BrokenPipeError):
@@ -34,7 +61,8 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
         if _in_main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("interrupted", file=sys.stderr)
-        return 130
+        leave_behind(INTERRUPTED)
+        return INTERRUPTED
 
 
 def _in_main_thread() -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sims.commands import cli, flags
-from sims.commands.output import COLOURS, check_files, console, deliver, number
-from sims.experiment import Experiment
+from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number
+from sims.commands.prediction import announce, foresee
+from sims.experiment import Experiment, Request
 from sims.progress import progress
 from sims.statistics.result import Result
 
@@ -20,8 +21,9 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
     def work(args: Sequence[str] | None) -> int:
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
-        check_files(given, curves=experiment.curves(request), settings_of=settings_of(experiment))
+        check_outputs(experiment, request, given)
         passes = experiment.passes(request)
+        announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
         silent = given.quiet or given.json
         if not silent:
             print(f"seed {request.options.seed}, {request.options.trials} trials a row", flush=True)
@@ -32,10 +34,11 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
     return cli.run(work, argv)
 
 
-def settings_of(experiment: Experiment[Any, Any]) -> str:
-    """What tells the curves of a picture apart, in words."""
+def check_outputs(experiment: Experiment[Any, Any], request: Request[Any], given: OutputFlags) -> None:
+    """Refuse files that could not be written, or a picture that could not be drawn, before any work."""
     *most, last = experiment.group
-    return f"{', '.join(most)} and {last}" if most else last
+    settings = f"{', '.join(most)} and {last}" if most else last
+    check_files(given, figure=experiment.name, curves=experiment.curves(request), settings_of=settings)
 
 
 def deliver_result(experiment: Experiment[Any, Any], result: Result, given: Any) -> int:

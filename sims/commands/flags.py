@@ -60,6 +60,24 @@ def real(token: str) -> float:
         raise ValueError(f"takes a number, got {token!r}") from None
 
 
+def span(token: str) -> float:
+    """A time span in seconds, > 0: ``90``, ``90s``, ``5m``, ``2h``, ``3d``, or ``inf``.
+
+    Examples
+    --------
+    >>> span("90"), span("1.5h"), span("inf")
+    (90.0, 5400.0, inf)
+    """
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}.get(token[-1:])
+    try:
+        seconds = float(token) if unit is None else float(token[:-1]) * unit
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0.0:
+        raise ValueError(f"takes a time > 0 such as 90, 5m, 2h or inf, got {token!r}")
+    return seconds
+
+
 def integers(tokens: Sequence[str]) -> tuple[int, ...]:
     """Integers and inclusive ranges, none twice: ``1 2 5``, ``1:8``, ``4:40:4``.
 
@@ -133,6 +151,13 @@ def _pair(tokens: Sequence[str]) -> tuple[float, float]:
     return low, high
 
 
+def _fixed(token: str) -> tuple[str, float]:
+    name, found, value = token.rpartition("=")
+    if not found or not name:
+        raise ValueError(f"takes NAME=NUMBER, got {token}")
+    return name, real(value)
+
+
 def _gain(token: str) -> float | Literal["best"]:
     return "best" if token == "best" else real(token)
 
@@ -163,6 +188,7 @@ Integer = Annotated[int, *_INTEGER]
 OptionalInteger = Annotated[int | None, *_INTEGER]
 Real = Annotated[float, *_REAL]
 OptionalReal = Annotated[float | None, *_REAL]
+OptionalDuration = Annotated[float | None, *written("SECONDS|5m|2h|3d", lambda tokens: span(tokens[0]))]
 Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
 Reals = Annotated[tuple[float, ...], *written("FLOAT [...]", reals, many=True)]
 Alphas = Annotated[
@@ -180,6 +206,10 @@ _COUNTS = written("INT [INT ...]", lambda tokens: tuple(map(integer, tokens)), m
 Counts = Annotated[tuple[int, ...], *_COUNTS]
 OptionalCounts = Annotated[tuple[int, ...] | None, *_COUNTS]
 Interval = Annotated[tuple[float, float], *written("LOW HIGH", _pair, nargs=2)]
+OptionalInterval = Annotated[tuple[float, float] | None, *written("LOW HIGH", _pair, nargs=2)]
+Fixed = Annotated[
+    tuple[tuple[str, float], ...], *written("NAME=NUMBER [...]", lambda t: tuple(map(_fixed, t)), many=True)
+]
 File = Annotated[str, *_TEXT["FILE"]]
 Files = Annotated[tuple[str, ...], *written("FILE [FILE ...]", tuple, many=True)]
 OptionalFile = Annotated[str | None, *_TEXT["FILE"]]
@@ -226,6 +256,8 @@ class Run(Output):
     """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
     jobs: OptionalInteger = None
     """Threads. Default: all available cores. The counts do not depend on it."""
+    max_time: OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day; for a sweep, any time."""
 
 
 @dataclass(frozen=True)

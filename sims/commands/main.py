@@ -18,6 +18,7 @@ COMMANDS = {
     "store": ("sims.store", "look into the stores of sweeps, merge them, export them"),
     "approximate": ("nets.approximate", "prune a random network until it is yours, and certify the error"),
     "ticket": ("nets.ticket", "rebuild such a ticket from its seed and check every number"),
+    "gallery": ("nets.gallery.__main__", "published networks inside random ones: their jobs before and after"),
     "train": ("nets.train", "find a ticket by Edge-Popup, Biprop, IteRand or recycling"),
     "train-mlp": ("nets.train_mlp", "train a dense network, to be approximated"),
     "found-ticket": ("nets.found_ticket", "rebuild a found ticket and say what it costs to store"),
@@ -27,8 +28,6 @@ COMMANDS = {
     "report": ("figures.report", "everything on one page"),
 }
 """Name, module with ``main(argv)``, and what it answers."""
-
-_EXTRAS = {"torch": "nets", "safetensors": "nets", "sklearn": "nets", "onnx": "nets", "jinja2": "report"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         command = importlib.import_module(COMMANDS[name][0])
     except ModuleNotFoundError as missing:
-        extra = _EXTRAS.get((missing.name or "").split(".")[0])
+        extra = cli.EXTRAS.get((missing.name or "").split(".")[0])
         if extra is None:
             raise
         raise ValueError(f"{name} needs {missing.name}: pip install 'strong-tickets[{extra}]'") from None

@@ -9,13 +9,14 @@ from shutil import get_terminal_size
 from typing import Any, Protocol
 
 from sims.commands.flags import UsageError
-from sims.statistics.result import Result, check_output, print_json, write_text
-from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED
+from sims.statistics.figure import figure_of
+from sims.statistics.result import PICTURES, Result, check_output, print_json, write_text
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, UNDECIDED
 
 MAX_CURVES = 7
 """Settings that one picture can tell apart."""
 
-COLOURS = {CONSISTENT: "green", REFUTED: "bold red", NO_POWER: "yellow"}
+COLOURS = {CONSISTENT: "green", REFUTED: "bold red", NO_POWER: "yellow", UNDECIDED: "yellow"}
 """Of the verdicts, in tables for people."""
 
 
@@ -34,16 +35,21 @@ class OutputFlags(Protocol):
     def quiet(self) -> bool: ...
 
 
-def check_files(flags: OutputFlags, *, curves: int, settings_of: str) -> None:
-    """Refuse files that could not be written, or a picture of too many curves, one for each of ``settings_of``."""
+def check_files(flags: OutputFlags, *, figure: str, curves: int, settings_of: str) -> None:
+    """Refuse files that could not be written, a picture that nothing draws, or one of too many curves.
+
+    ``figure``: name of what draws the picture; ValueError if there is none. ``settings_of``: what tells its curves
+    apart, in words.
+    """
     check_output("--csv", flags.csv)
     check_output("--plot", flags.plot)
     if flags.plot is None:
         return
-    if not flags.plot.lower().endswith((".png", ".pdf", ".svg")):
+    if not flags.plot.lower().endswith(PICTURES):
         raise UsageError(f"--plot takes a .png, .pdf or .svg file, got {flags.plot}")
     if flags.csv is not None and Path(flags.csv).resolve() == Path(flags.plot).resolve():
         raise UsageError(f"--csv and --plot name the same file, {flags.csv}")
+    figure_of(figure)
     if curves > MAX_CURVES:
         raise UsageError(f"--plot holds up to {MAX_CURVES} settings of {settings_of}, got {curves}")
 

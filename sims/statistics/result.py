@@ -23,6 +23,11 @@ from sims.statistics.figure import figure_of
 
 Row = Mapping[str, Any]
 
+PICTURES = (".png", ".pdf", ".svg")
+"""What the names of pictures end in."""
+
+_PARTS = ("command", "params", "rows", "provenance", "summary")
+
 
 @dataclass(frozen=True, repr=False)
 class Result:
@@ -41,7 +46,9 @@ class Result:
     summary : list of dict
         One entry per group of rows; empty where a command has none.
     details : object
-        What the figure needs beside the rows; not part of the JSON.
+        What the figure needs beside the rows, as JSON values.
+    version : int
+        Of the layout of this kind of result.
 
     Examples
     --------
@@ -55,21 +62,36 @@ class Result:
     provenance: Row
     summary: Sequence[Row] = field(default_factory=tuple)
     details: Any = field(default=None, compare=False)
+    version: int = 1
 
     @property
     def schema(self) -> str:
         """Name and version of the layout."""
-        return f"strong-tickets/{self.command}/1"
+        return f"strong-tickets/{self.command}/{self.version}"
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Result:
-        """The result that ``json.loads(result.to_json())`` holds."""
-        return cls(**{name: content[name] for name in ("command", "params", "rows", "provenance", "summary")})
+        """The result that ``json.loads(result.to_json())`` holds.
+
+        Raises
+        ------
+        ValueError
+            It holds none.
+        """
+        missing = [name for name in _PARTS if name not in content]
+        if missing:
+            raise ValueError(f"this is no result: without {', '.join(missing)}")
+        version = str(content.get("schema", "/1")).rpartition("/")[2]
+        if not version.isdecimal():
+            raise ValueError(f"this is no result: its schema is {content['schema']!r}")
+        parts = {name: content[name] for name in _PARTS}
+        parts["params"] = {key: _as_tuple(value) for key, value in content["params"].items()}
+        return cls(**parts, details=content.get("details"), version=int(version))
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result as JSON has it; infinities and NaN become None."""
-        parts = ("command", "params", "rows", "provenance", "summary")
-        found: dict[str, Any] = _plain({"schema": self.schema, **{name: getattr(self, name) for name in parts}})
+        names = _PARTS if self.details is None else (*_PARTS, "details")
+        found: dict[str, Any] = _plain({"schema": self.schema, **{name: getattr(self, name) for name in names}})
         return found
 
     def to_json(self) -> str:
@@ -98,8 +120,10 @@ class Result:
         Raises
         ------
         ValueError
-            This kind of result has no figure.
+            This kind of result has no figure, or the file's name ends otherwise.
         """
+        if path is not None and not str(path).lower().endswith(PICTURES):
+            raise ValueError(f"path must be a .png, .pdf or .svg file, got {str(path)!r}")
         figure = figure_of(self.command.rpartition(".")[2])
         if path is None:
             return figure.plot(self)
@@ -108,7 +132,7 @@ class Result:
         return None
 
     def __repr__(self) -> str:
-        verdicts = Counter(row["verdict"] for row in self.rows if "verdict" in row)
+        verdicts = Counter(row["verdict"] for row in self.rows if row.get("verdict") is not None)
         counted = "".join(f", {count} {verdict}" for verdict, count in verdicts.items())
         seed = "" if self.provenance.get("seed") is None else f"; seed {self.provenance['seed']}"
         rows = f"{len(self.rows)} row{'' if len(self.rows) == 1 else 's'}"
@@ -126,6 +150,10 @@ class Result:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The verdict on a table of counts against proved bands: consistent, refuted, or no power."""
+"""The verdict on a table of counts against proved bands: consistent, refuted, undecided, or no power."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sims.statistics.intervals import band_p_value, band_p_value_anytime, holm
 LEVEL = 1e-6
 """Probability that a table in which every band is true shows one or more refutations."""
 
-CONSISTENT, REFUTED, NO_POWER = "consistent", "refuted", "no power"
+CONSISTENT, REFUTED, NO_POWER, UNDECIDED = "consistent", "refuted", "no power", "undecided"
 
 
 def verdicts(
@@ -55,3 +55,36 @@ def verdicts(
         else:
             result.append(CONSISTENT)
     return result
+
+
+def verdicts_with_undecided(
+    counts: Sequence[tuple[int, int, int]], lows: Sequence[float], *, level: float = LEVEL
+) -> list[str]:
+    """One verdict for each row of a table in which some trials are neither successes nor failures.
+
+    Parameters
+    ----------
+    counts : sequence of (successes, undecided, trials)
+    lows : sequence of float
+        The success probability is claimed to be at least low.
+    level : float
+        As for `verdicts`.
+
+    Returns
+    -------
+    list of str
+        ``refuted``: the claim is excluded even if every undecided trial is a success. ``consistent``: it is not
+        excluded even if every undecided trial is a failure. ``undecided``: it depends on them. ``no power``: as for
+        `verdicts`.
+
+    Examples
+    --------
+    >>> verdicts_with_undecided([(0, 10, 200), (170, 25, 200), (5, 195, 200)], [0.9, 0.9, 0.9])
+    ['refuted', 'consistent', 'undecided']
+    """
+    bands = [(low, 1.0) for low in lows]
+    best = verdicts([(successes + open_, trials) for successes, open_, trials in counts], bands, level=level)
+    worst = verdicts([(successes, trials) for successes, _, trials in counts], bands, level=level)
+    return [
+        UNDECIDED if one == CONSISTENT and other == REFUTED else one for one, other in zip(best, worst, strict=True)
+    ]

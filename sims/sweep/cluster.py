@@ -33,7 +33,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -41,6 +41,7 @@ from typing import Any
 from sims.commands.flags import UsageError
 from sims.registry import experiment
 from sims.sweep.store import Chunk
+from sims.threads import Threads
 
 _ASK_AGAIN = 5.0
 _CONNECT = 10.0
@@ -144,12 +145,11 @@ def pool(where: str | None, jobs: int) -> Iterator[Pool]:
     """
     if where is None:
         stop = threading.Event()
-        threads = ThreadPoolExecutor(jobs, thread_name_prefix="sweep")
-        try:
-            yield Pool(threads, lambda: jobs, lambda problem: False, _plural(jobs, "thread"), stop)
-        finally:
-            stop.set()
-            threads.shutdown(cancel_futures=True)
+        with Threads(jobs) as threads:
+            try:
+                yield Pool(threads, lambda: jobs, lambda problem: False, _plural(jobs, "thread"), stop)
+            finally:
+                stop.set()
         return
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(_client(where, jobs))

@@ -30,6 +30,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -38,15 +39,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sims.commands import cli, flags
-from sims.commands.experiment import deliver_result, settings_of
-from sims.commands.output import check_files
+from sims.commands.experiment import check_outputs, deliver_result
+from sims.commands.prediction import Prediction, announce, duration
 from sims.experiment import Experiment
 from sims.progress import Advance, progress
 from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
-from sims.sweep.cost import chunk_trials, dry_run, duration, predict, print_dry_run
+from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
 from sims.sweep.plan import Plan, Replay, pieces
 from sims.sweep.store import Chunk, Store, StoreError, difference, holds_something
 
@@ -281,11 +282,13 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
         _print(found, given.json, print_dry_run)
         return 0
-    check_files(given, curves=experiment.curves(request), settings_of=settings_of(experiment))
+    check_outputs(experiment, request, given)
     silent = given.quiet or given.json
     with open_store(given, plan, sizes) as store:
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
+        left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
+        announce(left, max_time=given.max_time or math.inf, quiet=given.quiet)
         if not silent:
             print(f"seed {plan.options.seed}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
                   f"{store.done()[0]} of them done", flush=True)  # fmt: skip

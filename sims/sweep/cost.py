@@ -10,20 +10,21 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from sims.commands.prediction import duration
 from sims.experiment import describe
 from sims.progress import silent
 from sims.solver.memory import readable
 from sims.sweep.plan import Plan
+from sims.threads import Threads
 
 CHUNK_SECONDS = 1.0
 """What a chunk should take on one core, about: the most that a killed worker loses."""
 
 _MOST_PROBES = 48
-_MOST_NOMINAL = 1.0
+MOST_NOMINAL = 1.0
 """A cell whose single trial takes longer is not probed."""
 _PROCESS_BYTES = 250 * 2**20
 
@@ -55,13 +56,12 @@ def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[Cost]:
     """
     formula = [plan.experiment.cost(work) for work in plan.passes]
     ratios: dict[int, float] = {}
-    cheap = [i for i, seconds in enumerate(formula) if seconds <= _MOST_NOMINAL]
+    cheap = [i for i, seconds in enumerate(formula) if seconds <= MOST_NOMINAL]
     chosen = cheap[:: max(1, math.ceil(len(cheap) / _MOST_PROBES))]
     if cheap and cheap[-1] not in chosen:
         chosen.append(cheap[-1])
-    with ThreadPoolExecutor(jobs) as threads:
-        for i in chosen:
-            ratios[i] = _probe(plan, plan.passes[i], jobs, chunks[i], threads) / formula[i]
+    for i in chosen:
+        ratios[i] = probe(plan, plan.passes[i], jobs, chunks[i]) / formula[i]
     trials = plan.options.trials
     found = []
     for i, (work, seconds) in enumerate(zip(plan.passes, formula, strict=True)):
@@ -71,8 +71,8 @@ def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[Cost]:
     return found
 
 
-def _probe(plan: Plan, work: Any, jobs: int, most: int, threads: ThreadPoolExecutor) -> float:
-    """Measured seconds per trial of a pass, with all threads busy."""
+def probe(plan: Plan, work: Any, jobs: int, most: int) -> float:
+    """Measured seconds per trial of a pass, with ``jobs`` threads busy and at most ``most`` trials on each."""
     first, seed = plan.options.first_trial, plan.options.seed
     counters = [plan.experiment.counter_of(work, seed, jobs) for _ in range(jobs)]
 
@@ -82,12 +82,13 @@ def _probe(plan: Plan, work: Any, jobs: int, most: int, threads: ThreadPoolExecu
         return time.monotonic() - started
 
     enough = plan.experiment.probe_seconds
-    timed(1)  # loads the kernels
-    trials, spent = 1, timed(1)
-    while spent < enough and trials < most:
-        wanted = math.ceil(trials * enough / max(spent, 1e-6))
-        trials = min(most, max(2 * trials, min(wanted, 64 * trials)))
-        spent = timed(trials)
+    with Threads(jobs) as threads:
+        timed(1)  # loads the kernels
+        trials, spent = 1, timed(1)
+        while spent < enough and trials < most:
+            wanted = math.ceil(trials * enough / max(spent, 1e-6))
+            trials = min(most, max(2 * trials, min(wanted, 64 * trials)))
+            spent = timed(trials)
     return spent / trials
 
 
@@ -140,20 +141,3 @@ def print_dry_run(found: Mapping[str, Any]) -> None:
         soft_wrap=True,
     )
     out.print("Seconds were measured on a few trials of each cell just now; nothing was written.", soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """A time span for people.
-
-    Examples
-    --------
-    >>> duration(42.3), duration(185), duration(7300), duration(3e6)
-    ('42 s', '3 min 05 s', '2 h 01 min', '34.7 days')
-    """
-    if seconds < 100:
-        return f"{seconds:.2g} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
-    if seconds < 2 * 86400:
-        return f"{int(seconds) // 3600} h {int(seconds) // 60 % 60:02d} min"
-    return f"{seconds / 86400:.1f} days"

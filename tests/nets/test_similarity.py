@@ -210,3 +210,11 @@ def test_bad_runs_get_one_line(tickets: Path, capsys: pytest.CaptureFixture, tmp
         assert captured.out == ""
         assert captured.err.count("\n") == 1
         assert says in captured.err
+
+
+def test_the_help_shows_no_empty_default(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(default: )" not in shown
+    assert "(required)" in shown

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sims.statistics.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence, holm
-from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, verdicts
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, UNDECIDED, verdicts, verdicts_with_undecided
 from tests.stats import assert_at_most
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -150,3 +150,19 @@ def test_power_is_judged_at_the_share_of_a_row() -> None:
 def test_bad_arguments(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@given(st.integers(0, 80), st.integers(0, 80), st.integers(0, 80), st.sampled_from([0.0, 0.5, 0.8, 0.99]))
+def test_undecided_trials_are_judged_every_way(successes: int, undecided: int, failures: int, low: float) -> None:
+    """Refuted if every way to settle the undecided trials is, undecided if some are, else as the ways are."""
+    trials = max(1, successes + undecided + failures)
+    ways = {verdicts([(successes + k, trials)], [(low, 1.0)], level=1e-3)[0] for k in range(undecided + 1)}
+    (found,) = verdicts_with_undecided([(successes, undecided, trials)], [low], level=1e-3)
+    assert found == (ways.pop() if len(ways) == 1 else UNDECIDED)
+
+
+def test_a_table_is_judged_together() -> None:
+    """Holm: a row's share of the level depends on the others, the undecided ones too."""
+    alone, together = (22, 0, 40), [(22, 0, 40), *[(39, 1, 40)] * 9]
+    assert verdicts_with_undecided([alone], [0.8], level=1e-3) == [REFUTED]
+    assert verdicts_with_undecided(together, [0.8] * 10, level=1e-3) == [CONSISTENT] * 10

@@ -94,6 +94,13 @@ def test_threads_change_nothing() -> None:
         (SubsetSum(), {"until": 2.0}, "until must be in (0, 1)"),
         (Coverage(), {"method": "guess"}, 'method must be "auto"'),
         (SubsetSum(), {"n": 90}, "n=90 with R=1 needs"),
+        (SubsetSum(), {"seed": True}, "seed must be an integer in [0,"),
+        (SubsetSum(), {"trials": True}, "trials must be an integer in [1,"),
+        (SubsetSum(), {"trials": "many"}, "trials must be an integer in [1, 1000000000000], got 'many'"),
+        (SubsetSum(), {"n": "x"}, "n must be an integer in [1, 1000000], got 'x'"),
+        (SubsetSum(), {"until": "x"}, "until must be in (0, 1), got 'x'"),
+        (SubsetSum(), {"until": True}, "until must be in (0, 1), got True"),
+        (Recycling(), {"R": 2.5}, "R must be an integer in [1,"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(asked: object, options: dict, message: str) -> None:
@@ -103,8 +110,14 @@ def test_what_cannot_be_is_refused_in_one_line(asked: object, options: dict, mes
 
 
 def test_an_option_of_another_experiment_is_refused() -> None:
-    with pytest.raises(TypeError, match="bits"):
+    with pytest.raises(TypeError, match=r"^run has no option bits for SubsetSum: it takes n, delta, trials, until"):
         run(SubsetSum(), bits=9)
+
+
+def test_one_R_need_not_be_a_sequence() -> None:
+    one, same = (run(Recycling(), R=R, n=[2], trials=100, seed=1) for R in (2, [2]))
+    assert one.rows == same.rows
+    assert one.params["R"] == (2,)
 
 
 def test_a_result_reads_well_and_leaves_in_many_forms(tmp_path: Path) -> None:
@@ -114,7 +127,7 @@ def test_a_result_reads_well_and_leaves_in_many_forms(tmp_path: Path) -> None:
     assert page.count("<tr>") == 4
     assert "<th>lower_bound</th>" in page
     content = json.loads(result.to_json())
-    assert Result.from_dict(content).rows == result.rows
+    assert Result.from_dict(content) == result
     assert result.to_csv().splitlines()[0].startswith("n,R,eps,alpha,model,trials")
     result.plot(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
@@ -132,6 +145,37 @@ def test_without_pandas_the_frame_says_what_is_missing(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         Result("sims.test", {}, [], {}).to_dataframe()
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^path must be a \.png, \.pdf or \.svg file, got .*x\.jpg'$"):
+        run(SubsetSum(R=5), n=[2], trials=100, seed=1).plot(tmp_path / "x.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"schema": "strong-tickets/sims.test/x"}, "its schema is 'strong-tickets/sims.test/x'"),
+     ({"rows": None}, "without rows")],
+)  # fmt: skip
+def test_what_is_no_result_is_not_read(change: dict, message: str) -> None:
+    content = {**Result("sims.test", {}, [], {}).to_dict(), **change}
+    content = {name: value for name, value in content.items() if value is not None}
+    with pytest.raises(ValueError, match=f"^this is no result: {message}$"):
+        Result.from_dict(content)
+
+
+def test_a_missing_figure_is_noticed_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(type(experiment("subset_sum")), "name", "poem")
+    assert experiment("subset_sum").config is not None
+    from sims import subset_sum
+
+    assert subset_sum.main(["--n", "2", "--plot", str(tmp_path / "a.png")]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: there is no figure of poem\n"
+    assert captured.out == ""
 
 
 def test_a_result_without_a_figure_says_so(tmp_path: Path) -> None:

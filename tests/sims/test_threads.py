@@ -1,10 +1,19 @@
 """Work in threads: in order, stopped by the first exception, and with one of each thing per thread."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from sims import threads
 from sims.threads import each, one_per_thread, ordered
+
+ROOT = Path(threads.__file__).parents[1]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
@@ -38,3 +47,64 @@ def test_every_thread_keeps_its_own() -> None:
     found = list(ordered(task, ((k,) for k in range(3)), jobs=3))
     assert len({first for first, _ in found}) == 3
     assert all(first == again for first, again in found)
+
+
+def test_ctrl_c_does_not_wait_for_what_is_running() -> None:
+    """The main thread is interrupted while a piece, and one inside it, run: it returns, and they begin nothing more."""
+    go_on, begun, ended = threading.Event(), [], threading.Event()
+
+    def inner(k: int) -> None:
+        begun.append(k)
+        if k == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert go_on.wait(30)
+
+    def outer() -> None:
+        try:
+            each(inner, ((k,) for k in range(1000)), jobs=1)
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        each(outer, [(), ()], jobs=1)
+    assert begun == [0]
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(30)
+    assert begun == [0]
+
+
+def test_other_exceptions_wait_for_what_is_running() -> None:
+    waiting, done = threading.Event(), []
+
+    def task(k: int) -> None:
+        if k == 0:
+            assert waiting.wait(30)
+            raise ValueError("first")
+        waiting.set()
+        time.sleep(0.2)
+        done.append(k)
+
+    with pytest.raises(ValueError, match="first"):
+        each(task, [(0,), (1,)], jobs=2)
+    assert done == [1]
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(60, 130), (0, 7)])
+def test_python_does_not_wait_for_what_was_left_behind(seconds: int, code: int) -> None:
+    """The exit code is the program's own, unless threads that were left behind still run."""
+    program = f"""
+import sys, time
+from sims.threads import Threads, leave_behind
+pool = Threads(2)
+pool.submit(time.sleep, {seconds})
+time.sleep(0.3)
+leave_behind(130)
+time.sleep(0.3)
+print("last words")
+sys.exit(7)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "last words\n", "")

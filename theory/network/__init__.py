@@ -1,5 +1,12 @@
 """Networks: one weight from products, widths of the main theorem, and its narrowest corner (theory/PROOFS.md, 4)."""
 
+from theory.network.convolution import (
+    ConvolutionTheorem,
+    convolution_etas,
+    convolution_log_failure_bound,
+    convolution_required_n,
+    tap_eps,
+)
 from theory.network.corner import (
     corner_failure_exact,
     corner_log_failure_designated,
@@ -33,10 +40,34 @@ from theory.network.width import (
 )
 
 __all__ = [
-    "SERVING_PROB", "MainTheorem", "SourceWidth", "a_window_prob", "any_pair_log_miss_bracket", "b_window_prob",
-    "corner_R", "corner_failure_exact", "corner_log_failure_designated", "corner_log_failure_exact",
-    "failure_bound", "layer_etas", "log_failure_bound", "log_weight_miss_bound", "log_window_miss_prob",
-    "neuron_log_miss_prob", "neuron_log_success_prob", "product_hit_prob", "required_R_for_minimal_width",
-    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width", "weight_log_miss_prob",
+    "SERVING_PROB",
+    "ConvolutionTheorem",
+    "MainTheorem",
+    "SourceWidth",
+    "a_window_prob",
+    "any_pair_log_miss_bracket",
+    "b_window_prob",
+    "convolution_etas",
+    "convolution_log_failure_bound",
+    "convolution_required_n",
+    "corner_R",
+    "corner_failure_exact",
+    "corner_log_failure_designated",
+    "corner_log_failure_exact",
+    "failure_bound",
+    "layer_etas",
+    "log_failure_bound",
+    "log_weight_miss_bound",
+    "log_window_miss_prob",
+    "neuron_log_miss_prob",
+    "neuron_log_success_prob",
+    "product_hit_prob",
+    "required_R_for_minimal_width",
+    "required_n_ours",
+    "required_n_recalled",
+    "required_n_repaired",
+    "source_width",
+    "tap_eps",
+    "weight_log_miss_prob",
     "window_success_prob",
 ]  # fmt: skip

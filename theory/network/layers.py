@@ -68,6 +68,8 @@ class SourceWidth:
         "proved" or "recalled".
     assumption : str
         On each layer of the target.
+    taps : int
+        Places of a kernel where the target is a chain of convolutions, and widths are channels; 1 for dense layers.
     """
 
     widths: tuple[int, ...]
@@ -81,6 +83,7 @@ class SourceWidth:
     log_failure_bound: float
     status: str
     assumption: str
+    taps: int = 1
 
     @property
     def failure_bound(self) -> float:
@@ -95,4 +98,5 @@ class SourceWidth:
     @property
     def param_factor(self) -> float:
         """Weights of the source over weights of the target."""
-        return sum(a * b for a, b in layers(self.source_widths)) / sum(a * b for a, b in layers(self.widths))
+        first, second = (sum(a * b for a, b in layers(self.source_widths)[i::2]) for i in (0, 1))
+        return (first + self.taps * second) / (self.taps * sum(a * b for a, b in layers(self.widths)))

@@ -1,0 +1,38 @@
+"""Ctrl-C while a command is still importing what it needs: one word instead of a traceback.
+
+Imported by the packages ``sims``, ``nets`` and ``figures`` before anything else. It acts only where the process was
+started as one of their commands; from ``sims.commands.cli.run`` on, Ctrl-C is an exception as usual.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def started_as_command(argv: list[str]) -> bool:
+    """Whether that command line of Python runs one of our commands.
+
+    Examples
+    --------
+    >>> started_as_command(["python", "-m", "sims.subset_sum", "--R", "5"])
+    True
+    >>> started_as_command(["python", "a.py", "-m", "sims.verify"])
+    False
+    """
+    if os.path.basename(argv[min(1, len(argv) - 1)]) == "strong-tickets":
+        return True
+    options = itertools.takewhile(lambda word: word.startswith("-") and word != "-c", argv[1:])
+    return "-m" in options and argv[argv.index("-m") + 1].split(".")[0] in ("sims", "nets", "figures")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+if started_as_command(sys.orig_argv):
+    signal.signal(signal.SIGINT, _leave)
