@@ -1,3 +1,3 @@
 """One script, one figure: ``compute()`` gathers the numbers, ``plot()`` draws them, ``main()`` is the command."""
 
-import sims as sims
+from sims import _early as _early

@@ -1,3 +1,3 @@
 """The networks that the theorems promise: random sources, their pruned subnetworks, and certified errors (PyTorch)."""
 
-import sims as sims
+from sims import _early as _early

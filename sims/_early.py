@@ -1,7 +1,8 @@
 """Ctrl-C while a command is still importing what it needs: one word instead of a traceback.
 
-Imported by the packages ``sims``, ``nets`` and ``figures`` before anything else. It acts only where the process was
-started as one of their commands; from ``sims.commands.cli.run`` on, Ctrl-C is an exception as usual.
+Imported by the commands of ``sims``, and by the packages ``nets`` and ``figures``, before anything else. It acts only
+where the process was started as one of their commands; from ``sims.commands.cli.run`` on, Ctrl-C is an exception as
+usual.
 """
 
 from __future__ import annotations

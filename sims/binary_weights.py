@@ -6,6 +6,8 @@ within eps of alpha, beside the exact law of section 7 and the prediction for co
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

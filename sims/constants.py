@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import math
 import sys
 import time

@@ -6,6 +6,8 @@ proved upper bound and a heuristic prediction, and says how large n must be.
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import dataclasses
 import math
 import sys

@@ -7,6 +7,8 @@ that 4.7 asks for.
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import math
 import sys
 from collections.abc import Mapping, Sequence

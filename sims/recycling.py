@@ -6,6 +6,8 @@ slots, all from the same n values, sums to within eps of alpha; and beside it R 
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -6,6 +6,8 @@ re-sampling lemma, and says how large n must be.
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import math
 import sys
 from collections.abc import Mapping, Sequence

@@ -13,6 +13,8 @@ store of its own on local disk (``--shard``), copy it back, and merge.
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import json
 import sys
 from collections.abc import Sequence

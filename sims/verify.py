@@ -6,6 +6,8 @@ computation where nothing is random, and then statements that are wrong on purpo
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import re
 import sys
 import time

@@ -84,7 +84,7 @@ class Pair:
     ) -> None:
         self.modules = _doubled(target), _doubled(pruned)
         self.inputs, self.shapes = inputs, shapes
-        self.floating = [one.name for one in inputs if one.dtype.startswith("float")]
+        self.floating = [one.name for one in inputs if one.floating]
         self.batch = batch if all(shapes[one.name][:1] == (1,) for one in inputs) else 1
         if self.batch > 1 and not self._takes_batches():
             self.batch = 1

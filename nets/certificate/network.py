@@ -267,7 +267,7 @@ def plain_differences(data: Differences) -> dict[str, Any]:
 
 def plain_domains(graph: Graph, domain: Domain | Mapping[str, Domain]) -> dict[str, dict[str, Any]]:
     """The domain of every floating input as plain numbers."""
-    floating = [one.name for one in graph.inputs if one.dtype.startswith("float")]
+    floating = [one.name for one in graph.inputs if one.floating]
     return {name: (domain if isinstance(domain, Domain) else domain[name]).to_plain() for name in floating}
 
 

@@ -28,7 +28,7 @@ def to_onnx(graph: Graph) -> Any:
     """
     from onnx import helper, numpy_helper
 
-    floats = [one.dtype for one in graph.inputs if one.dtype.startswith("float")]
+    floats = [one.dtype for one in graph.inputs if one.floating]
     real = floats[0] if floats else "float32"
     initializers = []
     for name, array in graph.constants.items():

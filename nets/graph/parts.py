@@ -68,11 +68,16 @@ class Part:
 
     def by_output(self, matrices: Array) -> Array:
         """(groups, rows, cols) with one row for each output channel: shape (groups outputs, taps cols)."""
-        return np.ascontiguousarray(matrices).reshape(self.groups * self.outputs, -1)
+        return rows_by_output(matrices, self.outputs)
 
     def from_output(self, rows: Array) -> Array:
         """The inverse of `by_output`."""
         return rows.reshape(self.groups, self.rows, self.cols)
+
+
+def rows_by_output(matrices: Array, outputs: int) -> Array:
+    """Matrices (groups, rows, cols) with one row for each of `outputs` channels of a group, its taps side by side."""
+    return np.ascontiguousarray(matrices).reshape(len(matrices) * outputs, -1)
 
 
 def find_parts(graph: Graph, nonnegative: frozenset[str] | set[str] = frozenset()) -> tuple[Part, ...]:

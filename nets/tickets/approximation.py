@@ -331,7 +331,7 @@ def _check_domain(
     from nets.certificate import Domain
     from nets.targets.examples import one_example
 
-    integers = [one for one in graph.inputs if not one.dtype.startswith("float")]
+    integers = [one for one in graph.inputs if not one.floating]
     if integers and examples is None:
         raise GraphError(f"the input {integers[0].name} holds {integers[0].dtype} numbers: give examples of it")
     if examples is None:
@@ -348,7 +348,7 @@ def _certified(
 ) -> NetworkCertificate:
     from nets.certificate import Domain, certify_network
 
-    floating = [one.name for one in graph.inputs if one.dtype.startswith("float")]
+    floating = [one.name for one in graph.inputs if one.floating]
     given, shapes = (None, None) if examples is None else stacked_examples(graph, examples)
     if domain is None:
         domain = Domain.ball(1.0) if given is None else {name: _least_ball(given[name]) for name in floating}

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from nets.construction import gadget as gadgets
 from nets.construction.gadget import Gadget, Record
 from nets.construction.value_sets import ValueSets
-from nets.graph.parts import Part
+from nets.graph.parts import Part, rows_by_output
 from nets.tickets.approximation_file import Ticket, TicketPart
 
 Floats = npt.NDArray[np.float64]
-HEADROOM = 1.0
 Tensors = dict[str, npt.NDArray[Any]]
 Seen = Callable[[Floats], object]
 
@@ -52,7 +51,7 @@ class Source:
         relu = not (layered and projection and self.construction == "subset-sum")
         return TicketPart(
             part.constant, part.kind, part.shape, part.groups, part.rows, part.cols, part.outputs,
-            gain=HEADROOM * power_of_two_above(size) if layered else size,
+            gain=power_of_two_above(size) if layered else size,
             halves=2 if layered and part.signed and relu else 1,
             relu=relu,
         )  # fmt: skip
@@ -80,7 +79,7 @@ class Source:
     ) -> Tensors:
         """Masks and draws of part `number`, from 0, by their names in a ticket."""
         if self.kind != "layered":
-            rows = _by_output(row, matrices)
+            rows = rows_by_output(matrices, row.outputs)
             chosen = self.values(row).solve(number + 1, rows, device=device, jobs=jobs, tick=tick)
             return self._named(number, (chosen.mask,), (chosen.draws,))
         record = gadgets.solve(
@@ -149,7 +148,3 @@ def power_of_two_above(size: float) -> float:
         return 1.0
     mantissa, exponent = math.frexp(size)
     return math.ldexp(1.0, max(exponent - (mantissa == 0.5), -900))
-
-
-def _by_output(row: TicketPart, matrices: Floats) -> Floats:
-    return np.ascontiguousarray(matrices).reshape(row.groups * row.outputs, -1)

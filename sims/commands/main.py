@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import difflib
 import importlib
 import sys

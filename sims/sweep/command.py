@@ -27,6 +27,8 @@ With Dask (``--cluster``), see ``sims.sweep.cluster``.
 
 from __future__ import annotations
 
+from sims import _early as _early  # isort: skip
+
 import dataclasses
 import itertools
 import json
