@@ -27,18 +27,33 @@ class Interrupted(KeyboardInterrupt):
     Python ends by a signal and not with the exit code, even where the exception was caught."""
 
 
+_HEARD = threading.Event()
+"""Set by Ctrl-C: what it cuts off may end in an error of its own, as an import does."""
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _HEARD.set()
     raise Interrupted
+
+
+def _worked(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    try:
+        return work(argv)
+    except Exception as problem:
+        if _HEARD.is_set():
+            raise Interrupted from problem
+        raise
 
 
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
+    _HEARD.clear()
     if _in_main_thread():
         signal.signal(signal.SIGINT, _interrupt)
     if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
         return 2
     try:
-        code = work(argv)
+        code = _worked(work, argv)
         if code == INTERRUPTED:  # by work that has said so itself
             leave_behind(code)
         return code
