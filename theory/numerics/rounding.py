@@ -20,15 +20,15 @@ def lowered(x: float) -> float:
 
 
 def above(exact: Fraction) -> float:
-    """The smallest float not below a number in [0, 1)."""
+    """The smallest float not below a rational number that floats can hold."""
     value = float(exact)
-    return value if Fraction(value) >= exact else math.nextafter(value, 1.0)
+    return value if Fraction(value) >= exact else math.nextafter(value, math.inf)
 
 
 def below(exact: Fraction) -> float:
-    """The largest float not above a number in [0, 1)."""
+    """The largest float not above a rational number that floats can hold."""
     value = float(exact)
-    return value if Fraction(value) <= exact else math.nextafter(value, 0.0)
+    return value if Fraction(value) <= exact else math.nextafter(value, -math.inf)
 
 
 def probability_above(log_bound: float) -> float:
