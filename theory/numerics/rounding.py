@@ -37,7 +37,7 @@ def probability_above(log_bound: float) -> float:
 
 
 def complement_below(log_bound: float) -> float:
-    """1 minus the probability with this logarithm of an upper bound, rounded down; 1 at -inf only.
+    """1 minus the probability with this logarithm of an upper bound, rounded down: 1 at -inf only, 0 from 0 on.
 
     Examples
     --------
@@ -46,4 +46,4 @@ def complement_below(log_bound: float) -> float:
     """
     if log_bound == -math.inf:
         return 1.0
-    return max(0.0, -math.expm1(log_bound) * (1.0 - 4 * UNIT))
+    return max(0.0, -math.expm1(min(0.0, log_bound)) * (1.0 - 4 * UNIT))
