@@ -80,7 +80,8 @@ def _bits(R: int, density: float) -> Any:
     kept = Fraction(density)
     if kept * (R + 1) >= R:
         return _log2(Fraction(R + 1))
-    return exact(kept) * _log2(R / kept) - exact(1 - kept) * _log2(1 - kept)
+    rest = exact(-kept).log1p() if kept < Fraction(1, 2) else exact(1 - kept).log()
+    return exact(kept) * _log2(R / kept) - exact(1 - kept) * rest / exact(2.0).log()
 
 
 def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:

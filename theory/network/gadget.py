@@ -27,6 +27,7 @@ neurons intended for one sign; ``choice`` the event. Logs are natural.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from fractions import Fraction
@@ -34,7 +35,7 @@ from typing import Any, Literal
 
 from theory.network.layers import at_most_largest
 from theory.network.product_law import log_best_b, log_one_b_success, product_interval_prob
-from theory.numerics.balls import exact, precision, up
+from theory.numerics.balls import PRECISION, exact, precision, up
 from theory.numerics.check import accuracy, positive_int, target_value
 from theory.numerics.logspace import log1mexp
 
@@ -100,7 +101,7 @@ def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float
     >>> round(log_window_miss_prob(0.4, 10_000), 3)  # log(2 * 0.9**10000), far below the smallest double
     -1052.912
     """
-    with precision():
+    with _precision(R):
         return max(-sys.float_info.max, float(_log_window_miss(accuracy("eta", eta), R, w)))
 
 
@@ -112,8 +113,13 @@ def window_miss_upper(eta: float, R: int, *, w: float | None = None) -> float:
     >>> 0.0 <= window_miss_upper(0.4, 1) - log_window_miss_prob(0.4, 1) < 1e-17
     True
     """
-    with precision():
+    with _precision(R):
         return min(0.0, up(_log_window_miss(accuracy("eta", eta), R, w)))
+
+
+def _precision(R: int) -> contextlib.AbstractContextManager[None]:
+    """Bits enough for the difference of two logarithms, each R times that of one draw."""
+    return precision(PRECISION + at_most_largest("R", R).bit_length())
 
 
 def _log_window_miss(eta: float, R: int, w: float | None) -> Any:
@@ -137,7 +143,7 @@ def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None)
     >>> round(math.exp(log_weight_miss_bound(0.4, 1, n=100)), 6)
     0.366032
     """
-    with precision():
+    with _precision(R):
         return min(0.0, up(at_most_largest("n", n) * _log_window_miss(accuracy("eta", eta), R, w)))
 
 
