@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.network.layers import check_widths, depth
-from theory.numerics.balls import down, exact, precision, up
+from theory.numerics.balls import down, exact, log_one_minus, precision, up
 from theory.numerics.check import accuracy, draw_count, natural, open_probability, positive_int
 
 _BITS = 1536
@@ -80,8 +80,7 @@ def _bits(R: int, density: float) -> Any:
     kept = Fraction(density)
     if kept * (R + 1) >= R:
         return _log2(Fraction(R + 1))
-    rest = exact(-kept).log1p() if kept < Fraction(1, 2) else exact(1 - kept).log()
-    return exact(kept) * _log2(R / kept) - exact(1 - kept) * rest / exact(2.0).log()
+    return exact(kept) * _log2(R / kept) - exact(1 - kept) * log_one_minus(kept) / exact(2.0).log()
 
 
 def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
@@ -116,7 +115,7 @@ def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int,
     d, eps, delta = check_widths(widths), accuracy("eps", eps), open_probability("delta", delta)
     R, density = draw_count("R", R), accuracy("density", density)
     with precision(_BITS):
-        ratio = (_packing(d, eps) + _log2(1 - Fraction(delta))) / _bits(R, density)
+        ratio = (_packing(d, eps) + log_one_minus(Fraction(delta)) / exact(2.0).log()) / _bits(R, density)
         least = ratio.lower().ceil().unique_fmpz()
     assert least is not None
     return max(0, int(least))

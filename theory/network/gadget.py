@@ -35,7 +35,7 @@ from typing import Any, Literal
 
 from theory.network.layers import at_most_largest
 from theory.network.product_law import log_best_b, log_one_b_success, product_interval_prob
-from theory.numerics.balls import PRECISION, exact, precision, up
+from theory.numerics.balls import PRECISION, exact, log_one_minus, precision, up
 from theory.numerics.check import accuracy, positive_int, target_value
 from theory.numerics.logspace import log1mexp
 
@@ -239,7 +239,7 @@ def weight_log_miss_prob(w: float, eta: float, *, R: int, n: int, choice: Choice
 
 
 def _log_miss_window(p: Fraction, R: int) -> Any:
-    return at_most_largest("R", R) * exact(-p).log1p()
+    return at_most_largest("R", R) * log_one_minus(p)
 
 
 def _a_window_measure(eta: float, w: float | None) -> Fraction:

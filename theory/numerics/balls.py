@@ -32,6 +32,11 @@ def exact(value: float | Fraction) -> Any:
     return arb(fmpq(fraction.numerator, fraction.denominator))
 
 
+def log_one_minus(p: Fraction) -> Any:
+    """log(1-p) for a rational p in [0, 1), to the relative accuracy of the precision near both ends."""
+    return exact(-p).log1p() if 2 * p < 1 else exact(1 - p).log()
+
+
 def up(ball: Any) -> float:
     """A float that no number of the ball exceeds, the least but for the ball's width; inf beyond all floats.
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.numerics import check
-from theory.numerics.balls import PRECISION, exact, precision
+from theory.numerics.balls import PRECISION, exact, log_one_minus, precision
 from theory.numerics.invert import smallest_n
 from theory.question import Target
 from theory.single_weight.parameters import SingleWeightParameters
@@ -69,10 +69,8 @@ def _log_miss(draws: int, asked: SingleWeightParameters) -> Any:
             return log_edge
         ratio = (draws + 1) * ((-width).log1p() - (-width / 2).log1p())  # of (1-eps)^(N+1) and (1-eps/2)^(N+1)
         return log_edge + (ratio.exp() * (draws - 1) / arb(2)).log1p()
-    miss = 1 - _hit(asked)
-    if miss == 0:
-        return None
-    return draws * (exact(miss).log() if miss < Fraction(1, 2) else exact(miss - 1).log1p())
+    hit = _hit(asked)
+    return None if hit == 1 else draws * log_one_minus(hit)
 
 
 def log_miss_prob_exact(n: int, R: int, *, eps: float, alpha: Target) -> float:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theory.numerics.balls import exact, precision, up
+from theory.numerics.balls import log_one_minus, precision, up
 from theory.numerics.rounding import complement_below
 from theory.single_weight import bound, law
 from theory.single_weight.parameters import SingleWeightParameters
@@ -42,7 +42,7 @@ class SingleWeight(SingleWeightParameters):
         if self.eps == 1.0:
             return 1.0
         with precision():
-            return min(1.0, up(-(draws * exact(1 - Fraction(self.eps)).log()).expm1()))
+            return min(1.0, up(-(draws * log_one_minus(Fraction(self.eps))).expm1()))
 
     def success_prediction(self, n: int) -> float:
         """As `success_exact`."""
