@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 from sims.checks.check import Fact
 from sims.checks.sides.exact import (
@@ -40,8 +41,8 @@ def _hit(alpha: float, eps: float) -> Fraction:
     return (Fraction(eps) + min(Fraction(eps), 1 - abs(Fraction(alpha)))) / 2
 
 
-def _near(x: float, true: object) -> bool:
-    return bool(abs(ball(x) - true) <= abs(true) * ball(2.0**-52) + ball(TINIEST))  # type: ignore[operator,arg-type]
+def _near(x: float, true: Any) -> bool:
+    return bool(abs(ball(x) - true) <= abs(true) * ball(2.0**-52) + ball(TINIEST))
 
 
 def _law() -> Iterator[bool]:
@@ -81,11 +82,11 @@ def _bound() -> Iterator[bool]:
         yield is_above_exp(theory.miss_prob_bound(n, 1, eps=1.0), ball(Fraction(-n, 2)))
 
 
-def _below_exact(exponential: object) -> Iterator[bool]:
+def _below_exact(exponential: Callable[[float], float]) -> Iterator[bool]:
     for eps in (1e-15, 1e-14, 3e-15, 7e-15):
         for n in (1, 3, 10):
             exact = (n * log(1 - _hit(1.0, eps))).exp()
-            yield at_least(exponential(theory.log_miss_prob_bound(n, 1, eps=eps)), exact)  # type: ignore[operator]
+            yield at_least(exponential(theory.log_miss_prob_bound(n, 1, eps=eps)), exact)
 
 
 def _required() -> Iterator[bool]:
