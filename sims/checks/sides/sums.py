@@ -33,6 +33,7 @@ def coverages() -> list[Fact]:
     """Statements 3.3 and 3.5."""
     return [
         fact("3.3", "the programme above its exact best, on few cells", _programme),
+        fact("3.3", "distances of cells from the mean, above", _distances),
         fact("3.3", "levels and complements", _levels),
         fact("3.5", "sums over targets above", _union),
     ]
@@ -142,6 +143,21 @@ def _programme() -> Iterator[bool]:
             true = _exact_programme(n, R, grid, c)
             found = coverage.share_failure_bound(n, R, start=start, stop=stop, c=c, cells=cells)
             yield at_least(found, true) and at_most(found, true * (1 + Fraction(1, 10**10)))
+
+
+def _distances() -> Iterator[bool]:
+    """e_j - m(g_i) before any level is known: each must be at least the exact one."""
+    for R, start, stop, c, cells in ((1, 0.3, 0.9, 0.307, 7), (3, 0.01, 0.99, 0.2, 20), (9, 1e-6, 0.5, 0.3, 30)):
+        tail = coverage_tail.Tail(R, start, stop, c, cells)
+        grid = [Fraction(x) for x in coverage_tail._grid(start, stop, cells).tolist()]
+        ends = [*grid[1:], Fraction(1)]
+        for rows in tail._blocks:
+            for i in range(rows.first, rows.last):
+                low, reach = grid[i], min(Fraction(1), (R + 1) * grid[i + 1])
+                mean = low + Fraction(c) * (1 - low) * (1 - (1 - low) ** R)
+                for j in range(i, len(grid)):
+                    if grid[j] < reach:
+                        yield at_least(float(rows.distance[i - rows.first, j - rows.first]), min(ends[j], reach) - mean)
 
 
 def _levels() -> Iterator[bool]:
