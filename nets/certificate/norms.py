@@ -98,10 +98,19 @@ def _by_eigenvectors(a: torch.Tensor) -> torch.Tensor:
     c = q.mT @ a
     gamma = 2 * (n + 4) * UNIT
     a2, c2, q2 = (t.square().sum((-2, -1)) for t in (a, c, q))
-    gram = (c @ c.mT).abs().sum(-1).amax(-1) + gamma * c2
-    skew = (q.mT @ q - eye).abs().sum(-1).amax(-1) + gamma * q2
+    gram = _largest_sum(c @ c.mT) + gamma * c2
+    skew = _largest_sum(q.mT @ q - eye) + gamma * q2
     tight = (gram.sqrt() + gamma * (q2 * a2).sqrt()) / (1 - skew.clamp(max=0.5)).sqrt()
     return torch.where(skew < 0.5, tight, torch.full_like(tight, math.inf))
+
+
+def _largest_sum(product: torch.Tensor) -> torch.Tensor:
+    """Largest sum of |entries| of a row or a column of (B, m, m): bounds the norm, symmetric or not; returns (B,).
+
+    A computed C C' need not be symmetric: the two triangles may be summed in different orders.
+    """
+    sizes = product.abs()
+    return torch.maximum(sizes.sum(-1), sizes.sum(-2)).amax(-1)
 
 
 def _by_cholesky(a: torch.Tensor) -> torch.Tensor:
@@ -139,7 +148,7 @@ def _lower_product(a: torch.Tensor) -> torch.Tensor:
 
 
 def _residual(gap: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Largest row sum of |H - L L'| for a symmetric H and a lower triangular L, (B, m, m); returns (B,)."""
+    """Largest row or column sum of |H - L L'| for a symmetric H and a lower triangular L, (B, m, m); returns (B,)."""
     m = gap.shape[-1]
     sums = gap.new_zeros(gap.shape[:-1])
     for low in range(0, m, _BLOCK):
@@ -148,9 +157,11 @@ def _residual(gap: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
             right = min(m, left + _BLOCK)  # columns of L beyond `right` are zero in those rows
             off = gap[:, low:high, left:right] - factor[:, low:high, :right] @ factor[:, left:right, :right].mT
             off = off.abs()
-            sums[:, low:high] += off.sum(-1)
-            if left < low:
+            if left < low:  # stands for its mirror image too
+                sums[:, low:high] += off.sum(-1)
                 sums[:, left:right] += off.sum(-2)
+            else:  # a computed L L' need not be symmetric
+                sums[:, low:high] += torch.maximum(off.sum(-1), off.sum(-2))
     return sums.amax(-1)
 
 

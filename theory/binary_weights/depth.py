@@ -11,9 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from theory.binary_weights.case import signs_needed
-from theory.binary_weights.law import exact, precision, tail
+from theory.binary_weights.law import tail
 from theory.binary_weights.required import guessed_n
 from theory.numerics import check
+from theory.numerics.balls import exact, precision
 from theory.numerics.invert import smallest_n
 
 _PATIENCE = 6

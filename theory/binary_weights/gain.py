@@ -10,22 +10,22 @@ from fractions import Fraction
 from typing import Any
 
 from theory.binary_weights.case import sign_count
-from theory.binary_weights.law import exact
 from theory.numerics import check
+from theory.numerics.balls import exact, precision
 from theory.numerics.invert import bisected
 
+_BITS = 1280
+"""Enough for every digit of the largest number of variables, 1/(2 eps) with eps = 5e-324."""
 
-def _least(wanted: Any, R: int, precision: int = 1280) -> int:
+
+def _least(wanted: Any, R: int) -> int:
     """Smallest n that 1 + 2 q n >= wanted does not rule out (q = 1-2^-R), never too large."""
-    from flint import arb, ctx
+    from flint import arb
 
-    before, ctx.prec = ctx.prec, precision
-    try:
+    with precision(_BITS):
         least = ((wanted() - 1) / (2 * (1 - arb(2) ** -R))).lower().ceil().unique_fmpz()
-        assert least is not None
-        return max(0, int(least))
-    finally:
-        ctx.prec = before
+    assert least is not None
+    return max(0, int(least))
 
 
 def necessary_n(eps: float, delta: float, *, R: int) -> int:

@@ -7,16 +7,14 @@ function; each result is a float on the side that its name says, and tails of 1e
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from theory.numerics.balls import PRECISION, exact, precision
 from theory.numerics.check import draw_count
 
-_PREC = 128
 _SLACK = 38
 """A sum stops once what is left is below 2^(_SLACK - precision) of it; the rest is added to the radius."""
 
@@ -28,26 +26,6 @@ _TIES = 2**16
 
 _MAX_BOTH = 200_000
 """Largest n of `joint_tail` for R > 1, whose time is proportional to n."""
-
-
-@contextlib.contextmanager
-def precision(bits: int = _PREC) -> Iterator[None]:
-    """Ball arithmetic with this many bits."""
-    from flint import ctx
-
-    before, ctx.prec = ctx.prec, bits
-    try:
-        yield
-    finally:
-        ctx.prec = before
-
-
-def exact(value: float | Fraction) -> Any:
-    """A rational number as a ball."""
-    from flint import arb, fmpq
-
-    fraction = Fraction(value)
-    return arb(fmpq(fraction.numerator, fraction.denominator))
 
 
 def _upper_tail(n: int, m: int, p: Any, q: Any) -> Any:
@@ -84,7 +62,7 @@ def _balls(n: int, k: int, R: int, bits: int) -> tuple[Any, Any]:
         return hit, 1 - hit
 
 
-def tail(n: int, k: int, R: int, bits: int = _PREC) -> tuple[Any, Any]:
+def tail(n: int, k: int, R: int, bits: int = PRECISION) -> tuple[Any, Any]:
     """Enclosures of P(N >= k) and P(N < k), N ~ Bin(n, 1 - 2^-R), as balls of python-flint.
 
     Examples
@@ -139,7 +117,7 @@ def misses_at_most(n: int, k: int, R: int, delta: float | Fraction) -> bool:
     """
     if R == 1 and 2 * k == n + 1:
         return delta >= 0.5
-    for bits in (_PREC, 2 * _PREC, 8 * _PREC):
+    for bits in (PRECISION, 2 * PRECISION, 8 * PRECISION):
         miss = tail(n, k, R, bits)[1]
         with precision(bits):
             bar = exact(delta)

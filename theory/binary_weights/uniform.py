@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from theory.binary_weights.case import covered_line
-from theory.binary_weights.law import exact, precision, tail
+from theory.binary_weights.law import tail
+from theory.numerics.balls import exact, precision
 
 _BITS = 256
 """The differences below lose as many bits as k has, of which there are at most 50."""

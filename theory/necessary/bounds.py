@@ -16,18 +16,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from theory.network.layers import check_widths, depth
+from theory.numerics.balls import down, exact, log_one_minus, precision, up
 from theory.numerics.check import accuracy, draw_count, natural, open_probability, positive_int
 
-_SLACK = 1e-12
-"""Relative; far above the rounding of a few logarithms and products."""
+_BITS = 1536
+"""Enough for every digit of a necessary number, at densities down to 5e-324."""
 
 
 def log2_packing(widths: Sequence[int], eps: float) -> float:
     """log2 of a number of targets that are pairwise more than 2 eps apart on the unit ball.
 
-    Safe side (rounded down), >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of d_0 min(d_1..d_l)
+    Rounded down, >= 0. For l = 1: d_0 d_1 log2(1/(2 eps)). For l >= 2 the larger of d_0 min(d_1..d_l)
     log2(1/(4 eps)) and min(d_0..d_(l-1)) d_l log2(1/(sqrt 8 eps)): one layer varies, the others pass it on. Proved in
     theory/PROOFS.md, 5.1.
 
@@ -37,12 +39,22 @@ def log2_packing(widths: Sequence[int], eps: float) -> float:
     (12.0, 9.0)
     """
     d, eps = check_widths(widths), accuracy("eps", eps)
+    with precision():
+        return max(0.0, down(_packing(d, eps)))
+
+
+def _packing(d: tuple[int, ...], eps: float) -> Any:
+    """`log2_packing` as a ball; it may be below 0."""
     if depth(d) == 1:
-        bits = [d[0] * d[1] * -math.log2(2.0 * eps)]
-    else:
-        bits = [d[0] * min(d[1:]) * -math.log2(4.0 * eps), min(d[:-1]) * d[-1] * -(1.5 + math.log2(eps))]
-    best = max(bits)
-    return max(0.0, best - _SLACK * (abs(best) + d[0] * d[1] + min(d[:-1]) * d[-1]))
+        return -d[0] * d[1] * _log2(2 * Fraction(eps))
+    first, last = d[0] * min(d[1:]), min(d[:-1]) * d[-1]
+    return (-first * _log2(4 * Fraction(eps))).max(-last * _log2(8 * Fraction(eps) ** 2) / 2)
+
+
+def _log2(value: Fraction) -> Any:
+    from flint import arb
+
+    return exact(value).log() / arb(2).log()
 
 
 def bits_per_param(R: int, *, density: float = 1.0) -> float:
@@ -59,25 +71,31 @@ def bits_per_param(R: int, *, density: float = 1.0) -> float:
     0.4999
     """
     R, density = draw_count("R", R), accuracy("density", density)
-    if density == 1.0 or Fraction(density) * (R + 1) >= R:
-        bits = math.log2(R + 1)
-    else:
-        bits = -density * math.log2(density) - (1.0 - density) * math.log1p(-density) / math.log(2.0)
-        bits += density * math.log2(R)
-    return bits * (1.0 + _SLACK)
+    with precision():
+        return up(_bits(R, density))
+
+
+def _bits(R: int, density: float) -> Any:
+    """`bits_per_param` as a ball."""
+    kept = Fraction(density)
+    if kept * (R + 1) >= R:
+        return _log2(Fraction(R + 1))
+    return exact(kept) * _log2(R / kept) - exact(1 - kept) * log_one_minus(kept) / exact(2.0).log()
 
 
 def log2_networks(m: int, R: int, *, density: float = 1.0) -> float:
     """log2 of an upper bound on the number of networks that masks and re-sampling make of m elements.
 
-    Returns m bits_per_param(R, density); rounded up. Proved in theory/PROOFS.md, 5.2.
+    Returns m bits_per_param(R, density); rounded up, inf beyond all floats. Proved in theory/PROOFS.md, 5.2.
 
     Examples
     --------
     >>> round(2 ** log2_networks(3, 2), 6)  # every element: masked, or one of two draws
     27.0
     """
-    return natural("m", m) * bits_per_param(R, density=density)
+    m, R, density = natural("m", m), draw_count("R", R), accuracy("density", density)
+    with precision():
+        return up(m * _bits(R, density))
 
 
 def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int, density: float = 1.0) -> int:
@@ -94,10 +112,13 @@ def necessary_params(widths: Sequence[int], eps: float, *, delta: float, R: int,
     >>> necessary_params([10, 10], 2**-11, delta=0.5, R=7)  # a third
     333
     """
-    delta = open_probability("delta", delta)
-    bits = log2_packing(widths, eps) + math.log1p(-delta) / math.log(2.0)
-    ratio = bits / bits_per_param(R, density=density)
-    return max(0, math.ceil(ratio - 1e-9 - 4 * _SLACK * abs(ratio)))
+    d, eps, delta = check_widths(widths), accuracy("eps", eps), open_probability("delta", delta)
+    R, density = draw_count("R", R), accuracy("density", density)
+    with precision(_BITS):
+        ratio = (_packing(d, eps) + log_one_minus(Fraction(delta)) / exact(2.0).log()) / _bits(R, density)
+        least = ratio.lower().ceil().unique_fmpz()
+    assert least is not None
+    return max(0, int(least))
 
 
 def necessary_params_pensia(d: int, eps: float) -> float:

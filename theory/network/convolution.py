@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from theory.network import width
+from theory.network.layers import check_widths, source_widths
 from theory.network.question import MainTheorem
+from theory.numerics.balls import down, exact, precision
 from theory.numerics.check import accuracy, open_probability, positive_int
-
-_SAFE = 1.0 - 1e-15
-"""More than the rounding of log1p, a quotient and expm1."""
+from theory.numerics.rounding import complement_below, lowered, raised
 
 
 def tap_eps(eps: float, kernel: int) -> float:
     """The eps' of a dense chain whose weights may be off by as much: (1+eps')^taps = 1+eps, taps = kernel^2.
 
     In (0, eps], rounded down. eps in (0, 1] is the error of the convolutions, kernel >= 1 the side of their square
-    kernels. Safe side. Proved in theory/PROOFS.md, 4.4 (conv).
+    kernels. Raises ValueError if eps is too small for a positive float. Proved in theory/PROOFS.md, 4.4 (conv).
 
     Examples
     --------
     >>> round(tap_eps(0.1, 1), 12), round(tap_eps(1.0, 2), 6)  # 2^(1/4) - 1
     (0.1, 0.189207)
     """
-    return math.expm1(math.log1p(accuracy("eps", eps)) / positive_int("kernel", kernel) ** 2) * _SAFE
+    eps, taps = accuracy("eps", eps), positive_int("kernel", kernel) ** 2
+    with precision():
+        found = eps if taps == 1 else down((exact(eps).log1p() / taps).expm1())
+    if found <= 0.0:
+        raise ValueError(f"eps must leave each of {taps} taps an error that floats can hold, got eps={eps}")
+    return found
 
 
 def convolution_etas(widths: Sequence[int], eps: float, *, kernel: int) -> tuple[float, ...]:
@@ -47,7 +52,7 @@ def convolution_log_failure_bound(
 ) -> float:
     """Natural log of the bound sum_i 2 kernel^2 c_i c_(i-1) (1-q_i^2)^(n_i) on the failure probability.
 
-    Safe side; may exceed 0. q_i = 1-(1-eta_i/4)^R with eta_i of `convolution_etas`, whose parameters these are; n >= 1
+    Rounded up; may exceed 0. q_i = 1-(1-eta_i/4)^R with eta_i of `convolution_etas`, whose parameters these are; n >= 1
     neurons per input channel and sign, one number or one for each layer, R >= 1 draws of each element. Proved in
     theory/PROOFS.md, 4.4 (conv).
 
@@ -57,7 +62,18 @@ def convolution_log_failure_bound(
     >>> math.isclose(bound, math.log(8) + 100 * math.log(1 - (math.log(2) / 16) ** 2))
     True
     """
-    return 2.0 * math.log(kernel) + width.log_failure_bound(widths, tap_eps(eps, kernel), R=R, n=n)
+    return _with_taps(width.log_failure_bound(widths, tap_eps(eps, kernel), R=R, n=n), kernel)
+
+
+def _with_taps(log_bound: float, kernel: int) -> float:
+    """log_bound + log(kernel^2), rounded up."""
+    return log_bound if kernel == 1 else raised(log_bound + raised(2.0 * math.log(kernel)))
+
+
+def _log_share(delta: float, kernel: int) -> float:
+    """log(delta/kernel^2), rounded down."""
+    log_delta = lowered(math.log(open_probability("delta", delta)))
+    return log_delta if kernel == 1 else lowered(log_delta - raised(2.0 * math.log(kernel)))
 
 
 def convolution_required_n(widths: Sequence[int], eps: float, *, delta: float, kernel: int, R: int) -> tuple[int, ...]:
@@ -74,8 +90,8 @@ def convolution_required_n(widths: Sequence[int], eps: float, *, delta: float, k
     >>> convolution_required_n([1, 1], 1.0, delta=0.01, kernel=2, R=1)
     (3559,)
     """
-    share = open_probability("delta", delta) / positive_int("kernel", kernel) ** 2
-    return width.required_n_ours(widths, tap_eps(eps, kernel), delta=share, R=R)
+    kernel = positive_int("kernel", kernel)
+    return width.counts_for(check_widths(widths), tap_eps(eps, kernel), _log_share(delta, kernel), R=R)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +137,22 @@ class ConvolutionTheorem(MainTheorem):
 
     def source_width(self, delta: float) -> width.SourceWidth:
         """The source network that 4.4 (conv) asks for: 1 x 1 and kernel x kernel convolutions in turn."""
-        dense = width.source_width(self.widths, eps=tap_eps(self.eps, self.kernel), delta=delta / self.taps, R=self.R)
-        bound = dense.log_failure_bound + math.log(self.taps)
-        return replace(dense, eps=self.eps, delta=float(delta), log_failure_bound=bound, taps=self.taps)
+        n = self.required_counts(delta)
+        bound = convolution_log_failure_bound(self.widths, self.eps, kernel=self.kernel, R=self.R, n=n)
+        return width.SourceWidth(
+            widths=self.widths,
+            eps=self.eps,
+            delta=float(delta),
+            R=self.R,
+            statement=self.statement,
+            domain=self.domain,
+            n=n,
+            source_widths=source_widths(self.widths, n),
+            log_failure_bound=bound,
+            status="proved",
+            assumption="spectral norm <= 1",
+            taps=self.taps,
+        )
 
     def required_counts(self, delta: float) -> tuple[int, ...]:
         """n_1, ..., n_l that the statement asks for, candidates per input channel and sign of every layer."""
@@ -132,4 +161,4 @@ class ConvolutionTheorem(MainTheorem):
     def success_lower(self, n: int | Sequence[int]) -> float:
         """Proved lower bound with n candidates, in all layers or in each; rounded down."""
         bound = convolution_log_failure_bound(self.widths, self.eps, kernel=self.kernel, R=self.R, n=n)
-        return math.nextafter(-math.expm1(bound + width.ROUNDING), 0.0) if bound + width.ROUNDING < 0.0 else 0.0
+        return complement_below(bound)

@@ -10,12 +10,17 @@ all draws are seen. Fixing the roles beforehand gives the *designated* event, wh
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 from theory.network.gadget import neuron_log_miss_prob
 from theory.network.product_law import log_integral
+from theory.numerics.balls import exact, precision
 from theory.numerics.check import accuracy, open_probability, positive_int
 from theory.numerics.logspace import log1mexp, logsumexp
+
+_BITS = 1280
+"""Enough for every digit of R at eps = 5e-324."""
 
 
 def corner_log_failure_exact(eps: float, R: int) -> float:
@@ -84,10 +89,10 @@ def corner_R(eps: float, delta: float) -> int:
     (305, 3048)
     """
     eps, delta = accuracy("eps", eps), open_probability("delta", delta)
-    R = math.ceil(8.0 * math.sqrt(math.log(2.0 / delta)) / eps)
-    while math.log(2.0 / delta) / (eps * R / 8.0) ** 2 > 1.0:  # only by rounding
-        R += 1
-    return R
+    with precision(_BITS):
+        least = (8 * exact(2 / Fraction(delta)).log().sqrt() / exact(eps)).upper().ceil().unique_fmpz()
+    assert least is not None
+    return int(least)
 
 
 def _log_neither(eps: float, R: int) -> float:

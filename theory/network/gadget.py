@@ -27,12 +27,17 @@ neurons intended for one sign; ``choice`` the event. Logs are natural.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import Literal
+import sys
+from fractions import Fraction
+from typing import Any, Literal
 
+from theory.network.layers import at_most_largest
 from theory.network.product_law import log_best_b, log_one_b_success, product_interval_prob
+from theory.numerics.balls import PRECISION, exact, log_one_minus, precision, up
 from theory.numerics.check import accuracy, positive_int, target_value
-from theory.numerics.logspace import log1mexp, logsumexp
+from theory.numerics.logspace import log1mexp
 
 Choice = Literal["one_b", "best_b"]
 
@@ -50,7 +55,8 @@ def b_window_prob(eta: float, R: int) -> float:
     >>> b_window_prob(0.4, 1)
     0.1
     """
-    return -math.expm1(_log_miss_window(accuracy("eta", eta) / 4.0, R))
+    with precision():
+        return float(-_log_miss_window(_a_window_measure(accuracy("eta", eta), None), R).expm1())
 
 
 def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
@@ -64,8 +70,8 @@ def a_window_prob(eta: float, R: int, *, w: float | None = None) -> float:
     >>> a_window_prob(0.4, 1), round(a_window_prob(0.4, 1, w=0.0), 12)
     (0.1, 0.2)
     """
-    eta = accuracy("eta", eta)
-    return -math.expm1(_log_miss_window(_a_window_measure(eta, w), R))
+    with precision():
+        return float(-_log_miss_window(_a_window_measure(accuracy("eta", eta), w), R).expm1())
 
 
 def window_success_prob(eta: float, R: int, *, w: float | None = None) -> float:
@@ -83,9 +89,9 @@ def window_success_prob(eta: float, R: int, *, w: float | None = None) -> float:
 
 
 def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float:
-    """Natural log of 1 - q_b q_a, accurate when q_b q_a is close to 0 and when it is close to 1.
+    """Natural log of 1 - q_b q_a, the nearest float; `window_miss_upper` rounds it up.
 
-    At most 0. With m = 1-q: 1 - q_b q_a = m_b + m_a - m_b m_a. Parameters, errors and source are those of
+    At most 0, and at least -1.8e308. With m = 1-q: 1 - q_b q_a = m_b + m_a (1-m_b). Parameters and source are those of
     `window_success_prob`.
 
     Examples
@@ -95,26 +101,50 @@ def log_window_miss_prob(eta: float, R: int, *, w: float | None = None) -> float
     >>> round(log_window_miss_prob(0.4, 10_000), 3)  # log(2 * 0.9**10000), far below the smallest double
     -1052.912
     """
-    eta = accuracy("eta", eta)
-    log_mb = _log_miss_window(eta / 4.0, R)
+    with _precision(R):
+        return max(-sys.float_info.max, float(_log_window_miss(accuracy("eta", eta), R, w)))
+
+
+def window_miss_upper(eta: float, R: int, *, w: float | None = None) -> float:
+    """`log_window_miss_prob`, rounded up.
+
+    Examples
+    --------
+    >>> 0.0 <= window_miss_upper(0.4, 1) - log_window_miss_prob(0.4, 1) < 1e-17
+    True
+    """
+    with _precision(R):
+        return min(0.0, up(_log_window_miss(accuracy("eta", eta), R, w)))
+
+
+def _precision(R: int) -> contextlib.AbstractContextManager[None]:
+    """Bits enough for the difference of two logarithms, each R times that of one draw."""
+    return precision(PRECISION + at_most_largest("R", R).bit_length())
+
+
+def _log_window_miss(eta: float, R: int, w: float | None) -> Any:
+    """log(1 - q_b q_a) as a ball, q_a >= q_b."""
+    log_mb = _log_miss_window(_a_window_measure(eta, None), R)
     log_ma = _log_miss_window(_a_window_measure(eta, w), R)
-    success = math.expm1(log_mb) * math.expm1(log_ma)
-    if success < 0.5:
-        return math.log1p(-success)
-    return logsumexp([log_mb, log_ma + log1mexp(log_mb)])
+    success = log_mb.expm1() * log_ma.expm1()
+    if success < exact(0.5):
+        return (-success).log1p()
+    return log_mb + (-(log_ma - log_mb).exp() * log_mb.expm1()).log1p()
 
 
 def log_weight_miss_bound(eta: float, R: int, *, n: int, w: float | None = None) -> float:
     """Natural log of an upper bound of P(none of n neurons of one sign makes w): n log(1 - q_b q_a).
 
-    At most 0. Safe side: at least the log of the true probability. Proved in theory/PROOFS.md, 4.3.
+    At most 0, rounded up: at least the log of the true probability. n and R are at most 2^1000. Proved in
+    theory/PROOFS.md, 4.3.
 
     Examples
     --------
     >>> round(math.exp(log_weight_miss_bound(0.4, 1, n=100)), 6)
     0.366032
     """
-    return positive_int("n", n) * log_window_miss_prob(eta, R, w=w)
+    with _precision(R):
+        return min(0.0, up(at_most_largest("n", n) * _log_window_miss(accuracy("eta", eta), R, w)))
 
 
 def product_hit_prob(w: float, eta: float) -> float:
@@ -208,14 +238,13 @@ def weight_log_miss_prob(w: float, eta: float, *, R: int, n: int, choice: Choice
     return positive_int("n", n) * neuron_log_miss_prob(w, eta, R=R, choice=choice)
 
 
-def _log_miss_window(p: float, R: int) -> float:
-    return positive_int("R", R) * math.log1p(-p)
+def _log_miss_window(p: Fraction, R: int) -> Any:
+    return at_most_largest("R", R) * log_one_minus(p)
 
 
-def _a_window_measure(eta: float, w: float | None) -> float:
-    if w is None:
-        return eta / 4.0
-    return (eta / 2.0 + min(eta / 2.0, 1.0 - abs(target_value("w", w)))) / 2.0
+def _a_window_measure(eta: float, w: float | None) -> Fraction:
+    half = Fraction(eta) / 2
+    return (half + (0 if w is None else min(half, 1 - abs(Fraction(target_value("w", w)))))) / 2
 
 
 def _check_choice(choice: str) -> None:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
+from theory.numerics.balls import down, exact, precision
 from theory.numerics.check import positive_int
-from theory.numerics.logspace import exp_up
+from theory.numerics.rounding import probability_above
 
 Statement = Literal["ours", "recalled", "repaired"]
 Domain = Literal["l2", "linf"]
+
+
+LARGEST = 2**1000
+"""Largest n or R."""
+
+
+def at_most_largest(name: str, value: int) -> int:
+    """An integer in [1, LARGEST]."""
+    number = positive_int(name, value)
+    if number > LARGEST:
+        raise ValueError(f"{name} must be at most 2^1000, got {name} >= 2^{number.bit_length() - 1}")
+    return number
 
 
 def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
@@ -37,17 +50,28 @@ def check_domain(domain: str) -> None:
 
 
 def l2_eps(d: Sequence[int], eps: float, domain: str) -> float:
-    """The error to aim at on the l2 ball: homogeneous networks lose a factor sqrt(d_0) on the l_inf ball."""
+    """The error to aim at on the l2 ball, rounded down: homogeneous networks lose sqrt(d_0) on the l_inf ball."""
     check_domain(domain)
-    return eps / math.sqrt(d[0]) if domain == "linf" else eps
+    if domain == "l2" or d[0] == 1:
+        return eps
+    with precision():
+        return down(exact(eps) / exact(Fraction(d[0])).sqrt())
 
 
 def check_counts(d: Sequence[int], n: int | Sequence[int]) -> tuple[int, ...]:
     if not isinstance(n, Sequence):
-        return (positive_int("n", n),) * depth(d)
+        return (at_most_largest("n", n),) * depth(d)
     if len(n) != depth(d):
         raise ValueError(f"n must have one entry per layer ({depth(d)}), got n={list(n)}")
-    return tuple(positive_int(f"n[{i}]", count) for i, count in enumerate(n))
+    return tuple(at_most_largest(f"n[{i}]", count) for i, count in enumerate(n))
+
+
+def source_widths(d: Sequence[int], n: Sequence[int]) -> tuple[int, ...]:
+    """D_0, ..., D_2l: D_2i = d_i, D_(2i-1) = 2 d_(i-1) n_i."""
+    found = [d[0]]
+    for (into, out), count in zip(layers(d), n, strict=True):
+        found += [2 * into * count, out]
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -87,8 +111,8 @@ class SourceWidth:
 
     @property
     def failure_bound(self) -> float:
-        """min(1, exp(log_failure_bound))."""
-        return exp_up(min(0.0, self.log_failure_bound))
+        """min(1, exp(log_failure_bound)), rounded up."""
+        return probability_above(min(0.0, self.log_failure_bound))
 
     @property
     def width_factor(self) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from theory.network import width
 from theory.network.parameters import MainTheoremParameters
+from theory.numerics.rounding import complement_below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,7 @@ class MainTheorem(MainTheoremParameters):
 
     def success_lower(self, n: int | Sequence[int]) -> float:
         """Proved lower bound with n candidates, in all layers or in each: 4.4, whatever the statement; rounded down."""
-        bound = width.log_failure_bound(self.widths, self.eps, R=self.R, n=n, domain=self.domain) + width.ROUNDING
-        return math.nextafter(-math.expm1(bound), 0.0) if bound < 0.0 else 0.0
+        return complement_below(width.log_failure_bound(self.widths, self.eps, R=self.R, n=n, domain=self.domain))
 
     def necessary_n(self, delta: float) -> int:
         """Raises ValueError: nothing is proved for one target."""

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
 
 from theory.network.corner import (
@@ -26,22 +28,28 @@ from theory.network.corner import (
     corner_log_failure_exact,
     corner_R,
 )
-from theory.network.gadget import log_window_miss_prob
+from theory.network.gadget import window_miss_upper
 from theory.network.layers import (
+    LARGEST,
     Domain,
     SourceWidth,
     Statement,
+    at_most_largest,
     check_counts,
     check_domain,
     check_widths,
     depth,
     l2_eps,
     layers,
+    source_widths,
 )
 from theory.network.parameters import MainTheoremParameters
-from theory.numerics.check import accuracy, open_probability, positive_int
+from theory.numerics.balls import down, exact, precision
+from theory.numerics.check import accuracy, open_probability
 from theory.numerics.invert import smallest_n
-from theory.numerics.logspace import exp_up, logsumexp
+from theory.numerics.irwin_hall import UNIT
+from theory.numerics.logspace import logsumexp
+from theory.numerics.rounding import lowered, probability_above
 
 __all__ = [
     "Domain", "SourceWidth", "Statement", "corner_R", "corner_failure_exact", "corner_log_failure_designated",
@@ -49,30 +57,32 @@ __all__ = [
     "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width",
 ]  # fmt: skip
 
-REPAIR = 160.2 / 64.0
+_BITS = 5000
+"""Enough for every digit of n at eps = 5e-324, rounded up."""
+
+REPAIR = Fraction(1602, 640)
 """Factor by which the repaired statement exceeds the recalled one; at least (1-1/e)^(-2) = 2.5026... (4.5 d)."""
-
-ROUNDING = 1e-12
-"""Required values aim at log delta minus this, more than the rounding error of `log_failure_bound`."""
-
-LARGEST = 2**1000
-"""Largest n or R looked for."""
 
 
 def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
     """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
 
-    Returns eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps). Parameters are
-    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Proved in theory/PROOFS.md, 4.2.
+    Returns eta_1, ..., eta_l, rounded down: errors of these sizes give a network error of at most eps. Parameters are
+    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Raises ValueError if eps is too small
+    for positive floats. Proved in theory/PROOFS.md, 4.2.
 
     Examples
     --------
     >>> [round(eta, 6) for eta in layer_etas([4, 9, 1], 0.1)]
     [0.007943, 0.015885]
     """
-    d = check_widths(widths)
-    eps = l2_eps(d, accuracy("eps", eps), domain)
-    return tuple(math.log1p(eps) / (depth(d) * math.sqrt(out * into)) for into, out in layers(d))
+    d, given = check_widths(widths), accuracy("eps", eps)
+    with precision():
+        whole = exact(l2_eps(d, given, domain)).log1p() / depth(d)
+        etas = tuple(down(whole / exact(Fraction(out * into)).sqrt()) for into, out in layers(d))
+    if min(etas) <= 0.0:
+        raise ValueError(f"eps must leave every weight an error that floats can hold, got eps={given}")
+    return etas
 
 
 def log_failure_bound(
@@ -80,9 +90,9 @@ def log_failure_bound(
 ) -> float:
     """Natural log of the bound sum_i 2 d_i d_(i-1) (1-q_i^2)^(n_i) on the failure probability, q_i = 1-(1-eta_i/4)^R.
 
-    Safe side: above the log of the probability that no masks and re-samplings reach sup error eps. May exceed 0.
-    Parameters are those of `MainTheorem`; n >= 1 neurons per input coordinate and sign, one number for all layers or
-    one for each. Proved in theory/PROOFS.md, 4.4.
+    Rounded up: above the log of the probability that no masks and re-samplings reach sup error eps. May exceed 0.
+    Parameters are those of `MainTheorem`; n in [1, 2^1000] neurons per input coordinate and sign, one number for all
+    layers or one for each. Proved in theory/PROOFS.md, 4.4.
 
     Examples
     --------
@@ -95,7 +105,7 @@ def log_failure_bound(
 
 
 def failure_bound(widths: Sequence[int], eps: float, *, R: int, n: int | Sequence[int], domain: Domain = "l2") -> float:
-    """min(1, exp(`log_failure_bound`)): upper bound of the probability that no subnetwork is within eps.
+    """min(1, exp(`log_failure_bound`)), rounded up: upper bound of the probability that no subnetwork is within eps.
 
     Parameters, errors and source are those of `log_failure_bound`.
 
@@ -106,7 +116,7 @@ def failure_bound(widths: Sequence[int], eps: float, *, R: int, n: int | Sequenc
     >>> failure_bound([2, 2], 0.5, R=100_000, n=1) < 1e-300
     True
     """
-    return exp_up(min(0.0, log_failure_bound(widths, eps, R=R, n=n, domain=domain)))
+    return probability_above(min(0.0, log_failure_bound(widths, eps, R=R, n=n, domain=domain)))
 
 
 def required_n_ours(
@@ -114,9 +124,9 @@ def required_n_ours(
 ) -> tuple[int, ...]:
     """n_1, ..., n_l for which the bound of `log_failure_bound` is at most delta, none of which can be lowered alone.
 
-    Safe side: the bound is evaluated at the result, and rounding is allowed for. Parameters are those of `MainTheorem`;
-    delta in (0, 1). With ``uniform`` all layers have the same n (the smallest); else the weights have equal shares of
-    delta, and n is then trimmed layer by layer. Raises ValueError if n would exceed 2**1000. Proved in
+    Safe side: the bound, rounded up, is evaluated at the result. Parameters are those of `MainTheorem`; delta in
+    (0, 1). With ``uniform`` all layers have the same n (the smallest); else the weights have equal shares of delta,
+    and n is then trimmed layer by layer. Raises ValueError if n would exceed 2**1000. Proved in
     theory/PROOFS.md, 4.4: n_i = ceil(log(2 S/delta) / -log(1-q_i^2)), S = sum_i d_i d_(i-1), suffices.
 
     Examples
@@ -126,13 +136,19 @@ def required_n_ours(
     >>> required_n_ours([1, 1], 1.0, delta=0.01, R=40)
     (1,)
     """
-    d = check_widths(widths)
-    log_delta = math.log(open_probability("delta", delta)) - ROUNDING
+    log_delta = lowered(math.log(open_probability("delta", delta)))
+    return counts_for(check_widths(widths), eps, log_delta, R=R, domain=domain, uniform=uniform)
+
+
+def counts_for(
+    d: tuple[int, ...], eps: float, log_delta: float, *, R: int, domain: Domain = "l2", uniform: bool = False
+) -> tuple[int, ...]:
+    """`required_n_ours` for checked widths, and delta by its logarithm, which may be below that of every float."""
     misses = _log_misses(d, eps, R, domain)
     if uniform:
         n = smallest_n(lambda m: _log_bound(d, misses, (m,) * len(misses)), log_delta, lo=1, limit=LARGEST)
         return (n,) * len(misses)
-    share = math.log(2.0 * sum(out * into for into, out in layers(d))) - log_delta
+    share = math.log(2 * sum(out * into for into, out in layers(d))) - log_delta
     counts = [smallest_n(partial(operator.mul, miss), -share, lo=1, limit=LARGEST) for miss in misses]
     while _log_bound(d, misses, counts) > log_delta:  # only by rounding
         counts = [n + max(1, n >> 44) for n in counts]
@@ -200,7 +216,7 @@ def required_R_for_minimal_width(widths: Sequence[int], eps: float, *, delta: fl
     >>> required_R_for_minimal_width([1, 1], 1.0, delta=0.01)
     32
     """
-    log_delta = math.log(open_probability("delta", delta)) - ROUNDING
+    log_delta = lowered(math.log(open_probability("delta", delta)))
 
     def bound(R: int) -> float:
         return log_failure_bound(widths, eps, R=R, n=1, domain=domain)
@@ -230,9 +246,6 @@ def source_width(
         n = required_n_recalled(d, eps, delta=delta, R=R)
     else:
         n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
-    source = [d[0]]
-    for (into, out), count in zip(layers(d), n, strict=True):
-        source += [2 * into * count, out]
     return SourceWidth(
         widths=d,
         eps=eps,
@@ -241,7 +254,7 @@ def source_width(
         statement=statement,
         domain=domain,
         n=n,
-        source_widths=tuple(source),
+        source_widths=source_widths(d, n),
         log_failure_bound=log_failure_bound(d, eps, R=R, n=n, domain=domain),
         status="recalled" if statement == "recalled" else "proved",
         assumption="Frobenius norm <= 1" if statement == "recalled" else "spectral norm <= 1",
@@ -249,30 +262,36 @@ def source_width(
 
 
 def _log_misses(d: tuple[int, ...], eps: float, R: int, domain: Domain) -> list[float]:
-    """log(1-q_i^2) for each layer."""
-    misses = [log_window_miss_prob(eta, R) for eta in layer_etas(d, eps, domain=domain)]
+    """log(1-q_i^2) for each layer, rounded up."""
+    misses = [window_miss_upper(eta, R) for eta in layer_etas(d, eps, domain=domain)]
     if max(misses) > -(2.0**-990):
         raise ValueError(f"eps must be large enough for n <= 2**1000, got eps={eps} with R={R}")
     return misses
 
 
 def _log_bound(d: Sequence[int], misses: Sequence[float], counts: Sequence[int]) -> float:
-    terms = zip(layers(d), misses, counts, strict=True)
-    return logsumexp(math.log(2.0 * out * into) + n * miss for (into, out), miss, n in terms)
+    """log of the sum, rounded up (4.4, Rounding)."""
+    logs = [math.log(2 * out * into) for into, out in layers(d)]
+    terms = zip(logs, misses, counts, strict=True)
+    value = logsumexp([one + max(-sys.float_info.max, n * miss) for one, miss, n in terms])
+    return value + 16 * UNIT * (abs(value) + max(logs) + len(logs))
 
 
 def _n_by_scale(widths: Sequence[int], eps: float, delta: float, R: int, *, repaired: bool) -> tuple[int, ...]:
     """The recalled and the repaired n_i; K and log_share are K_i and L_i of `required_n_repaired`."""
     d = check_widths(widths)
     l = depth(d)  # noqa: E741
-    eps, delta, R = accuracy("eps", eps), open_probability("delta", delta), positive_int("R", R)
+    eps, delta, R = accuracy("eps", eps), open_probability("delta", delta), at_most_largest("R", R)
     counts = []
-    for into, out in layers(d):
-        K = 8.0 * l * into * math.sqrt(out) / eps
-        log_share = math.log(2.0 * l * into * out) - math.log(delta)
-        if repaired and K * (log_share + math.log(2.0)) <= R:
-            counts.append(1)
-        else:
-            reach = min(R / K, 1.0) if repaired else R / K
-            counts.append(math.ceil((REPAIR if repaired else 1.0) * log_share / reach**2))
+    with precision(_BITS):
+        for into, out in layers(d):
+            K = 8 * l * into * exact(Fraction(out)).sqrt() / exact(eps)
+            log_share = exact(2 * l * into * out / Fraction(delta)).log()
+            if repaired and K * (2 * l * into * out * exact(2 / Fraction(delta))).log() <= R:
+                counts.append(1)
+                continue
+            reach = 1 if repaired and not R < K else R / K
+            whole = ((exact(REPAIR) if repaired else 1) * log_share / reach**2).upper().ceil().unique_fmpz()
+            assert whole is not None
+            counts.append(max(1, int(whole)))
     return tuple(counts)

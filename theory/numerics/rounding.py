@@ -20,15 +20,15 @@ def lowered(x: float) -> float:
 
 
 def above(exact: Fraction) -> float:
-    """The smallest float not below a number in [0, 1)."""
+    """The smallest float not below a rational number that floats can hold."""
     value = float(exact)
-    return value if Fraction(value) >= exact else math.nextafter(value, 1.0)
+    return value if Fraction(value) >= exact else math.nextafter(value, math.inf)
 
 
 def below(exact: Fraction) -> float:
-    """The largest float not above a number in [0, 1)."""
+    """The largest float not above a rational number that floats can hold."""
     value = float(exact)
-    return value if Fraction(value) <= exact else math.nextafter(value, 0.0)
+    return value if Fraction(value) <= exact else math.nextafter(value, -math.inf)
 
 
 def probability_above(log_bound: float) -> float:
@@ -37,7 +37,7 @@ def probability_above(log_bound: float) -> float:
 
 
 def complement_below(log_bound: float) -> float:
-    """1 minus the probability with this logarithm of an upper bound, rounded down; 1 at -inf only.
+    """1 minus the probability with this logarithm of an upper bound, rounded down: 1 at -inf only, 0 from 0 on.
 
     Examples
     --------
@@ -46,4 +46,4 @@ def complement_below(log_bound: float) -> float:
     """
     if log_bound == -math.inf:
         return 1.0
-    return max(0.0, -math.expm1(log_bound) * (1.0 - 4 * UNIT))
+    return max(0.0, -math.expm1(min(0.0, log_bound)) * (1.0 - 4 * UNIT))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
-from theory.numerics import check
+from theory.numerics.balls import log_one_minus, precision, up
+from theory.numerics.rounding import complement_below
 from theory.single_weight import bound, law
 from theory.single_weight.parameters import SingleWeightParameters
 
@@ -32,12 +34,15 @@ class SingleWeight(SingleWeightParameters):
 
     def success_lower(self, n: int) -> float:
         """The lemma's lower bound (1.2), rounded down."""
-        return math.nextafter(-math.expm1(bound.log_miss_prob_bound(n, self.R, eps=self.eps)), 0.0)
+        return complement_below(bound.log_miss_prob_bound(n, self.R, eps=self.eps))
 
     def success_upper(self, n: int) -> float:
-        """An upper bound for every alpha: no draw hits with more than probability eps."""
-        draws = check.positive_int("n", n) * self.R
-        return -math.expm1(draws * math.log1p(-self.eps)) if self.eps < 1.0 else 1.0
+        """An upper bound for every alpha, rounded up: no draw hits with more than probability eps."""
+        draws = law.draws_of(n, self)
+        if self.eps == 1.0:
+            return 1.0
+        with precision():
+            return min(1.0, up(-(draws * log_one_minus(Fraction(self.eps))).expm1()))
 
     def success_prediction(self, n: int) -> float:
         """As `success_exact`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
 from sims.checks.facts import Pairs, Rng, agree, generator, measured, never_above
+from sims.checks.sides import binary_weights as sides
 from sims.checks.twins import linear_networks as _deep
 from sims.solver.binary_sums import best_errors, sign_options
 from sims.solver.philox import uniforms
@@ -41,7 +42,7 @@ def _signs(n: int, R: int, eps: float, alpha: float, gain: float, kind: str = "s
 def checks(seed: int) -> list[Check]:
     """Statements 7.1 to 7.7 and controls."""
     return [
-        *_laws(), *_paths(), *_forms(), *_depth(), *_predictions(), *_controls(),
+        *_laws(), *_paths(), *_forms(), *_depth(), *_predictions(), *_controls(), *sides.checks(),
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, Untested, events, settings
 from sims.checks.facts import Pairs, Rng, agree, all_true, never_above
+from sims.checks.sides import sums as sides
 from sims.checks.twins import shares as _shares
 from sims.coverage import CoverageCounter, ValueSets
 from sims.solver.philox import uniforms
@@ -49,7 +50,7 @@ def checks(seed: int) -> list[Check]:
     unknown = "its constant C is unknown, so no data can contradict it"
     return [
         *_drift(), *_curves(), *_formulas(),
-        Untested("3.4 (a)", unknown), Untested("3.4 (b)", unknown), *_controls(),
+        Untested("3.4 (a)", unknown), Untested("3.4 (b)", unknown), *_controls(), *sides.coverages(),
     ]  # fmt: skip
 
 

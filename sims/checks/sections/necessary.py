@@ -10,6 +10,7 @@ from functools import cache, partial
 
 from sims.checks.check import Check, Closest, Fact, asked
 from sims.checks.facts import Pairs, Rng, agree, all_true, never_above
+from sims.checks.sides import necessary as sides
 from sims.checks.twins import packing as _packing
 from sims.checks.twins import sums as _sums
 from theory import necessary, product_sum, subset_sum
@@ -22,7 +23,7 @@ _QUOTED = "quoted formula at random numbers; its truth is not tested"
 
 def checks(seed: int) -> list[Check]:
     """Statements 5.1 to 5.5, and controls."""
-    return [*_counting(), *_quoted(), *_prices(), *_controls()]
+    return [*_counting(), *_quoted(), *_prices(), *_controls(), *sides.checks()]
 
 
 def _counting() -> Iterator[Check]:

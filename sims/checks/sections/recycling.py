@@ -10,6 +10,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, events, own_seed
 from sims.checks.facts import Pairs, Rng, agree, measured
+from sims.checks.sides import recycling as sides
 from sims.checks.twins import multisets as _multisets
 from sims.checks.twins.multisets import multisets
 from sims.solver.philox import TARGETS, uniforms
@@ -47,7 +48,7 @@ def _cost(n: int) -> float:
 
 def checks(seed: int) -> list[Check]:
     """Statements 6.1 to 6.4 and controls."""
-    return [*_curves(), *_required(), *_formulas(), *_worth(), *_controls()]
+    return [*_curves(), *_required(), *_formulas(), *_worth(), *_controls(), *sides.checks()]
 
 
 def _curves() -> Iterator[Check]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, events
 from sims.checks.facts import Pairs, Rng, agree, equal, generator
+from sims.checks.sides import single_weight as sides
 from sims.solver.philox import GRID_BITS, uniforms
 from theory import single_weight as theory
 from theory.single_weight import SingleWeight
@@ -34,7 +35,7 @@ EXACT: tuple[tuple[int, float, Alpha, tuple[int, ...]], ...] = (
 
 def checks(seed: int) -> list[Check]:
     """Statements 1.1 to 1.3 and their controls."""
-    return [*_exact_law(), *_bound(), *_nearest(), *_controls()]
+    return [*_exact_law(), *_bound(), *_nearest(), *_controls(), *sides.checks()]
 
 
 def _exact_law() -> Iterator[Check]:

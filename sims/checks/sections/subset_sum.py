@@ -10,6 +10,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Point, Simulation, asked, events, settings
 from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator
+from sims.checks.sides import sums as sides
 from sims.checks.twins import sums as _sums
 from sims.solver import best_subsets
 from sims.solver.philox import uniforms
@@ -40,7 +41,15 @@ def _where(one: SubsetSum, n: int) -> str:
 
 def checks(seed: int) -> list[Check]:
     """Statements 2.0 to 2.5 and their controls."""
-    return [*_sums_of_draws(), *_curves(), *_required(), *_formulas(), *_partition(), *_controls()]
+    return [
+        *_sums_of_draws(),
+        *_curves(),
+        *_required(),
+        *_formulas(),
+        *_partition(),
+        *_controls(),
+        *sides.subset_sums(),
+    ]
 
 
 def _sum_within(key: str, k: int, eps: float, alpha: float, cost: float, least: int) -> Simulation:
