@@ -21,7 +21,7 @@ from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up
 from theory.numerics.rounding import probability_above
 
-CELLS = 800
+CELLS = 600
 """Cells of the dynamic programme 3.3."""
 
 MIN_EPS = 1e-9
@@ -168,7 +168,7 @@ def required_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: flo
     Examples
     --------
     >>> required_n(0.01, 0.01, R=1, low=-0.5, high=0.5), required_n(0.01, 0.01, R=10, low=-0.5, high=0.5)
-    (RequiredN(n=41, way='drift'), RequiredN(n=7, way='drift'))
+    (RequiredN(n=42, way='drift'), RequiredN(n=7, way='drift'))
     """
     delta = check.open_probability("delta", delta)
     asked = CoverageParameters(R=R, eps=eps, low=low, high=high)
