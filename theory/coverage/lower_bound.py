@@ -104,7 +104,11 @@ def potential_failure_bound(n: int, R: int, *, eps: float, low: float = -0.5, hi
 
 
 def _by_potential(n: int, asked: CoverageParameters) -> float:
-    logs = [log_window_failure_bound(n, asked.R, start=w.start, missing=w.missing) for w in narrow_windows(asked)]
+    logs = [
+        log_window_failure_bound(n, asked.R, start=window.start, missing=window.missing)
+        for window in narrow_windows(asked)
+        if window.start > 0.0 and window.missing > 0.0  # they may underflow
+    ]
     return probability_above(min(logs)) if logs else 1.0
 
 

@@ -18,7 +18,7 @@ class Window:
     """An interval of length 2x that holds 0 and the targets, measured at a part of the accuracy eps.
 
     0 covers a share ``start`` of it; if at most a share ``missing`` of it stays uncovered, all targets are covered with
-    accuracy eps. ``x`` is in [1/2, 1]; start and missing are in (0, 1), rounded down.
+    accuracy eps. ``x`` is in [1/2, 1]; start and missing are in [0, 1), rounded down.
     """
 
     x: float
@@ -43,7 +43,7 @@ def _window(asked: CoverageParameters, left: Fraction, length: Fraction, split: 
 
 
 def _below(share: Fraction) -> float:
-    """The float at or below a positive number, less than 1 and at least the smallest one."""
+    """The float at or below a positive number, less than 1."""
     value = min(float(share), math.nextafter(1.0, 0.0))
     return value if Fraction(value) <= share else math.nextafter(value, 0.0)
 
