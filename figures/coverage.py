@@ -1,4 +1,4 @@
-"""Figure 7: failure to cover all targets at once against n: simulation, the proved bounds, the literature's forms.
+"""Figure 7: failure to cover all targets at once against n: simulation, the proved bounds, a form of the literature.
 
 ``python -m figures.coverage`` draws R = 1, 2, 5 at eps = 0.1; ``sims.coverage --plot`` draws its own result.
 """
@@ -52,7 +52,7 @@ def _compute(smoke: bool, seed: int) -> Data:
                     "lower": 1.0 - question.success_upper(n),
                 }
             )
-    forms = [{"n": n, "dacunha": dacunha_failure(n, EPS / 2, C=1.0)} for n in range(1, last + 1)]
+    forms = [{"n": n, "dacunha": dacunha_failure(n, EPS / 2)} for n in range(1, last + 1)]
     results = [run(question, delta=delta, trials=trials, seed=seed).to_dict() for question in questions]
     return {"results": results, "bounds": bounds, "forms": forms}
 
@@ -78,7 +78,7 @@ def _plot(data: Data) -> Figure:
             sample("proved, by union (3.5)", linestyle="-.", linewidth=1.1),
             sample("proved, from below (3.5)", linewidth=0.6),
             sample("prediction (heuristic)", linestyle="--", linewidth=0.9),
-            sample("da Cunha et al., shape, C = 1", color="0.2", linestyle=(0, (1, 1))),
+            sample("da Cunha et al.'s form, C = 7.23 (3.4)", color="0.2", linestyle=(0, (1, 1))),
         ]
         figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
     return figure
@@ -90,7 +90,7 @@ def _caption(data: Data) -> str:
         f"Probability that some target in [{LOW:g}, {HIGH:g}] has no sum within eps = {EPS:g}. Points: simulation, "
         f"{params['trials']:,} trials a point, bars 95 % (an arrow: from here on no trial failed), seed "
         f"{params['seed']}. Lines: proved bounds of this project; dashed: the prediction 3.6, a heuristic; dotted: the "
-        "recalled form 3.4 (b) with its unknown constant set to 1, a shape and no number."
+        "form of da Cunha et al. on [-1, 1] with the constant proved here (3.4 (b))."
     )
 
 

@@ -136,7 +136,7 @@ def test_coverage_asks_the_plain_functions(n: int, R: int, eps: float, low: floa
     assert question.success_upper(n) == coverage.success_prob_upper(n, R, eps=eps, **rest)
     assert question.success_prediction(n) == coverage.success_prediction(n, R, eps=eps, **rest)
     assert question.necessary_n(0.1) == coverage.necessary_n(eps, 0.1, R=R, **rest) <= question.required_n(0.1)
-    assert question.required_n(0.1) == coverage.required_n(eps, 0.1, R=R, **rest)
+    assert question.required_n(0.1) == coverage.required_n(eps, 0.1, R=R, **rest).n
     assert question.predicted_n(0.1) == coverage.predicted_n(eps, 0.1, R=R, **rest)
 
 
@@ -160,8 +160,6 @@ def test_where_nothing_is_proved_the_reason_is_given() -> None:
         Recycling(eps=0.01, alpha="uniform").required_n(1e-9)
     with pytest.raises(ValueError, match="eps must be at least 1e-60 for a certified value, got eps=1e-70"):
         SubsetSum(eps=1e-70).success_lower(3)
-    with pytest.raises(ValueError, match="eps must be at least 1e-09, got eps=1e-10"):
-        Coverage(eps=1e-10).required_n(0.1)
     for question in (SubsetSum(), SingleWeight(), Coverage(), Recycling()):
         with pytest.raises(ValueError, match=r"delta must be in \(0, 1\), got delta=1"):
             question.required_n(1)

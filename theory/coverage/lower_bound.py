@@ -1,4 +1,4 @@
-"""How many variables cover an interval for certain: the tail of the covered share (3.3), and the better of 3.3 and 3.5.
+"""How many variables cover an interval for certain, by the best of all proved ways (3.3, 3.5, 3.7, 3.8).
 
 n variables offer R values each, i.i.d. U[-1, 1]; at most one value of each is taken; the empty sum counts. [low, high]
 is *covered* when each of its points has a sum within eps.
@@ -7,119 +7,198 @@ is *covered* when each of its points has a sum within eps.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from theory.coverage.drift import DRIFT_PROVED, drift_constant
 from theory.coverage.parameters import CoverageParameters
-from theory.coverage.tail import Tail
-from theory.coverage.targets import levels_for, union_failure_bound
+from theory.coverage.potential import log_window_failure_bound
+from theory.coverage.tail import Step, Tail
+from theory.coverage.targets import MAX_UNION_N, union_failure_bound
+from theory.coverage.windows import narrow_windows, wide_windows
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
+from theory.numerics.logspace import exp_up
+from theory.numerics.rounding import probability_above
 
-CELLS = 2000
+CELLS = 600
 """Cells of the dynamic programme 3.3."""
 
+MIN_EPS = 1e-9
+"""Smallest eps of the dynamic programme: its cells are floating-point numbers next to 1."""
+
+_MIN_DELTA = 1e-40
+"""Below it `required_n` leaves the dynamic programme out: it would take many steps and gain little on its formula."""
+
 _MAX_STEPS = 10**4
-_MAX_UNION_N = 64
-_MAX_UNION_TARGETS = 256
+
+
+@dataclass(frozen=True)
+class RequiredN:
+    """A sufficient number of variables and the way that proves it.
+
+    Attributes
+    ----------
+    n : int
+        Variables.
+    way : str
+        "empty sum" (nothing to do), "drift" (3.3), "potential" (3.7), either of them after a "shift" (3.8), or "union"
+        (3.5).
+    """
+
+    n: int
+    way: str
 
 
 @lru_cache(maxsize=64)
-def _tail(R: int, start: float, stop: float, c: float, cells: int) -> Tail:
-    return Tail(R, start, stop, c, cells)
+def tail_of(R: int, start: float, stop: float, steps: tuple[Step, ...], cells: int) -> Tail:
+    """A tail that is kept: the next question about it goes on where the last one stopped."""
+    return Tail(R, start, stop, steps, cells)
 
 
-def share_failure_bound(
-    n: int, R: int, *, start: float, stop: float, c: float = DRIFT_PROVED, cells: int = CELLS
-) -> float:
-    """Upper bound on P(v_n < stop), v_n the share of [-1, 1] within ``start`` of a sum of n variables.
+def share_failure_bound(n: int, R: int, *, start: float, stop: float, x: float = 0.5, cells: int = CELLS) -> float:
+    """Upper bound on P(v_n < stop), v_n the share of an interval of length 2x within the accuracy of a sum.
 
     In [0, 1], rounded up, nonincreasing in n. Parameters are those of `Coverage`; n >= 0 variables. Proved in
-    theory/PROOFS.md, 3.3, for c <= 0.307.
+    theory/PROOFS.md, 3.3.
 
     Parameters
     ----------
     start : float
-        v_0: the accuracy, in (0, 1).
+        v_0: the share that the empty sum covers, in (0, 1).
     stop : float
         Share to reach, in (start, 1).
-    c : float
-        Drift constant: 1/5 and 0.307 are proved, 1/2 is conjectured.
+    x : float
+        Half the length of the interval measured, in (0, 1]; it holds 0.
     cells : int
         Fineness of the dynamic programme; valid for any, better with more.
 
     Examples
     --------
-    >>> share_failure_bound(62, 1, start=0.01, stop=0.995) <= 0.05
+    >>> share_failure_bound(37, 1, start=0.01, stop=0.995) <= 0.05
     True
     """
-    n, R = check.natural("n", n), check.positive_int("R", R)
+    n, R = check.natural("n", n), check.draw_count("R", R)
     if not 0.0 < start < stop < 1.0:
         raise ValueError(f"start and stop must satisfy 0 < start < stop < 1, got start={start}, stop={stop}")
-    return _tail(R, float(start), float(stop), drift_constant(c), check.positive_int("cells", cells)).up_to(n)
+    if not 0.0 < x <= 1.0:
+        raise ValueError(f"x must be in (0, 1], got x={x}")
+    cells = check.positive_int("cells", cells)
+    return tail_of(R, float(start), float(stop), (Step(1.0, float(x)),), cells).up_to(n)
 
 
-def coverage_failure_bound(
-    n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0, c: float = DRIFT_PROVED, cells: int = CELLS
-) -> float:
-    """Upper bound on the probability that some point of [low, high] has no sum within eps.
+def potential_failure_bound(n: int, R: int, *, eps: float, low: float = -0.5, high: float = 0.5) -> float:
+    """Upper bound on the probability that some point of [low, high] has no sum within eps, as a formula.
 
-    The dynamic programme runs at accuracy eps/2 until at most a share s of [-1, 1] is missing. A missing point then
-    lies in an open stretch of length at most 2s. With s = eps/2 it is within eps/2 of the stretch's ends, and these
-    are covered unless they are the ends of [-1, 1], which is harmless for |low|, |high| <= 1 - eps/2; otherwise
-    s = eps/4.
+    2 eps^-2 rho_R^n for [-1/2, 1/2], or a little better. In [0, 1], rounded up, nonincreasing in n; 1 for an interval
+    longer than 1, which `coverage_failure_bound` shifts. Parameters are those of `Coverage`; n >= 0 variables. Proved
+    in theory/PROOFS.md, 3.7.
+
+    Examples
+    --------
+    >>> potential_failure_bound(50, 1, eps=0.01) < 2e4 * 0.75**50
+    True
+    """
+    asked = CoverageParameters(R=R, eps=eps, low=low, high=high)
+    return 0.0 if asked.certain else _by_potential(check.natural("n", n), asked)
+
+
+def _by_potential(n: int, asked: CoverageParameters) -> float:
+    logs = [
+        log_window_failure_bound(n, asked.R, start=window.start, missing=window.missing)
+        for window in narrow_windows(asked)
+        if window.start > 0.0 and window.missing > 0.0  # they may underflow
+    ]
+    return probability_above(min(logs)) if logs else 1.0
+
+
+def _by_drift(n: int, asked: CoverageParameters) -> float:
+    if asked.eps < MIN_EPS:
+        return 1.0
+    bounds = (
+        share_failure_bound(n, asked.R, start=window.start, stop=window.stop, x=window.x)
+        for window in narrow_windows(asked) or wide_windows(asked)
+        if window.start < window.stop
+    )
+    return min(bounds, default=1.0)
+
+
+def _after_shift(n: int, asked: CoverageParameters, way: Callable[[int, CoverageParameters], float]) -> float:
+    """The best split of n into variables that shift the outer targets and variables that cover [-1/2, 1/2]."""
+    if asked.high - asked.low <= 1.0:
+        return 1.0
+    inner = replace(asked, low=max(-0.5, asked.low), high=min(0.5, asked.high))
+    misses = [0.5 + 0.5 * (abs(end) - 0.5) for end in (asked.low, asked.high) if abs(end) > 0.5]
+
+    def split(shifts: int) -> float:
+        missed = sum(exp_up(asked.R * shifts * math.log(miss)) for miss in misses)
+        return (missed * (1.0 + 1e-12) + way(n - shifts, inner)) * (1.0 + 2.0**-50)
+
+    return min(1.0, min(split(shifts) for shifts in range(min(n, 1 + 3000 // asked.R) + 1)))
+
+
+_WAYS: dict[str, Callable[[int, CoverageParameters], float]] = {
+    "potential": _by_potential,
+    "shift, potential": lambda n, asked: _after_shift(n, asked, _by_potential),
+    "drift": _by_drift,
+    "shift, drift": lambda n, asked: _after_shift(n, asked, _by_drift),
+}
+
+
+def coverage_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
+    """Upper bound on the probability that some point of [low, high] has no sum within eps, by the drift of the share.
+
+    The best of the dynamic programme (3.3), its formula (3.7), and either of them after variables that bring the outer
+    targets into [-1/2, 1/2] (3.8).
 
     In [0, 1], rounded up, nonincreasing in n; 0 if 0 alone covers the interval. Parameters are those of `Coverage`; n
-    >= 0 variables, eps >= 1e-9. ``c`` and ``cells`` are those of `share_failure_bound`. Proved in theory/PROOFS.md,
-    3.3, for c <= 0.307.
+    >= 0 variables. Proved in theory/PROOFS.md, 3.3, 3.7 and 3.8.
 
     Examples
     --------
-    >>> coverage_failure_bound(100, 1, eps=0.01, low=-0.5, high=0.5) < 1e-3
+    >>> coverage_failure_bound(50, 1, eps=0.01, low=-0.5, high=0.5) < 2e-3
     True
     """
-    levels = levels_for(CoverageParameters(R=R, eps=eps, low=low, high=high))
-    if levels is None:
-        return 0.0
-    return share_failure_bound(n, R, start=levels[0], stop=levels[1], c=c, cells=cells)
+    asked, n = CoverageParameters(R=R, eps=eps, low=low, high=high), check.natural("n", n)
+    return 0.0 if asked.certain else min(way(n, asked) for way in _WAYS.values())
 
 
-def required_n(
-    eps: float,
-    delta: float,
-    *,
-    R: int,
-    low: float = -1.0,
-    high: float = 1.0,
-    c: float = DRIFT_PROVED,
-    cells: int = CELLS,
-) -> int:
-    """Variables that suffice for every point of [low, high] at once: failure <= delta by `coverage_failure_bound`.
+def required_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: float = 1.0) -> RequiredN:
+    """Variables that suffice for every point of [low, high] at once, by the best of all proved ways.
 
-    Sufficient (proved for c <= 0.307), rounded to the safe side. Parameters are those of `Coverage`; eps >= 1e-9, and a
-    failure probability delta in (0, 1). ``c`` and ``cells`` are those of `share_failure_bound`. Proved in
-    theory/PROOFS.md, 3.3.
+    Sufficient, rounded to the safe side. Parameters are those of `Coverage`; a failure probability delta in (0, 1).
+    Raises ValueError if more than 10000 variables would be needed. Proved in theory/PROOFS.md, 3.3, 3.5, 3.7 and 3.8.
 
     Examples
     --------
-    >>> required_n(0.01, 0.05, R=5) < required_n(0.01, 0.05, R=1) < 80
-    True
+    >>> required_n(0.01, 0.01, R=1, low=-0.5, high=0.5), required_n(0.01, 0.01, R=10, low=-0.5, high=0.5)
+    (RequiredN(n=42, way='drift'), RequiredN(n=7, way='drift'))
     """
     delta = check.open_probability("delta", delta)
-
-    def bound(n: int) -> float:
-        return coverage_failure_bound(n, R, eps=eps, low=low, high=high, c=c, cells=cells)
-
-    return smallest_n(bound, delta, limit=_MAX_STEPS)
+    asked = CoverageParameters(R=R, eps=eps, low=low, high=high)
+    if asked.certain:
+        return RequiredN(0, "empty sum")
+    best = RequiredN(_MAX_STEPS + 1, "")
+    for name, way in _WAYS.items():
+        if "potential" in name:
+            if way(best.n - 1, asked) <= delta:
+                n = smallest_n(lambda n, way=way: way(n, asked), delta)  # type: ignore[misc]
+                best = RequiredN(n, name)
+        elif delta >= _MIN_DELTA and asked.eps >= MIN_EPS:
+            best = next((RequiredN(n, name) for n in range(best.n) if way(n, asked) <= delta), best)
+    if not best.way:
+        raise ValueError(f"delta must be reached by at most {_MAX_STEPS} variables, got delta={delta} at eps={eps}")
+    fewest = min(best.n, MAX_UNION_N + 1)
+    while fewest > 0 and union_failure_bound(fewest - 1, R, eps=eps, low=low, high=high, enough=delta) <= delta:
+        fewest -= 1
+    return best if fewest == min(best.n, MAX_UNION_N + 1) else RequiredN(fewest, "union")
 
 
 def success_prob_lower(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
-    """Proved lower bound on the probability that [low, high] is covered: the better of 3.3 and 3.5.
+    """Proved lower bound on the probability that [low, high] is covered: the best of 3.3, 3.5, 3.7 and 3.8.
 
-    The sum over targets of 3.5 is left out where it would take long: above n = 64, or above 256 targets.
-
-    In [0, 1], rounded down. Parameters are those of `Coverage`; n >= 0 variables, eps >= 1e-9. Proved in
-    theory/PROOFS.md, 3.3 and 3.5.
+    In [0, 1], rounded down. Parameters are those of `Coverage`; n >= 0 variables. Proved in theory/PROOFS.md, 3.3, 3.5,
+    3.7 and 3.8.
 
     Examples
     --------
@@ -127,6 +206,6 @@ def success_prob_lower(n: int, R: int, *, eps: float, low: float = -1.0, high: f
     True
     """
     failure = coverage_failure_bound(n, R, eps=eps, low=low, high=high)
-    if failure > 1e-9 and n <= _MAX_UNION_N and high - low <= _MAX_UNION_TARGETS * eps:
-        failure = min(failure, union_failure_bound(n, R, eps=eps, low=low, high=high))
+    if failure > 1e-9 and n <= MAX_UNION_N:
+        failure = min(failure, union_failure_bound(n, R, eps=eps, low=low, high=high, enough=failure))
     return max(0.0, math.nextafter(1.0 - failure, 0.0)) if failure > 0.0 else 1.0

@@ -18,7 +18,7 @@ class CoverageParameters(Parameters):
     R : int
         Draws of each variable, 1 to 10^18.
     eps : float
-        Accuracy in (0, 1]; the proved lower bounds take eps >= 1e-9.
+        Accuracy in (0, 1].
     low, high : float
         The interval, -1 <= low <= high <= 1.
     """

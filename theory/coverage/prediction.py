@@ -1,4 +1,4 @@
-"""What is not proved about coverage: a heuristic prediction and two recalled forms; public names in theory.coverage."""
+"""What is not proved about coverage: a heuristic prediction (3.6); public names in theory.coverage."""
 
 from __future__ import annotations
 
@@ -63,55 +63,3 @@ def predicted_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: fl
         if success_prediction(n, R, eps=eps, low=low, high=high) >= 1.0 - delta:
             return n
     raise ValueError(f"delta={delta} is not predicted to be reached by n < 10000")
-
-
-# -- 3.4 literature forms ---------------------------------------------------------------------------------------------
-
-
-def lueker_required_n(eps: float, delta: float, *, C: float) -> int:
-    """Recalled: n >= C log(2/min(eps, delta)) covers [-1/2, 1/2]; the paper's C is unknown, so it must be passed.
-
-    Source: ``lueker1998`` as used by ``pensia2020``; recalled.
-
-    Parameters
-    ----------
-    eps, delta : float
-        Accuracy in (0, 1] and failure probability in (0, 1).
-    C : float
-        The unknown constant, > 0.
-
-    Examples
-    --------
-    >>> lueker_required_n(0.01, 0.05, C=3.0)
-    16
-    """
-    eps, delta = check.accuracy("eps", eps), check.open_probability("delta", delta)
-    if not 0.0 < C < math.inf:
-        raise ValueError(f"C must be positive, got C={C}")
-    return math.ceil(C * math.log(2.0 / min(eps, delta)))
-
-
-def dacunha_failure(n: int, eps: float, *, C: float) -> float:
-    """Recalled: for n >= C log2(1/eps), [-1, 1] is covered at accuracy 2 eps but for exp(-(n - C log2(1/eps))^2/(4n)).
-
-    In [0, 1]; 1 where the statement says nothing. Source: ``dacunha2022subsetsum``; recalled.
-
-    Parameters
-    ----------
-    n : int
-        Variables >= 1.
-    eps : float
-        Half the accuracy, in (0, 1].
-    C : float
-        The unknown constant, > 0.
-
-    Examples
-    --------
-    >>> dacunha_failure(10, 0.01, C=2.0)
-    1.0
-    """
-    n, eps = check.positive_int("n", n), check.accuracy("eps", eps)
-    if not 0.0 < C < math.inf:
-        raise ValueError(f"C must be positive, got C={C}")
-    excess = n - C * math.log2(1.0 / eps)
-    return math.exp(-(excess**2) / (4.0 * n)) if excess > 0 else 1.0

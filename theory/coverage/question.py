@@ -13,7 +13,11 @@ class Coverage(CoverageParameters):
     __doc__ = CoverageParameters.__doc__
 
     def required_n(self, delta: float) -> int:
-        """Variables that suffice (3.3); raises ValueError for eps below 1e-9."""
+        """Variables that suffice, by the best of all proved ways (3.3, 3.5, 3.7, 3.8)."""
+        return self.required_way(delta).n
+
+    def required_way(self, delta: float) -> lower_bound.RequiredN:
+        """Variables that suffice, and the way that proves it."""
         return lower_bound.required_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
 
     def necessary_n(self, delta: float) -> int:
@@ -25,7 +29,7 @@ class Coverage(CoverageParameters):
         return prediction.predicted_n(self.eps, delta, R=self.R, low=self.low, high=self.high)
 
     def success_lower(self, n: int) -> float:
-        """Proved lower bound (3.3, 3.5), rounded down; raises ValueError for eps below 1e-9."""
+        """Proved lower bound (3.3, 3.5, 3.7, 3.8), rounded down."""
         return lower_bound.success_prob_lower(n, self.R, eps=self.eps, low=self.low, high=self.high)
 
     def success_upper(self, n: int) -> float:

@@ -1,17 +1,20 @@
 """The explicit tail of coverage (3.3): how likely is it that the covered share has not reached a level after t steps?
 
 Between ``start`` and ``stop`` the share v is cut into cells [g_i, g_{i+1}); W_i bounds the failure probability from any
-v in cell i. One step back: for every slope s >= 0
+v in cell i. One step back, in two ways of which the better one counts. For every slope s >= 0
 
     W_i <= max over cells j that can be reached of (W_j + s (e_j - m_i)),   e_j = largest such share in cell j,
 
 because the mean of the next share is at least m_i. Any slope is safe, the best one gives the concave envelope; it is
-found by a few exchanges of a point on the left and a point on the right of the mean.
+found by a few exchanges of a point on the left and a point on the right of the mean. And, where every pair of points
+is near (x <= 1/2), the number of draws that add anything compares with a binomial variable, which bounds the
+probability that the next share is below e_j.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,16 +25,20 @@ Array = NDArray[np.float64]
 _BLOCK = 64
 _EXCHANGES = 24
 _SLACK = 2.0**-47
+_COUNTS = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64)
+_TINY = 1e-200
+"""Above what underflows in a binomial tail."""
 
 
-def _grid(start: float, stop: float, cells: int) -> Array:
-    """Ends of the cells: equal steps of log(v/(1-v)), that is of log v where v is small and of log(1-v) at the top."""
-    low, high = math.log(start / (1.0 - start)), math.log(stop / (1.0 - stop))
-    grid = 1.0 / (1.0 + np.exp(-np.linspace(low, high, cells + 1)))
-    grid[0], grid[-1] = start, stop
-    if not (np.diff(grid) > 0).all():
-        raise ValueError(f"the cells between {start} and {stop} are too fine for float64")
-    return np.asarray(grid, np.float64)
+@dataclass(frozen=True)
+class Step:
+    """What one step may be: with probability ``weight`` at least, R draws of density x/2 on [-1/x, 1/x], x in (0, 1].
+
+    The interval measured is [-1, 1]. With the probability that the steps leave over, nothing is added.
+    """
+
+    weight: float
+    x: float
 
 
 @dataclass
@@ -50,30 +57,20 @@ class _Rows:
 class Tail:
     """Upper bounds on P(v_t < stop) for t = 0, 1, 2, ..., from v_0 >= start; computed as far as asked.
 
-    ``R``: draws a step; ``start``, ``stop``: 0 < start < stop < 1; ``c``: drift constant: E v_{t+1} >= v_t + c
-    (1-v_t)(1-(1-v_t)^R); ``cells``: fineness: the bound improves with it, and is valid for any.
+    ``R``: draws a step; ``start``, ``stop``: 0 < start < stop < 1; ``steps``: the kinds of step; ``cells``: fineness:
+    the bound improves with it, and is valid for any.
     """
 
-    def __init__(self, R: int, start: float, stop: float, c: float, cells: int) -> None:
+    def __init__(self, R: int, start: float, stop: float, steps: Sequence[Step], cells: int) -> None:
         grid = _grid(start, stop, cells)
         ends = np.append(grid[1:], 1.0)
-        share = grid[:-1]
-        mean = share + c * (1.0 - share) * -np.expm1(R * np.log1p(-share))
-        mean = np.maximum(share, mean * (1.0 - _SLACK))
+        self._idle = max(0.0, 1.0 - sum(step.weight for step in steps)) + 2.0**-50 if steps[0].weight < 1.0 else 0.0
         reach = np.minimum(1.0, (R + 1.0) * grid[1:] * (1.0 + _SLACK))
-        self._blocks = []
-        for first in range(0, len(share), _BLOCK):
-            last = min(first + _BLOCK, len(share))
-            # the last cell that can be entered is the first whose end is not below the reach
-            cover = int(np.searchsorted(ends, reach[last - 1])) + 1
-            distance = np.minimum(ends[first:cover], reach[first:last, None]) - mean[first:last, None]
-            j = np.arange(first, cover)
-            i = np.arange(first, last)[:, None]
-            begins = np.append(grid, 2.0)[j]
-            distance[(j < i) | (begins > reach[first:last, None])] = -math.inf
-            farthest = np.argmax(distance, axis=1)
-            self._blocks.append(_Rows(first, last, distance, farthest, np.arange(last - first), farthest))
-        self._level = np.append(np.ones(len(share)), 0.0)
+        self._kinds = [
+            (step.weight, _blocks(grid, ends, reach, mean_below(grid[:-1], R, step.x)), _below(grid, R, step.x))
+            for step in steps
+        ]
+        self._level = np.append(np.ones(cells), 0.0)
         self.bounds = [1.0]
 
     def up_to(self, steps: int) -> float:
@@ -85,11 +82,96 @@ class Tail:
 
     def _step(self) -> None:
         level = self._level
-        new = np.zeros_like(level)
-        for rows in self._blocks:
-            new[rows.first : rows.last] = _envelope(rows, level[rows.first : rows.first + rows.distance.shape[1]])
+        drops = np.maximum(0.0, level[:-1] - level[1:])
+        new = self._idle * level
+        for weight, blocks, below in self._kinds:
+            one = np.zeros_like(level)
+            for rows in blocks:
+                reachable = level[rows.first : rows.first + rows.distance.shape[1]]
+                one[rows.first : rows.last] = _envelope(rows, reachable)
+            if below is not None:
+                one[:-1] = np.minimum(one[:-1], below @ drops)
+            new += weight * np.minimum(one, level)
+        new *= 1.0 + _SLACK
         new[:-1] = np.minimum(1.0, np.maximum.accumulate(new[-2::-1])[::-1])
         self._level = np.minimum(new, level)
+
+
+def _grid(start: float, stop: float, cells: int) -> Array:
+    """Ends of the cells: equal steps of log(v/(1-v)), that is of log v where v is small and of log(1-v) at the top."""
+    low, high = math.log(start / (1.0 - start)), math.log(stop / (1.0 - stop))
+    grid = 1.0 / (1.0 + np.exp(-np.linspace(low, high, cells + 1)))
+    grid[0], grid[-1] = start, stop
+    if not (np.diff(grid) > 0).all():
+        raise ValueError(f"the cells between {start} and {stop} are too fine for float64")
+    return np.asarray(grid, np.float64)
+
+
+def mean_below(share: Array, R: int, x: float) -> Array:
+    """The mean of the next share from each of these shares, at least (3.2); rounded down.
+
+    Examples
+    --------
+    >>> mean_below(np.array([0.5]), 4, 1.0).round(4)
+    array([0.7344])
+    """
+    missing = 1.0 - share
+    gained = -np.expm1(R * np.log1p(-x * share))
+    if x > 0.5:
+        weight = np.minimum(0.5 / x, missing) * (1.0 - _SLACK)
+        near = np.maximum(0.0, 0.5 - x * missing - 2.0**-50)
+        gained = (1.0 - weight) * -np.expm1(R * np.log1p(-near)) + weight * gained
+    return np.asarray(np.maximum(share, (share + missing * gained) * (1.0 - _SLACK)), np.float64)
+
+
+def _blocks(grid: Array, ends: Array, reach: Array, mean: Array) -> list[_Rows]:
+    blocks = []
+    for first in range(0, len(mean), _BLOCK):
+        last = min(first + _BLOCK, len(mean))
+        # the last cell that can be entered is the first whose end is not below the reach
+        cover = int(np.searchsorted(ends, reach[last - 1])) + 1
+        distance = np.minimum(ends[first:cover], reach[first:last, None]) - mean[first:last, None]
+        j = np.arange(first, cover)
+        i = np.arange(first, last)[:, None]
+        begins = np.append(grid, 2.0)[j]
+        distance[(j < i) | (begins > reach[first:last, None])] = -math.inf
+        farthest = np.argmax(distance, axis=1)
+        blocks.append(_Rows(first, last, distance, farthest, np.arange(last - first), farthest))
+    return blocks
+
+
+def _below(grid: Array, R: int, x: float) -> Array | None:
+    """An upper bound on P(next share < g_{j+1}) from cell i: E (c - B)^+/(c - k), B binomial, at the best c (3.2).
+
+    Shape (cells, cells), 0 below the diagonal; None where some pairs are far (x > 1/2).
+    """
+    if x > 0.5:
+        return None
+    start, end = grid[:-1, None], grid[1:]
+    moves = end / start * (1.0 + 2.0**-50) - 1.0
+    result = np.ones_like(moves)
+    hit = x * (1.0 - end) * (1.0 - 2.0**-48)
+    for c, short in _shortfalls(R, hit).items():
+        room = c - moves
+        bound = short * (1.0 + 2.0**-40) / np.where(room > 2.0**-20, room, 1.0)
+        np.minimum(result, np.where(room > 2.0**-20, bound, 1.0), out=result)
+    return np.asarray(np.triu(result) * (1.0 + 2.0**-40), np.float64)
+
+
+def _shortfalls(R: int, p: Array) -> dict[int, Array]:
+    """E (c - B)^+ for B binomial (R, p), p < 1, for some c <= R."""
+    counts = [c for c in _COUNTS if c <= R]
+    mass = np.exp(R * np.log1p(-p))
+    odds = p / (1.0 - p)
+    tail = np.zeros_like(p)
+    total, found = np.zeros_like(p), {}
+    for b in range(counts[-1]):
+        tail = tail + mass  # P(B <= b)
+        total = total + tail  # E (b + 1 - B)^+
+        if b + 1 in counts:
+            found[b + 1] = total + _TINY
+        mass = mass * odds * ((R - b) / (b + 1.0))
+    return found
 
 
 def _envelope(rows: _Rows, level: Array) -> Array:

@@ -12,53 +12,39 @@ from functools import lru_cache
 
 from theory.coverage.parameters import CoverageParameters
 from theory.numerics import check
-from theory.subset_sum import MAX_BLOCK, success_prob_second_moment
+from theory.subset_sum import failure_prob_bound
 from theory.subset_sum import success_prob_upper as hit_prob_upper
-
-MIN_EPS = 1e-9
-"""Smallest eps of the proved lower bounds on coverage."""
 
 MAX_TARGETS = 4096
 """The sum over targets is not taken over more than this; the bound is then 1."""
 
+MAX_UNION_N = 32
+"""Most variables with which `required_n` and `success_prob_lower` try the sum over targets, to be quick."""
 
-def levels_for(asked: CoverageParameters) -> tuple[float, float] | None:
-    """(start, stop): a share >= stop at accuracy start covers [low, high] at eps; None: 0 alone covers it."""
-    if asked.eps < MIN_EPS:
-        raise ValueError(f"eps must be at least {MIN_EPS}, got eps={asked.eps}")
-    if asked.certain:
-        return None
-    slack = asked.eps / 2
-    inside = Fraction(asked.reach) <= 1 - Fraction(slack)
-    return slack, math.nextafter(1.0 - (slack if inside else slack / 2), 2.0)
-
-
-_BLOCK_COUNTS = (1, 2, 3, 4, 6, 8)
 _MAX_N = 256
 
 
-@lru_cache(maxsize=65536)
-def _failure_in_blocks(n: int, R: int, eps: float, alpha: float) -> float:
-    """Failure for one target: the second-moment bound of equal blocks, multiplied; few block counts, to be quick."""
-    best = 1.0
-    for blocks in _BLOCK_COUNTS:
-        size, longer = divmod(n, blocks)
-        if size == 0 or size > MAX_BLOCK:
-            continue
-        product = (1.0 - success_prob_second_moment(size, R, eps=eps, alpha=alpha)) ** (blocks - longer)
-        if longer:
-            product *= (1.0 - success_prob_second_moment(size + 1, R, eps=eps, alpha=alpha)) ** longer
-        best = min(best, product)
-    return best * (1.0 + 2.0**-48)
-
-
 @lru_cache(maxsize=4096)
-def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:
+def _targets(low: float, high: float, eps: float) -> tuple[tuple[float, int], ...]:
+    """Sizes of the targets, the outermost first, and how many targets have that size; none if they are too many."""
+    # a little closer than eps, so that rounding the targets cannot open a gap
+    count = math.ceil(Fraction(high - low) / (Fraction(eps) * Fraction(1 - 2**-20))) + 1
+    if count > MAX_TARGETS:
+        return ()
+    folded = low == -high  # then target i and target count - 1 - i fail alike
+    each = range((count + 1) // 2 if folded else count)
+    found = [(min(1.0, abs(low + (high - low) * (i + 0.5) / count)), i) for i in each]
+    return tuple((size, 2 if folded and 2 * i + 1 != count else 1) for size, i in sorted(found, reverse=True))
+
+
+def union_failure_bound(
+    n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0, enough: float = 1.0
+) -> float:
     """Upper bound on the probability that [low, high] is not covered, by adding up over targets (3.5).
 
     If targets at most eps apart, with ends within eps/2, each have a sum within eps/2, every point has one within eps.
 
-    In [0, 1], rounded up; 1 as soon as the sum reaches 1, or where it would have more than MAX_TARGETS terms.
+    In [0, 1], rounded up; 1 as soon as the sum exceeds ``enough``, or where it would have more than MAX_TARGETS terms.
     Parameters are those of `Coverage`; 0 <= n <= 256 variables, eps >= 1e-9. Proved in theory/PROOFS.md, 3.5 (with 2.2
     and 2.3).
 
@@ -67,27 +53,20 @@ def union_failure_bound(n: int, R: int, *, eps: float, low: float = -1.0, high: 
     >>> union_failure_bound(12, 9, eps=0.1, low=-0.5, high=0.5) < 1e-4
     True
     """
-    asked = CoverageParameters(R=R, eps=eps, low=low, high=high)
-    levels = levels_for(asked)
-    if levels is None:
-        return 0.0
-    n = check.natural("n", n)
+    asked, n = CoverageParameters(R=R, eps=eps, low=low, high=high), check.natural("n", n)
     if n > _MAX_N:
         raise ValueError(f"n must be at most {_MAX_N}, got n={n}")
-    near = levels[0]
-    # a little closer than eps, so that rounding the targets cannot open a gap
-    count = math.ceil(Fraction(high - low) / (Fraction(eps) * Fraction(1 - 2**-20))) + 1
-    if count > MAX_TARGETS:
+    if asked.certain:
+        return 0.0
+    targets = _targets(asked.low, asked.high, asked.eps)
+    if not targets:
         return 1.0
-    folded = low == -high  # then target i and target count - 1 - i fail alike
-    targets = [abs(low + (high - low) * (i + 0.5) / count) for i in range((count + 1) // 2 if folded else count)]
     total = 0.0
-    for i in sorted(range(len(targets)), key=lambda i: -targets[i]):  # the outermost fail most: an early end
-        weight = 2 if folded and 2 * i + 1 != count else 1
-        total += weight * _failure_in_blocks(n, R, near, min(1.0, targets[i]))
-        if total >= 1.0:
+    for size, count in targets:
+        total += count * failure_prob_bound(n, R, eps=asked.eps / 2, alpha=size) * (1.0 + 2.0**-40)
+        if total > enough:
             return 1.0
-    return min(1.0, total * (1.0 + count * 2.0**-50))
+    return min(1.0, total)
 
 
 def success_prob_upper(n: int, R: int, *, eps: float, low: float = -1.0, high: float = 1.0) -> float:

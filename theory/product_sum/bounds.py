@@ -2,14 +2,13 @@
 
 A weight w and a half s(h) or s(-h) of its input are served by a subset of the products a*b of N hidden neurons that
 look at that input coordinate. Every entry has R draws. A neuron keeps its draw of b with the largest abs(b); its sign
-says which half the neuron serves. Then three disjoint groups of neurons work one after the other:
+says which half the neuron serves. Then two disjoint groups of neurons work one after the other:
 
 shift      positive products of at most 2 reach are added up until w - sum is in [-reach, reach]
-first      sums that come close to a share of at least 3/4 of [-reach, reach], by the drift of statement 3.3
-second     the same once more: two such sets always meet, whatever the target (4.7, Lemma C)
+group      sums that cover [-reach, reach], by the tail of statement 3.3 or its formula 3.7
 
-or, where that is cheaper, one group that covers [-reach, reach] alone. All bounds hold for every R >= 1 and for every
-target weight in [-1, 1], and one set of neurons serves both signs and all outputs. Logs are natural.
+All bounds hold for every R >= 1 and for every target weight in [-1, 1], and one set of neurons serves both signs and
+all outputs. Logs are natural.
 """
 
 from __future__ import annotations
@@ -19,24 +18,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from theory.coverage import share_failure_bound
+from theory.coverage.lower_bound import tail_of
 from theory.network.layers import Domain, check_widths, layers
 from theory.network.width import layer_etas
 from theory.numerics.check import accuracy, draw_count, open_probability
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import logsumexp
-from theory.product_sum.steps import MEETING_SHARE, drift_constant, log_shift_failure_bound
+from theory.numerics.rounding import probability_above
+from theory.product_sum.steps import log_share_failure_bound, log_shift_failure_bound, neuron_steps
 
-REACHES = (0.25, 0.3125, 0.375, 0.4375)
-"""Half widths of the interval that the sums must cover, tried by `required_neurons`; any value in (0, 1/2] is valid."""
+REACH = 0.375
+"""Half width of the interval that the sums must cover; any value in (0, 1/2] is valid."""
 
-_COARSE, _FINE = 2.0, 6.0
-"""Cells of the dynamic programme per step of the drift: to choose the reach, and for the answer."""
+_CELLS = 32.0
+"""Cells of the dynamic programme per unit of log(v/(1-v))."""
+
+_MIN_UNIT, _MIN_TAIL = 1e-6, 1e-15
+"""Least accuracy and failure probability for which the dynamic programme runs; its formula serves below."""
 
 MIN_DELTA = 1e-30
-"""Smallest failure probability of one weight and one sign: below it the dynamic programme takes too many steps."""
+"""Smallest failure probability of one weight and one sign."""
 
-_MIN_FULL = 1e-9
 _LIMIT = 10**5
 
 
@@ -47,11 +49,11 @@ class Design:
     Attributes
     ----------
     neurons : int
-        N = shift + groups * group, both signs together.
+        N = shift + group, both signs together.
     reach : float
-        Half width of the interval that the groups cover.
-    shift, groups, group : int
-        Neurons of the shift, number of covering groups (0, 1 or 2) and neurons in each.
+        Half width of the interval that the group covers.
+    shift, group : int
+        Neurons of the shift and of the covering group, 0 where the shift comes close enough.
     failure_bound : float
         Upper bound on the probability that one weight, for one sign, is not made within eta.
     """
@@ -59,7 +61,6 @@ class Design:
     neurons: int
     reach: float
     shift: int
-    groups: int
     group: int
     failure_bound: float
 
@@ -68,19 +69,30 @@ def _shift_neurons(log_delta: float, R: int, reach: float) -> int:
     return smallest_n(lambda n: log_shift_failure_bound(n, R, reach=reach), log_delta, limit=_LIMIT)
 
 
+def unit_accuracy(eta: float, reach: float) -> float:
+    """The accuracy eta where the interval [-reach, reach] is [-1, 1]; rounded down.
+
+    Examples
+    --------
+    >>> unit_accuracy(0.25, 0.5) < 0.5
+    True
+    """
+    return math.nextafter(eta / reach, 0.0)
+
+
 def required_neurons(eta: float, delta: float, *, R: int) -> Design:
     """Neurons per input coordinate that make one weight within eta, for one sign, with probability 1 - delta.
 
-    Sufficient for every weight in [-1, 1]; the best of REACHES and of one or two covering groups. eta in [1e-12, 1];
+    Sufficient for every weight in [-1, 1]. eta in [1e-12, 1];
     delta in [1e-30, 1) for one weight and one sign; R >= 1 draws of each element. Raises ValueError if more than 1e5
     neurons would be needed. Proved in theory/PROOFS.md, 4.7. The construction is that of key pensia2020; the proof and
     constants are ours.
 
     Examples
     --------
-    >>> required_neurons(0.01, 0.01, R=1).neurons < 350
-    True
-    >>> required_neurons(0.6, 0.01, R=1).groups  # the shift alone comes close enough
+    >>> required_neurons(0.01, 0.05, R=1).neurons < 200, required_neurons(0.01, 0.05, R=10).neurons < 35
+    (True, True)
+    >>> required_neurons(0.6, 0.01, R=1).group  # the shift alone comes close enough
     0
     """
     eta, delta, R = accuracy("eta", eta), open_probability("delta", delta), draw_count("R", R)
@@ -93,40 +105,36 @@ def required_neurons(eta: float, delta: float, *, R: int) -> Design:
 
 @lru_cache(maxsize=4096)
 def _best_design(eta: float, delta: float, R: int) -> Design:
-    """The best reach by a coarse dynamic programme, then a finer one for it."""
-    best = Design(_LIMIT, 0.0, 0, 0, 0, 1.0)
-    for reach in REACHES:
-        best = _improved(best, eta, delta, R, reach, _COARSE)
-    if best.groups:
-        best = _improved(best, eta, delta, R, best.reach, _FINE)
-    if best.neurons == _LIMIT:
-        raise ValueError(f"eta and delta must need fewer than {_LIMIT} neurons, got eta={eta}, delta={delta}")
-    return best
-
-
-def _improved(best: Design, eta: float, delta: float, R: int, reach: float, fineness: float) -> Design:
-    """The better of ``best`` and of designs with this reach: half of delta for the groups, the rest for the shift."""
-    if eta >= reach:
+    """Half of delta for the group, the rest for the shift; the shift alone where it comes close enough."""
+    if eta >= REACH:
+        reach = min(0.5, eta)
         shift = _shift_neurons(math.log(delta), R, reach)
-        found = Design(shift, reach, shift, 0, 0, _sum_up(0.0, shift, R, reach))
-        return min(best, found, key=lambda design: design.neurons)
-    c = drift_constant(reach, R)
-    unit = math.nextafter(eta / reach, 0.0)  # the accuracy where the interval is [-1, 1]
-    for groups, stop in ((1, math.nextafter(1.0 - unit / 4.0, 2.0)), (2, MEETING_SHARE)):
-        if groups == 1 and unit < _MIN_FULL:
-            continue
-        span = math.log(stop / (1.0 - stop)) - math.log(0.5 * unit)
-        cells = math.ceil(fineness * span / c)  # coarser cells would swallow the drift
-        group, tail = 0, 1.0
-        while tail > 0.5 * delta and groups * group < best.neurons:  # step by step: so the programme runs no further
-            group += 1
-            tail = groups * share_failure_bound(group, R, start=0.5 * unit, stop=stop, c=c, cells=cells)
-        if tail > 0.5 * delta:
-            continue
-        shift = _shift_neurons(math.log((delta - tail) * (1.0 - 1e-12)), R, reach)
-        found = Design(shift + groups * group, reach, shift, groups, group, _sum_up(tail, shift, R, reach))
-        best = min(best, found, key=lambda design: design.neurons)
-    return best
+        return Design(shift, reach, shift, 0, _sum_up(0.0, shift, R, reach))
+    unit = unit_accuracy(eta, REACH)
+    group, tail = _group_by_formula(unit, 0.5 * delta, R)
+    if unit >= _MIN_UNIT and delta >= _MIN_TAIL:
+        group, tail = _group_by_programme(unit, 0.5 * delta, R, group, tail)
+    shift = _shift_neurons(math.log((delta - tail) * (1.0 - 1e-12)), R, REACH)
+    return Design(shift + group, REACH, shift, group, _sum_up(tail, shift, R, REACH))
+
+
+def _group_by_formula(unit: float, delta: float, R: int) -> tuple[int, float]:
+    """Neurons that cover [-1, 1] with accuracy unit, and the probability that they do not, at most delta."""
+
+    def bound(n: int) -> float:
+        return log_share_failure_bound(n, R, reach=REACH, start=0.5 * unit, missing=0.25 * unit)
+
+    group = smallest_n(bound, math.log(delta), limit=_LIMIT)
+    return group, probability_above(bound(group))
+
+
+def _group_by_programme(unit: float, delta: float, R: int, most: int, tail: float) -> tuple[int, float]:
+    """The same by the dynamic programme if fewer do than ``most``, whose tail is given."""
+    start, stop = 0.5 * unit, math.nextafter(1.0 - 0.25 * unit, 2.0)
+    cells = math.ceil(_CELLS * (math.log(stop / (1.0 - stop)) - math.log(start)))
+    share = tail_of(R, start, stop, neuron_steps(REACH, R), cells)
+    found = next((n for n in range(most) if share.up_to(n) <= delta), None)  # step by step: it runs no further
+    return (most, tail) if found is None else (found, share.up_to(found))
 
 
 def _sum_up(tail: float, shift: int, R: int, reach: float) -> float:

@@ -1,45 +1,65 @@
-"""Steps of the subset-sum construction (4.7): the drift of one neuron, the shift, and both as formulas."""
+"""Steps of the subset-sum construction (4.7): what one neuron adds to the share, the shift, and both as formulas."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
 
-from theory.coverage import DRIFT_PROVED
+from theory.coverage.potential import log_odds, potential_factor
+from theory.coverage.tail import Step
 from theory.numerics.check import accuracy, draw_count, natural, open_probability, real
-from theory.numerics.logspace import exp_up
-
-MEETING_SHARE = 0.75
-"""Two closed subsets of [-1, 1] of this share have every z in [-1, 1] as a sum (4.7, Lemma C)."""
 
 SAFE = 1e-9
 """Far above the rounding of the sums in this module."""
 
+_PARTS = 64
+"""Equally likely parts of the b of at least 2 reach, for `neuron_factor`."""
 
-def drift_constant(reach: float, R: int) -> float:
-    """The drift that one neuron gives to one sign: c in E v' >= v + c (1-v)(1-(1-v)^R).
 
-    Returns (tau/2) (0.307 I(tau, 2 tau) + I(2 tau, 1)), I(x, y) the integral of R b^(R-2) over [x, y]; rounded down.
-    reach in (0, 1/2] is the half width tau of the interval to cover; R >= 1 draws of each element. Proved in
-    theory/PROOFS.md, 4.7, Lemma B.
+def neuron_steps(reach: float, R: int, *, parts: int = 2) -> tuple[Step, ...]:
+    """What one neuron is for one sign, as the kinds of a step of `theory.coverage.tail.Tail`.
+
+    Usable, with probability 1/2, and with its largest b in a cell: given beta = abs(b) its contributions have, in units
+    of the reach, density x/2 on [-1/x, 1/x], x = reach/beta. Each cell is taken at its worse end; a beta below the
+    reach counts for nothing.
+
+    reach in (0, 1/2] is the half width of the interval to cover; R >= 1 draws of each element; ``parts``: equally
+    likely cells of the b of at least 2 reach, any number is valid. Proved in theory/PROOFS.md, 4.7, Lemma B.
 
     Examples
     --------
-    >>> round(drift_constant(0.25, 1), 4)
-    0.1132
-    >>> round(drift_constant(0.5, 10**9), 4)
-    0.0768
+    >>> [(round(step.weight, 4), round(step.x, 4)) for step in neuron_steps(0.25, 1)]
+    [(0.125, 0.3333), (0.125, 0.25), (0.125, 1.0)]
     """
     tau, R = _reach(reach), draw_count("R", R)
-    near, far = _moment(tau, 2 * tau, R), _moment(2 * tau, 1.0, R)
-    return 0.5 * tau * (DRIFT_PROVED * near + far) * (1.0 - 1e-12)
+    middle = min(1.0, 2.0 * tau)
+    steps = []
+    if middle < 1.0:
+        low = -math.expm1(R * math.log(middle))  # P(beta > 2 reach)
+        for k in range(parts):
+            # the cell ends at y^(1/R), y = 1 - low (1 - (k+1)/cells); raised, which lowers x
+            rest = 1.0 - (k + 1.0) / parts
+            end = min(1.0, math.exp(math.log1p(-low * rest) / R) * (1.0 + 2.0**-48))
+            steps.append(Step(0.5 * low / parts * (1.0 - 2.0**-46), tau / end * (1.0 - 2.0**-50)))
+    between = math.exp(R * math.log(middle)) - math.exp(R * math.log(tau))
+    if between > 1e-6:
+        steps.append(Step(0.5 * (between - 2.0**-40), 1.0))
+    return tuple(steps)
 
 
-def _moment(x: float, y: float, R: int) -> float:
-    """Integral of R b^(R-2) over [x, y]: E[1/b; x <= b <= y] for b the largest of R draws U[0, 1]."""
-    if R == 1:
-        return math.log(y / x)
-    return R / (R - 1) * (y ** (R - 1) - x ** (R - 1))
+def neuron_factor(reach: float, R: int) -> float:
+    """What one neuron multiplies 1/v - 1 by for one sign, on average, at most; in (0, 1), rounded up.
+
+    reach and R are those of `neuron_steps`. Proved in theory/PROOFS.md, 4.7, Lemma C (with 3.7).
+
+    Examples
+    --------
+    >>> round(neuron_factor(0.3, 1), 3), round(neuron_factor(0.3, 10), 3)
+    (0.925, 0.7)
+    """
+    steps = neuron_steps(reach, R, parts=_PARTS)
+    less = sum(step.weight * (1.0 - potential_factor(1 if step.x > 0.5 else R, x=min(0.5, step.x))) for step in steps)
+    return 1.0 - less * (1.0 - 1e-12)
 
 
 def _reach(value: float) -> float:
@@ -75,7 +95,7 @@ def log_shift_failure_bound(n: int, R: int, *, reach: float) -> float:
     """Log of a bound on P(n neurons cannot bring a target w in [0, 1] into [-reach, reach] by positive products).
 
     Returns min over s of s (1-reach) + n log E exp(-s Z), at most 0; rounded up, nonincreasing in n. n >= 0 neurons,
-    both signs together; reach and R are those of `drift_constant`. Proved in theory/PROOFS.md, 4.7, Lemma A.
+    both signs together; reach and R are those of `neuron_steps`. Proved in theory/PROOFS.md, 4.7, Lemma A.
 
     Examples
     --------
@@ -88,39 +108,32 @@ def log_shift_failure_bound(n: int, R: int, *, reach: float) -> float:
     return min(0.0, min(s * (1.0 - reach) + n * value for s, value in _log_laplace(reach, R)) + SAFE)
 
 
-def share_tail_closed_form(n: int, *, start: float, c: float) -> float:
-    """Upper bound (3/(4 start)) (1 - c/8)^n on P(v_n < 3/4), v_0 = start, where E v' >= v + c v(1-v).
+def log_share_failure_bound(n: int, R: int, *, reach: float, start: float, missing: float) -> float:
+    """Log of ((1-missing)/missing) (1/start - 1) factor^n, at most 0: a bound on P(v_n < 1 - missing), v_0 = start.
 
-    In (0, 1], rounded up; far above `theory.coverage.share_failure_bound`, but a formula. n >= 0 steps, start in (0,
-    3/4], c in (0, 1]. Proved in theory/PROOFS.md, 4.7, Lemma D.
+    factor is `neuron_factor`. Rounded up, nonincreasing in n. n >= 0 neurons, both signs together; start and missing in
+    (0, 1). Proved in theory/PROOFS.md, 4.7, Lemma C.
 
     Examples
     --------
-    >>> share_tail_closed_form(0, start=0.75, c=0.5)
-    1.0
-    >>> round(share_tail_closed_form(100, start=0.075, c=0.8), 9)  # 10 * 0.9**100
-    0.000265614
+    >>> round(log_share_failure_bound(200, 1, reach=0.3, start=0.1, missing=0.1), 1)
+    -11.3
     """
-    n, start, c = natural("n", n), real("start", start, "(0, 3/4]"), real("c", c, "(0, 1]")
-    if not 0.0 < start <= MEETING_SHARE:
-        raise ValueError(f"start must be in (0, 3/4], got start={start}")
-    if not 0.0 < c <= 1.0:
-        raise ValueError(f"c must be in (0, 1], got c={c}")
-    log_bound = math.log(0.75) - math.log(start) + n * math.log1p(-c / 8.0)
-    return min(1.0, exp_up(min(0.0, log_bound)) * (1.0 + 1e-12))
+    n, logs = natural("n", n), log_odds(start, missing)
+    return min(0.0, logs + n * math.log(neuron_factor(reach, R)) * (1.0 - 1e-13))
 
 
 def neurons_closed_form(eta: float, delta: float) -> int:
-    """Neurons that suffice for one weight and one sign, as a formula: 142 log(1/eta) + 149 log(4/delta).
+    """Neurons that suffice for one weight and one sign, as a formula: 25.4 log(1/eta) + 19.2 log(12/delta).
 
-    Sufficient for every R >= 1 and every weight in [-1, 1]; rounded up. `required_neurons` is far smaller. eta in (0,
-    1], delta in (0, 1). Proved in theory/PROOFS.md, 4.7, Corollary: n = O(log(1/eta) + log(1/delta)) with its
-    constants.
+    Sufficient for every R >= 1 and every weight in [-1, 1]; rounded up. `required_neurons` is smaller, above all for R
+    > 1. eta in (0, 1], delta in (0, 1). Proved in theory/PROOFS.md, 4.7, Corollary: n = O(log(1/eta) + log(1/delta))
+    with its constants.
 
     Examples
     --------
-    >>> neurons_closed_form(1.0, 0.5)  # 149 log 8
-    310
+    >>> neurons_closed_form(0.01, 0.05), neurons_closed_form(1.0, 0.5)
+    (223, 62)
     """
     eta, delta = accuracy("eta", eta), open_probability("delta", delta)
-    return math.ceil((-142.0 * math.log(eta) + 149.0 * (math.log(4.0) - math.log(delta))) * (1.0 + 1e-12))
+    return math.ceil((-25.4 * math.log(eta) + 19.2 * (math.log(12.0) - math.log(delta))) * (1.0 + 1e-12))

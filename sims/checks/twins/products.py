@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -81,52 +80,35 @@ def log_shift(n: int, R: int, reach: float) -> float:
     return min(0.0, float((s * (1 - reach) + n * logs).min()))
 
 
-def drift(reach: float, R: int) -> float:
-    """(reach/2) (.307 I(reach, 2 reach) + I(2 reach, 1)), I the integral of R b^(R-2), by quadrature."""
+def lower_sum(s: float, reach: float, R: int) -> float:
+    """The lower sum of Lemma A for log E exp(-s Z) on its cells, in extended precision, with nothing taken off."""
+    top = np.longdouble(2 * reach)
+    b = (np.arange(257, dtype=np.longdouble)[:, None] / 256) ** (np.longdouble(1) / R)
+    z = top * np.arange(129, dtype=np.longdouble) / 128
+    room = np.maximum(0, np.minimum(top, b) - z[1:])
+    hits = 1 - (1 - room / np.maximum(2 * b, np.longdouble(1e-300))) ** R
+    tail = np.minimum(hits[1:], hits[:-1]).sum(axis=0) / 512
+    return float(np.log1p(-((np.exp(-s * z[:-1]) - np.exp(-s * z[1:])) * tail).sum()))
+
+
+def factor(reach: float, R: int) -> float:
+    """1 less the average of what a neuron takes off 1/v - 1, by quadrature over its largest b."""
+    total = (min(1.0, 2 * reach) ** R - reach**R) / 4
+    for left, right in itertools.pairwise(np.linspace(min(1.0, 2 * reach), 1.0, 9)):
+        b, weights = _panel(left, right)
+        x = reach / b
+        rho = (1 - (1 - x) ** (R + 1)) / ((R + 1) * x)
+        total += float((weights * R * b ** (R - 1) * (1 - rho)).sum())
+    return 1 - total / 2
+
+
+def drift(reach: float, R: int, v: float) -> float:
+    """The mean gain of a share v by one neuron, at least: exact where every pair is near, else the mean by one draw."""
     total = 0.0
-    for factor, low, high in ((0.307, reach, 2 * reach), (1.0, 2 * reach, 1.0)):
-        for left, right in itertools.pairwise(np.linspace(low, high, 9)):
-            b, weights = _panel(left, right)
-            total += factor * float((weights * R * b ** (R - 2.0)).sum())
-    return reach / 2 * total
-
-
-def doubling_chain(start: float, c: float, steps_: int) -> list[float]:
-    """P(v_t < 3/4), t = 0, 1, ..., from start = 2^-k: v doubles with probability c (1-v), the mean is v + c v (1-v)."""
-    law, bounds = {start: 1.0}, []
-    for _ in range(steps_ + 1):
-        bounds.append(sum(p for v, p in law.items() if v < 0.75))
-        new: dict[float, float] = {}
-        for v, p in law.items():
-            up = c * (1 - v) if v <= 0.5 else 0.0
-            new[2 * v] = new.get(2 * v, 0.0) + p * up
-            new[v] = new.get(v, 0.0) + p * (1 - up)
-        law = new
-    return bounds
-
-
-def random_set(rng: np.random.Generator, share: Fraction) -> list[tuple[Fraction, Fraction]]:
-    """Disjoint intervals of [-1, 1] of exactly this share: equal pieces, gaps at random, some of them zero."""
-    pieces = int(rng.integers(1, 6))
-    cuts = [Fraction(int(g)) for g in rng.integers(0, 9, pieces + 1) * rng.integers(0, 2, pieces + 1)]
-    if not sum(cuts):
-        cuts[int(rng.integers(pieces + 1))] = Fraction(1)
-    at, found = Fraction(-1), []
-    for gap in cuts[:-1]:
-        low = at + 2 * (1 - share) * gap / sum(cuts)
-        at = low + 2 * share / pieces
-        found.append((low, at))
-    return found
-
-
-def sums_cover(one: Sequence[tuple[Fraction, Fraction]], two: Sequence[tuple[Fraction, Fraction]]) -> bool:
-    """Whether every z in [-1, 1] is y + y', exactly."""
-    reached = Fraction(-1)
-    for low, high in sorted((a + c, b + d) for (a, b), (c, d) in itertools.product(one, two)):
-        if low > reached:
-            break
-        reached = max(reached, high)
-    return reached >= 1
+    for left, right in itertools.pairwise(np.linspace(min(1.0, 2 * reach), 1.0, 9)):
+        b, weights = _panel(left, right)
+        total += float((weights * R * b ** (R - 1) * (1 - (1 - v * reach / b) ** R)).sum())
+    return 0.5 * (1 - v) * (total + (min(1.0, 2 * reach) ** R - reach**R) * v / 2)
 
 
 def log_union(widths: Sequence[int], failures: Sequence[float]) -> float:

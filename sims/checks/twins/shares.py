@@ -1,10 +1,12 @@
-"""Independent computations about covered shares: areas by strips, a matrix for the gap, chords for the tail."""
+"""Independent computations about covered shares: areas by strips, exact means and potentials, chords for the tail."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -25,16 +27,16 @@ def share(union: Union) -> Fraction:
     return sum((b - a for a, b in union), Fraction(0)) / 2
 
 
-def gain_by_strips(union: Union) -> Fraction:
-    """|{(y, z): y in A, z not in A, |y - z| <= 1}| / 4: the length seen from z is piecewise linear between knots."""
+def gain_by_strips(union: Union, near: Fraction = Fraction(1)) -> Fraction:
+    """|{(y, z): y in A, z not in A, |y - z| <= near}| / 4: the length seen from z is piecewise linear between knots."""
     knots = {Fraction(-1), Fraction(1)}
     for a, b in union:
         for end in (a, b):
-            knots |= {k for k in (end, end - 1, end + 1) if -1 <= k <= 1}
+            knots |= {k for k in (end, end - near, end + near) if -1 <= k <= 1}
     cuts = sorted(knots)
 
     def seen(z: Fraction) -> Fraction:
-        return sum((max(Fraction(0), min(b, z + 1) - max(a, z - 1)) for a, b in union), Fraction(0))
+        return sum((max(Fraction(0), min(b, z + near) - max(a, z - near)) for a, b in union), Fraction(0))
 
     total = Fraction(0)
     for left, right in itertools.pairwise(cuts):
@@ -44,17 +46,55 @@ def gain_by_strips(union: Union) -> Fraction:
     return total / 4
 
 
-def matrix_gap(points: int) -> tuple[float, float]:
-    """Second and largest eigenvalue of (Lh)(z) = (2-|z|) h(z) - (integral of h over |y-z| <= 1), discretised."""
-    z = (np.arange(points) + 0.5) * 2 / points - 1
-    width = 2 / points
-    distance = np.abs(z[:, None] - z[None, :])
-    near = np.where(np.isclose(distance, 1.0), 0.5, (distance < 1.0) * 1.0) * width
-    values = np.linalg.eigvalsh(np.diag(near.sum(axis=1)) - near)
-    return float(values[1]), float(values[-1])
+def mean_share(v: Fraction, R: int, x: Fraction) -> Fraction:
+    """The mean share after R draws of density x/2 on [-1/x, 1/x], at least, from share v; exact."""
+
+    def reached(q: Fraction) -> Fraction:
+        return 1 - (1 - q) ** R
+
+    if 2 * x <= 1:
+        return v + (1 - v) * reached(x * v)
+    low, high = max(Fraction(0), Fraction(1, 2) - x * (1 - v)), x * v
+    part = (v / 2 - low) / (high - low)
+    return v + (1 - v) * ((1 - part) * reached(low) + part * reached(high))
 
 
-def tail_bounds(R: int, start: float, stop: float, c: float, *, cells: int, steps: int) -> list[float]:
+def potential(R: int, x: Fraction) -> Fraction:
+    """E 1/(1 + B), B binomial (R, x), term by term."""
+    return sum((math.comb(R, b) * x**b * (1 - x) ** (R - b) / (b + 1) for b in range(R + 1)), Fraction(0))
+
+
+def share_chain(v: Fraction, R: int, n: int) -> float:
+    """E[1/v_n - 1] of the extremal chain on a circle of pieces: a draw adds v whole with probability (1-b)/2."""
+    law = {v: Fraction(1)}
+    for _ in range(n):
+        after: dict[Fraction, Fraction] = {}
+        for start, p in law.items():
+            inner = {start: p}
+            for _ in range(R):
+                new: dict[Fraction, Fraction] = {}
+                for b, mass in inner.items():
+                    step = min(start, 1 - b)
+                    up = start * (1 - b) / 2 / step if step else Fraction(0)
+                    new[b + step] = new.get(b + step, Fraction(0)) + mass * up
+                    new[b] = new.get(b, Fraction(0)) + mass * (1 - up)
+                inner = new
+            for b, mass in inner.items():
+                after[b] = after.get(b, Fraction(0)) + mass
+        law = after
+    return float(sum((p * (1 / b - 1) for b, p in law.items()), Fraction(0)))
+
+
+@cache
+def below(v: float, y: float, R: int, x: float) -> float:
+    """P(next share < y) at most, from v: E (c - B)^+/(c - k), B binomial (R, x (1-y)), at the best whole c."""
+    p, k = x * (1 - y), y / v - 1
+    masses = [math.comb(R, b) * p**b * (1 - p) ** (R - b) for b in range(R + 1)]
+    tries = (sum((c - b) * masses[b] for b in range(c)) / (c - k) for c in range(1, R + 1) if c > k)
+    return min(1.0, min(tries, default=1.0))
+
+
+def tail_bounds(R: int, start: float, stop: float, x: float, *, cells: int, steps: int) -> list[float]:
     """Bounds on P(v_t < stop), t = 0..steps: concave envelopes by trying every chord, on a grid of our own."""
     odds = np.geomspace(start / (1 - start), stop / (1 - stop), cells + 1)
     grid = odds / (1 + odds)
@@ -65,16 +105,18 @@ def tail_bounds(R: int, start: float, stop: float, c: float, *, cells: int, step
         new = level.copy()
         for i in range(cells):
             v = grid[i]
-            mean = v + c * (1 - v) * (1 - (1 - v) ** R)
+            mean = float(mean_share(Fraction(float(v)), R, Fraction(x)))
             reach = min(1.0, (R + 1) * grid[i + 1])
             cellsi = [j for j in range(i, cells + 1) if grid[j] <= reach]
-            x = np.array([min(ends[j], reach) for j in cellsi])
+            at = np.array([min(ends[j], reach) for j in cellsi])
             y = level[cellsi]
-            best = y[x >= mean].max() if (x >= mean).any() else 0.0
-            left, right = np.flatnonzero(x < mean), np.flatnonzero(x >= mean)
+            best = y[at >= mean].max() if (at >= mean).any() else 0.0
+            left, right = np.flatnonzero(at < mean), np.flatnonzero(at >= mean)
             for a in left:
-                chord = y[a] + (y[right] - y[a]) * (mean - x[a]) / (x[right] - x[a])
+                chord = y[a] + (y[right] - y[a]) * (mean - at[a]) / (at[right] - at[a])
                 best = max(best, float(chord.max())) if len(chord) else best
+            if x <= 0.5:
+                best = min(best, sum((level[j] - level[j + 1]) * below(v, ends[j], R, x) for j in range(i, cells)))
             new[i] = min(1.0, best)
         level[:-1] = np.minimum(level[:-1], np.maximum.accumulate(new[:-1][::-1])[::-1])
         bounds.append(min(bounds[-1], float(level[0])))
