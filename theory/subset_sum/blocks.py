@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 from theory.numerics import check
@@ -136,8 +137,6 @@ def _log_failure_of_blocks(n: int, case: SubsetSumParameters, combine: bool) -> 
 
 def in_groups(case: SubsetSumParameters, groups: int) -> list[tuple[int, SubsetSumParameters]]:
     """How many groups of how many draws: groups of equal size, or of two sizes that differ by one."""
-    from dataclasses import replace
-
     size, longer = divmod(case.R, groups)
     parts = [(groups - longer, replace(case, R=size))]
     return [*parts, (longer, replace(case, R=size + 1))] if longer else parts
@@ -171,8 +170,8 @@ def _log_failure_in_total(n: int, case: SubsetSumParameters, best: float) -> flo
     for groups in (3, 2, 1):
         for blocks in range(8, 0, -1):
             size = n // blocks
-            if groups > case.R or size == 0 or best < blocks * groups * math.log(0.02 / size):
-                continue  # the bound never fell below 0.02/n
+            if groups > case.R or size == 0 or best < blocks * groups * math.log(0.005 / size):
+                continue  # the bound never fell below 0.005/n
             found = sum(count * log_failure_given_total(size, part) for count, part in in_groups(case, groups))
             best = min(best, blocks * found)
     return best

@@ -19,7 +19,6 @@ from theory.subset_sum.blocks import (
     failure_prob_bound,
     in_groups,
     log_failure_given_total,
-    log_failure_prob_bound,
     second_moment,
     success_prob_lower,
 )
@@ -124,7 +123,7 @@ def _by_totals(case: SubsetSumParameters, wanted: Fraction, below: int) -> Itera
         for blocks in range(1, 9):
             largest = min(MAX_VARIABLES, (below - 1) // blocks)
             share = float(wanted) / (blocks * groups)
-            if groups > case.R or largest < 1 or share > math.log(50.0 * largest):
+            if groups > case.R or largest < 1 or share > math.log(200.0 * largest):
                 continue  # one second moment never proves so small a failure
             parts = in_groups(case, groups)
 

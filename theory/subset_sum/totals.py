@@ -84,7 +84,9 @@ class Kernels:
         centre = hit_table(self.draws, alpha=0.0, eps=float(self.half))
         towards = [self._towards(mesh, offset, rows, slack) for offset in self.classes]
         tables = []
-        for c, pair in enumerate(zip(*(self._moved(mesh, offset, rows, slack) for offset in self.classes), strict=True)):
+        for c, pair in enumerate(
+            zip(*(self._moved(mesh, offset, rows, slack) for offset in self.classes), strict=True)
+        ):
             if c < first:
                 continue
             lattice = [
