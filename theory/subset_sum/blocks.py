@@ -21,6 +21,9 @@ MAX_BLOCK = 64
 GROUPS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Numbers of groups into which the draws of every variable are split."""
 
+_GROUPED_BLOCK = 24
+"""Largest block of variables where the draws are split too: for groups are for few variables."""
+
 _SHRINK = 1.0 - 128 * UNIT
 """Moves the logarithm of a failure probability towards 0 by more than its rounding."""
 
@@ -126,12 +129,12 @@ def _log_failure(n: int, case: SubsetSumParameters, combine: bool) -> float:
     return best
 
 
-def _log_failure_of_blocks(n: int, case: SubsetSumParameters, combine: bool) -> float:
-    """The same for every n and a fixed target."""
-    if n <= MAX_BLOCK:
+def _log_failure_of_blocks(n: int, case: SubsetSumParameters, combine: bool, largest: int) -> float:
+    """The same for every n and a fixed target, with blocks of at most ``largest`` variables."""
+    if n <= largest:
         return _log_failure(n, case, combine)
     return min(
-        (n // m) * _log_failure(m, case, combine) + _log_failure(n % m, case, combine) for m in range(1, MAX_BLOCK + 1)
+        (n // m) * _log_failure(m, case, combine) + _log_failure(n % m, case, combine) for m in range(1, largest + 1)
     )
 
 
@@ -145,9 +148,10 @@ def in_groups(case: SubsetSumParameters, groups: int) -> list[tuple[int, SubsetS
 def _log_failure_in_groups(n: int, case: SubsetSumParameters, combine: bool) -> float:
     """The least over splits of the draws of every variable into groups, each with its own best blocks."""
     return min(
-        sum(count * _log_failure_of_blocks(n, part, combine) for count, part in in_groups(case, groups))
+        sum(count * _log_failure_of_blocks(n, part, combine, largest) for count, part in in_groups(case, groups))
         for groups in GROUPS
         if groups <= case.R
+        for largest in (MAX_BLOCK if groups == 1 else _GROUPED_BLOCK,)
     )
 
 

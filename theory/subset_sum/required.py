@@ -16,9 +16,9 @@ from theory.question import Target
 from theory.subset_sum.blocks import (
     GROUPS,
     MAX_BLOCK,
-    failure_prob_bound,
     in_groups,
     log_failure_given_total,
+    log_failure_prob_bound,
     second_moment,
     success_prob_lower,
 )
@@ -84,10 +84,10 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
 def _of_uniform_target(case: SubsetSumParameters, delta: float) -> RequiredN:
     law = {"R": case.R, "eps": case.eps, "alpha": case.alpha, "model": case.model}
 
-    def failure(n: int) -> float:
-        return failure_prob_bound(n, **law)  # type: ignore[arg-type]
+    def log_failure(n: int) -> float:
+        return log_failure_prob_bound(n, **law)  # type: ignore[arg-type]
 
-    n = smallest_n(failure, delta)
+    n = smallest_n(log_failure, -raised(-math.log(delta)))
     moment = n <= MAX_BLOCK and second_moment(n, case, True) >= 1.0 - delta
     return RequiredN(n, n, 1, success_prob_lower(n, **law), way="second moment" if moment else "coverage")  # type: ignore[arg-type]
 

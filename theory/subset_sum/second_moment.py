@@ -21,6 +21,10 @@ MAX_ORDER = 65
 """Largest number of summands in the tables: n = 64 and one more for a uniform target."""
 
 
+_RIDGES = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+"""How strongly weights of both signs are held back where the entries are only enclosed."""
+
+
 @lru_cache(maxsize=32)
 def _pair_table(alpha: float, eps: float, order: int) -> tuple[Array, float]:
     high, low, rows = Fraction(alpha) + Fraction(eps), Fraction(alpha) - Fraction(eps), order + 4
@@ -110,7 +114,9 @@ def normalised_moments(
     return moments, 1.01 * (error + (4 * n + 20) * UNIT)
 
 
-def success_lower(moments: Array, error: float, *, combine: bool, first: Array | None = None) -> float:
+def success_lower(
+    moments: Array, error: float, *, combine: bool, first: Array | None = None, least: Array | None = None
+) -> float:
     """Proved lower bound on P(some N_k > 0) from the normalised first and second moments.
 
     In [0, 1]; (c.v)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid. Proved in
@@ -118,7 +124,8 @@ def success_lower(moments: Array, error: float, *, combine: bool, first: Array |
 
     ``moments``: M, e.g. E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry; ``combine``: whether
     to combine the N_k linearly, or to take the best single one; ``first``: lower bounds v > 0 on the first moments in
-    the same units, 1 by default.
+    the same units, 1 by default; ``least``: lower bounds on M where ``moments`` are upper bounds only: c' M c takes
+    them where two weights differ in sign.
 
     Examples
     --------
@@ -131,14 +138,15 @@ def success_lower(moments: Array, error: float, *, combine: bool, first: Array |
     if combine:
         scale = 1.0 / np.sqrt(np.diag(moments))
         scaled = moments * np.outer(scale, scale)
-        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4):
+        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4) if least is None else _RIDGES:
             weights = scale * np.linalg.solve(scaled + ridge * np.eye(size), scale * v)
             candidates.append(weights / np.abs(weights).max())
     slack = error + 1.01 * (2 * size + 8) * UNIT
     best = 0.0
     for c in candidates:
         top = abs(float(c @ v)) - 1.01 * (size + 1) * UNIT * float(np.abs(c) @ v)
-        bottom = float(c @ moments @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
+        mixed = moments if least is None else np.where(np.outer(c, c) < 0.0, least, moments)
+        bottom = float(c @ mixed @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
         if top > 0.0:
             best = max(best, top * top / bottom * (1.0 - 16 * UNIT))
     return min(best, 1.0)

@@ -68,15 +68,20 @@ class Kernels:
         out[:, around] = np.array(centre)[:, None]
         return out
 
+    def farthest(self, x: Fraction, slack: Fraction) -> Array:
+        """The least over \\|y\\| <= slack in place of the greatest."""
+        return np.minimum(self.at(x + slack), self.at(x - slack))
+
     def knots(self, slack: Fraction) -> set[Fraction]:
         """Points that are knots, modulo 1, of the functions of t that ``on`` gives."""
         shifts = [sign * slack - offset for sign in (-1, 1) for offset in self.classes]
-        return {shift + end for shift in shifts for end in (-self.half, Fraction(0), self.half)}
+        ends = {shift + end for shift in shifts for end in (-self.half, Fraction(0), self.half)}
+        return ends | {-offset for offset in self.classes}
 
     def on(self, mesh: Mesh, reach: int, first: int, slack: Fraction) -> list[Array]:
-        """max over \\|y\\| <= slack of K_c(t + k w - y) on the mesh, t from -reach to reach, for c >= ``first``.
+        """Max and min over \\|y\\| <= slack of K_c(t + k w - y) on the mesh, -reach <= t <= reach, for c >= ``first``.
 
-        Returns for every c an array of shape (2 reach, nodes, 2 bins + 1), each value within window_error(c).
+        Returns for every c an array of shape (2 reach, nodes, 2, 2 bins + 1), each value within window_error(c).
         """
         span = reach + int(np.abs(self.whole).max())
         rows = max(span, self.draws + 2 + math.ceil(slack)) + 4
@@ -89,11 +94,13 @@ class Kernels:
         ):
             if c < first:
                 continue
-            lattice = [
+            most = [
                 np.where(above, up, np.where(below, down, centre[c]))
                 for (above, below), (up, down) in zip(towards, pair, strict=True)
             ]
-            tables.append(np.ascontiguousarray(np.concatenate(lattice)[start].transpose(1, 2, 0)))
+            least = [np.minimum(up, down) for up, down in pair]  # the farther one: K_c falls in \\|x\\|
+            both = [np.concatenate(lattice)[start].transpose(1, 2, 0) for lattice in (most, least)]
+            tables.append(np.stack(both, axis=2))
         return tables
 
     def _moved(self, mesh: Mesh, offset: Fraction, rows: int, slack: Fraction) -> Iterator[tuple[Array, Array]]:
@@ -129,57 +136,57 @@ def success_given_total(n: int, R: int, *, eps: float, alpha: float) -> float:
 
     Examples
     --------
-    >>> round(success_given_total(6, 10, eps=1e-3, alpha=0.5), 4)
-    0.995
+    >>> success_given_total(8, 5, eps=1e-4, alpha=0.5) > 0.98
+    True
     """
     draws, width = n * R, bin_width(R)
     bins = math.ceil(_DEVIATIONS * math.sqrt(draws / 3) / width)
     kernels = Kernels(draws, width, bins)
     first = _first_moments(kernels, n, Fraction(alpha), Fraction(eps))
-    moments, error = _second_moments(kernels, n, R, Fraction(alpha), Fraction(eps))
+    most, least, error = _second_moments(kernels, n, R, Fraction(alpha), Fraction(eps))
     total = 0.0
-    for v, M in zip(first, moments, strict=True):
-        kept = (np.diag(M) > _TINY) & (v > _TINY)
+    for v, upper, lower in zip(first, most, least, strict=True):
+        kept = (np.diag(upper) > _TINY) & (v > _TINY)
         if kept.any():
-            total += success_lower(M[np.ix_(kept, kept)], error, combine=True, first=v[kept])
+            square = np.ix_(kept, kept)
+            total += success_lower(upper[square], error, combine=True, first=v[kept], least=lower[square])
     return min(1.0, max(0.0, total * (1.0 - len(first) * 2 * UNIT)))
 
 
 def _first_moments(kernels: Kernels, n: int, alpha: Fraction, eps: Fraction) -> Array:
     """Lower bounds on P(T in bin | a given selection of k values is good), shape (bins, n), k = 1..n."""
     sizes = kernels.draws - np.arange(1, n + 1)
-    # alpha + k w is never between the two: the farther end of alpha + k w - y, \|y\| <= eps, is the smaller value
-    both = np.minimum(kernels.at(alpha + eps)[sizes], kernels.at(alpha - eps)[sizes])
-    return both.T * (1.0 - window_error(kernels.draws))
+    return kernels.farthest(alpha, eps)[sizes].T * (1.0 - window_error(kernels.draws))
 
 
-def _second_moments(kernels: Kernels, n: int, R: int, alpha: Fraction, eps: Fraction) -> tuple[Array, float]:
-    """E[N_k N_k'; T in bin] / (E[N_k] E[N_k']) from above, shape (bins, n, n), and a relative error of the entries."""
+def _second_moments(kernels: Kernels, n: int, R: int, alpha: Fraction, eps: Fraction) -> tuple[Array, Array, float]:
+    """E[N_k N_k'; T in bin] / (E[N_k] E[N_k']) from above and from below, shape (bins, n, n), and a relative error."""
     draws, slack, (high, low), rows = kernels.draws, 2 * eps, (alpha + eps, alpha - eps), n + 4
     mesh = Mesh({high, low} | kernels.knots(slack), math.ceil(draws / 2))
     G = np.stack(list(windows(n, mesh.falling(high, rows), mesh.falling(low, rows), float(eps))))[:, 4:-4]
     f = np.stack(list(densities(n, mesh.rising(rows))))[:, 4:-4]
-    least = max(0, draws - 2 * n)
-    tables = kernels.on(mesh, n, least, slack)
+    fewest = max(0, draws - 2 * n)
+    tables = kernels.on(mesh, n, fewest, slack)
+    apart = np.stack([kernels.nearest(Fraction(0), slack), kernels.farthest(Fraction(0), slack)], axis=1)
     p = np.array(hit_table(n, alpha=float(alpha), eps=float(eps))[: n + 1])
     overlap = overlap_table(n, R)
-    out = np.zeros((2 * kernels.bins + 1, n + 1, n + 1))
-    apart = kernels.nearest(Fraction(0), slack)
+    out = np.zeros((2, 2 * kernels.bins + 1, n + 1, n + 1))
     for j in range(n + 1):
         inside = slice(n - j, n + j)
         nodes = G[:, inside].reshape(n + 1, -1)
         weight = (mesh.weights * f[j - 1, inside]).ravel() if j else None
-        for both in range(min(2 * (n - j), draws - j - least) + 1):
+        for both in range(min(2 * (n - j), draws - j - fewest) + 1):
             c = draws - j - both
             a = np.arange(max(0, both - (n - j)), both // 2 + 1)
             k, other = j + a, j + both - a
             if weight is None:
-                values = np.repeat(apart[c][None], len(a), axis=0)
+                values = np.repeat(apart[c].reshape(1, -1), len(a), axis=0)
             else:
-                values = (nodes[a] * nodes[both - a] * weight) @ tables[c - least][inside].reshape(nodes.shape[1], -1)
+                values = (nodes[a] * nodes[both - a] * weight) @ tables[c - fewest][inside].reshape(nodes.shape[1], -1)
                 values /= (p[k] * p[other])[:, None]
             values *= overlap[j, k, other][:, None]
-            out[:, k, other] += values.T
-            out[:, other, k] += np.where(k == other, 0.0, values.T)
+            entries = values.T.reshape(2, -1, len(a))
+            out[:, :, k, other] += entries
+            out[:, :, other, k] += np.where(k == other, 0.0, entries)
     count = 2 * n * len(mesh.weights)
-    return out[:, 1:, 1:], 1.01 * (11 * draws + 26 * n + count + 40) * UNIT
+    return out[0, :, 1:, 1:], out[1, :, 1:, 1:], 1.01 * (11 * draws + 26 * n + count + 40) * UNIT
