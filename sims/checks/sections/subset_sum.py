@@ -105,13 +105,12 @@ def _required() -> Iterator[Check]:
 def _sharper() -> Iterator[Check]:
     """Statements 2.1 (b), 2.2 (b), 2.3 (b) and 2.3 (c), each with its control."""
     one = SubsetSum(R=1, eps=0.01)
-    simulation, at = _curve(one, (6, 10, 12)), settings(one)
+    simulation, at = _curve(one, (10, 12)), settings(one)
     at_10, at_12 = f"P(success), {_where(one, 10)}", f"P(success), {_where(one, 12)}"
-    yield simulation.upper("2.1 (b)", at_10, theory.success_prob_upper(10, 1, **at), 1)
-    dropped = 1 - sum(math.comb(6, k) * (one.alpha - one.eps) ** k for k in range(7)) / 2**6  # type: ignore[operator]
-    where = f"P(success), {_where(one, 6)}"
-    yield simulation.upper("2.1 (b)", where, max(0.0, dropped), 0, control="volumes of cubes: 1/k! dropped")
-    yield simulation.lower("2.2 (b)", at_12, theory.success_prob_given_total(12, 1, eps=0.01, alpha=0.5), 2)
+    yield simulation.upper("2.1 (b)", at_10, theory.success_prob_upper(10, 1, **at), 0)
+    dropped = 1 - (1 + 0.49) ** 12 / 2**12  # sum_k C(n, k) x^k
+    yield simulation.upper("2.1 (b)", at_12, dropped, 1, control="volumes of cubes: 1/k! dropped")
+    yield simulation.lower("2.2 (b)", at_12, theory.success_prob_given_total(12, 1, eps=0.01, alpha=0.5), 1)
     many = SubsetSum(R=5, eps=0.01)
     few, bound = _curve(many, (3, 5)), theory.success_prob_given_total(5, 5, eps=0.01, alpha=0.5)
     yield few.lower("2.2 (b)", f"P(success), {_where(many, 5)}", bound, 1)
@@ -124,12 +123,12 @@ def _sharper() -> Iterator[Check]:
     where, four = f"P(failure), {_where(ten, 2)}", "four groups of ten draws counted where there is one"
     yield grouped.upper("2.3 (b)", where, square, 0, complement=True, control=four)
     shared = SubsetSum(R=1, eps=0.1, alpha="uniform")
-    covered, where = _curve(shared, (6, 18)), f"P(failure), {_where(shared, 18)}"
+    covered, where = _curve(shared, (12, 18)), f"P(failure), {_where(shared, 18)}"
     yield covered.upper("2.3 (c)", where, 9 * 0.75**18, 1, complement=True)
     bound = theory.failure_prob_bound(18, 1, eps=0.1, alpha="uniform")
     yield covered.upper("2.3 (c)", f"{where}, best bound", bound, 1, complement=True)
-    halved, where = "every variable halves the rest", f"P(failure), {_where(shared, 6)}"
-    yield covered.upper("2.3 (c)", where, 9 * 0.5**6, 0, complement=True, control=halved)
+    halved, where = "every variable halves the rest", f"P(failure), {_where(shared, 12)}"
+    yield covered.upper("2.3 (c)", where, 9 * 0.5**12, 0, complement=True, control=halved)
 
 
 def _formulas() -> Iterator[Check]:
