@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -241,7 +242,8 @@ def _compare_second_moment(rng: Rng) -> Pairs:
 def _compare_blocks(rng: Rng) -> Pairs:
     for eps in (0.02, 0.01):
         alpha = float(rng.uniform(0.2, 0.9))
-        last, at = 24, {"eps": eps, "alpha": alpha}
+        last = 24
+        at: dict[str, Any] = {"eps": eps, "alpha": alpha}
         single_block = [theory.success_prob_second_moment(m, 1, **at) for m in range(last + 1)]
         best = [1.0]
         for n in range(1, last + 1):
