@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ALPHA, DELTA = 0.5, 0.01
 WIDTHS = (64, 64)
 DENSITY = 0.25
+DRAWN = (1, 5)
+"""R whose measured n is drawn; the data hold R = 1, 2, 5 and 10."""
 KNOWN = (
     ("iterand_ours", 1, "one neuron, 4.4"),
     ("iterand_ours", 1000, "one neuron, 4.4"),
@@ -44,7 +46,7 @@ SHAPES = (
 def _one_weight(smoke: bool, seed: int) -> list[dict[str, Any]]:
     trials = 200 if smoke else 20_000
     rows = []
-    for R in (1, 5):
+    for R in (1, 2, 5, 10):
         for step in range(2, 4 if smoke else 13):  # eps = 10^(-step/2)
             eps = 10.0 ** (-step / 2)
             question = SubsetSum(R=R, eps=eps, alpha=ALPHA)
@@ -89,7 +91,7 @@ def _compute(smoke: bool, seed: int) -> Data:
 
 
 def _draw_one_weight(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    for index, R in enumerate(sorted({row["R"] for row in rows})):
+    for index, R in enumerate(DRAWN):
         mine = [row for row in rows if row["R"] == R]
         x = [1.0 / row["eps"] for row in mine]
         colour = PALETTE[index]

@@ -51,7 +51,7 @@ class Config(flags.Grid):
 
 
 class SubsetSumExperiment(GridExperiment[SubsetSum]):
-    """Statement 2: simulation against the bounds 2.1 and 2.2 and the prediction 2.4."""
+    """Statement 2: simulation against the bounds 2.1 (b) and 2.2 to 2.3 (c) and the prediction 2.4."""
 
     name = "subset_sum"
     question = SubsetSum
@@ -77,20 +77,20 @@ class SubsetSumExperiment(GridExperiment[SubsetSum]):
     def needs(self, question: SubsetSum, delta: float) -> Row:
         from theory.subset_sum import required_n
 
-        try:
-            enough = required_n(question.eps, delta, R=question.R, alpha=question.alpha, model=question.model)
-        except ValueError:  # a uniform alpha: blocks share it, so nothing is proved beyond the largest block
-            enough = None
+        enough = required_n(question.eps, delta, R=question.R, alpha=question.alpha, model=question.model)
         return {
             "necessary_n": question.necessary_n(delta),
-            "required_n": None if enough is None else enough.n,
-            "required_n_block": None if enough is None else enough.m,
+            "required_n": enough.n,
+            "required_n_block": enough.m,
+            "required_n_groups": enough.groups,
+            "required_n_way": enough.way,
         }
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        enough = f"n = {entry['required_n']} suffices (proved, blocks of {entry['required_n_block']})"
-        if entry["required_n"] is None:
-            enough = "no n is proved to suffice"
+        design = f"{entry['required_n_way']}, blocks of {entry['required_n_block']}"
+        if entry["required_n_groups"] > 1:
+            design += f", draws in {entry['required_n_groups']} groups"
+        enough = f"n = {entry['required_n']} suffices (proved: {design})"
         necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
         return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {enough}; {seen_from(entry)}."
 

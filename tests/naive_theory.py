@@ -9,10 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import mpmath
+import numpy as np
 
 
 def density(k: int, t: Any) -> Any:
@@ -96,3 +98,45 @@ def reachable_sums(values: list[list[float]]) -> list[float]:
     for row in values:
         sums = [s + x for s in sums for x in [0.0, *row]]
     return sums
+
+
+@dataclass(frozen=True)
+class ByTotal:
+    """Simulated moments of the numbers of good sums in the bins of the total of all draws."""
+
+    bins: np.ndarray
+    first: np.ndarray
+    first_error: np.ndarray
+    second: np.ndarray
+    second_error: np.ndarray
+    success: float
+
+
+def good_sums_by_total(n: int, R: int, alpha: float, eps: float, width: float, bins: int, trials: int) -> ByTotal:
+    """E[N_k; T in bin k] and E[N_k N_k'; T in bin], bins centred at 2 alpha + width * (-bins..bins), by simulation."""
+    rng = np.random.default_rng(11)
+    counts, kind = np.zeros((trials, n)), np.zeros(trials, dtype=int)
+    choices = [[None, *range(R)]] * n
+    values = rng.uniform(-1, 1, (trials, n, R))
+    kind = np.rint((values.sum(axis=(1, 2)) - 2 * alpha) / width).astype(int)
+    for chosen in itertools.product(*choices):
+        used = [(i, r) for i, r in enumerate(chosen) if r is not None]
+        if used:
+            total = sum(values[:, i, r] for i, r in used)
+            counts[:, len(used) - 1] += np.abs(total - alpha) <= eps
+    shares, first, second, errors = [], [], [], []
+    for k in range(-bins, bins + 1):
+        inside = counts * (kind == k)[:, None]
+        products = inside[:, :, None] * inside[:, None, :]
+        shares.append(float((kind == k).mean()))
+        first.append(inside.mean(axis=0))
+        second.append(products.mean(axis=0))
+        errors.append((inside.std(axis=0) / trials**0.5, products.std(axis=0) / trials**0.5))
+    return ByTotal(
+        np.array(shares),
+        np.array(first),
+        np.array([error for error, _ in errors]),
+        np.array(second),
+        np.array([error for _, error in errors]),
+        float((counts.sum(axis=1) > 0).mean()),
+    )

@@ -14,7 +14,7 @@ from scipy.stats import irwinhall
 from tests import naive_theory as naive
 from theory import subset_sum as ss
 from theory.numerics.irwin_hall import UNIT, densities, hit_table, single_point, window_error
-from theory.subset_sum.second_moment import gauss_nodes
+from theory.subset_sum.mesh import gauss_nodes
 
 ALPHA = st.floats(-1.0, 1.0)
 EPS = st.floats(-27.0, 0.0).map(math.exp)

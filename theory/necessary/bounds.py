@@ -1,9 +1,9 @@
 """What no construction can do without: lower bounds on parameters and on candidates, in one place.
 
 Counting (theory/PROOFS.md, 5.1 and 5.2): a network with m prunable elements of R draws each can become at most (R+1)^m
-different functions, while targets of the class hold many functions that are more than 2 eps apart. So **R draws divide
-the necessary number of parameters by log2(R+1) and by no more**. The bounds hold for every architecture, every law of
-the draws and every way of choosing masks and draws.
+different functions, while targets of the class hold many functions that are more than 2 eps apart. So **what counting
+forbids falls by log2(R+1) with R draws, and no construction gets below it**. The bounds hold for every architecture,
+every law of the draws and every way of choosing masks and draws.
 
 Parameters of all functions: d_0, ..., d_l are the widths of the targets, whose layers have spectral norm at most 1; eps
 in (0, 1] is the largest Euclidean error over ||x||_2 <= 1; delta in (0, 1) the failure probability, for each target on

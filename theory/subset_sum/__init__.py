@@ -2,10 +2,9 @@
 
 from theory.subset_sum.blocks import (
     MAX_BLOCK,
-    RequiredN,
     failure_prob_bound,
     log_failure_prob_bound,
-    required_n,
+    success_prob_given_total,
     success_prob_lower,
     success_prob_second_moment,
 )
@@ -27,10 +26,12 @@ from theory.subset_sum.prediction import (
     threshold_n,
 )
 from theory.subset_sum.question import SubsetSum
+from theory.subset_sum.required import RequiredN, required_n
 
 __all__ = [
     "MAX_BLOCK", "RequiredN", "SubsetSum", "failure_prediction", "failure_prob_bound", "log_failure_prob_bound",
     "log_success_prob_upper", "log_sum_hit_prob", "mean_and_variance", "necessary_n", "necessary_n_closed_form",
     "partition_miss_prediction", "predicted_n", "required_n", "success_prediction", "success_prediction_given",
-    "success_prob_lower", "success_prob_second_moment", "success_prob_upper", "sum_hit_prob", "threshold_n",
+    "success_prob_given_total", "success_prob_lower", "success_prob_second_moment", "success_prob_upper",
+    "sum_hit_prob", "threshold_n",
 ]  # fmt: skip

@@ -1,29 +1,38 @@
-"""Lower bounds on the success of the random subset sum: the second moment of a block (2.2), and many blocks (2.3)."""
+"""Lower bounds on the success of the random subset sum: the second moment (2.2), and blocks and groups of it (2.3)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import replace
 from functools import lru_cache
 
 from theory.numerics import check
-from theory.numerics.irwin_hall import UNIT
+from theory.numerics.irwin_hall import UNIT, hit_table, window_error
 from theory.numerics.logspace import any_of
-from theory.numerics.rounding import complement_below, probability_above, raised
+from theory.numerics.rounding import complement_below, probability_above
 from theory.question import Target
 from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
 from theory.subset_sum.second_moment import normalised_moments, success_lower
+from theory.subset_sum.totals import MAX_DRAWS, MAX_VARIABLES, success_given_total
 
 MAX_BLOCK = 64
 """Largest n of one second-moment bound; beyond it, blocks of variables are combined."""
+
+GROUPS = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Numbers of groups into which the draws of every variable are split."""
+
+_GROUPED_BLOCK = 24
+"""Largest block of variables where the draws are split too: for groups are for few variables."""
+
+_SHRINK = 1.0 - 128 * UNIT
+"""Moves the logarithm of a failure probability towards 0 by more than its rounding."""
 
 
 # -- 2.2 second moment ------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=65536)
-def _second_moment(n: int, case: SubsetSumParameters, combine: bool) -> float:
+def second_moment(n: int, case: SubsetSumParameters, combine: bool) -> float:
     """Bound 2.2 for n <= MAX_BLOCK; case.vectors > 1 only for a uniform target."""
     if case.certain:
         return 1.0
@@ -33,6 +42,16 @@ def _second_moment(n: int, case: SubsetSumParameters, combine: bool) -> float:
         n, case.options, eps=case.eps, alpha=case.size, uniform=case.uniform, vectors=case.vectors
     )
     return success_lower(moments, error, combine=combine)
+
+
+@lru_cache(maxsize=65536)
+def given_total(n: int, case: SubsetSumParameters) -> float:
+    """Bound 2.2 (b) of one vector; 0 where it is not taken: a uniform target, n or n R too large."""
+    if case.certain:
+        return 1.0
+    if case.uniform or not 0 < n <= MAX_VARIABLES or n * case.options > MAX_DRAWS:
+        return 0.0
+    return success_given_total(n, case.options, eps=case.eps, alpha=case.size)
 
 
 def success_prob_second_moment(
@@ -60,9 +79,30 @@ def success_prob_second_moment(
     if n > MAX_BLOCK:
         raise ValueError(f"n must be at most {MAX_BLOCK}, got n={n}")
     if case.uniform or case.vectors == 1:
-        return _second_moment(n, case, combine)
-    single = _second_moment(n, case.one_vector(), combine)
+        return second_moment(n, case, combine)
+    single = second_moment(n, case.one_vector(), combine)
     return max(single, any_of(single, case.vectors) * (1.0 - 8 * UNIT))
+
+
+def success_prob_given_total(n: int, R: int, *, eps: float, alpha: float) -> float:
+    """Proved lower bound on the success probability: the second moment given the total of all draws, 2.2 (b).
+
+    In [0, 1], rounded down. 1 if |alpha| <= eps. It wins for small eps and many good sums, where 2.2 saturates since
+    the expected number of good sums moves with the total of the draws. Parameters are those of `SubsetSum`, choice
+    model; 0 <= n <= MAX_VARIABLES variables, n R <= MAX_DRAWS. Raises ValueError beyond. Proved in theory/PROOFS.md,
+    2.2 (b).
+
+    Examples
+    --------
+    >>> round(success_prob_given_total(8, 5, eps=1e-3, alpha=0.5), 3), round(success_prob_second_moment(
+    ...     8, 5, eps=1e-3, alpha=0.5), 3)
+    (0.991, 0.973)
+    """
+    n = check.natural("n", n)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
+    if n > MAX_VARIABLES or n * case.R > MAX_DRAWS:
+        raise ValueError(f"n must be at most {MAX_VARIABLES} and n R at most {MAX_DRAWS}, got n={n}, R={R}")
+    return given_total(n, case)
 
 
 # -- 2.3 amplification ------------------------------------------------------------------------------------------------
@@ -70,8 +110,14 @@ def success_prob_second_moment(
 
 @lru_cache(maxsize=65536)
 def _log_failure(n: int, case: SubsetSumParameters, combine: bool) -> float:
-    """Upper bound on log P(failure), n <= MAX_BLOCK, one vector or any uniform target; nonincreasing in n."""
-    best = math.log1p(-_second_moment(n, case, combine)) if not case.certain else -math.inf
+    """Upper bound on log P(failure) by blocks of variables, n <= MAX_BLOCK; one vector or any uniform target.
+
+    Nonincreasing in n.
+    """
+    best = math.log1p(-second_moment(n, case, combine)) if not case.certain else -math.inf
+    if n == 1 and not case.uniform:  # one variable fails if each of its draws does
+        p = hit_table(1, alpha=case.size, eps=case.eps)[1] * (1.0 - window_error(1))
+        best = min(best, case.options * math.log1p(-p)) if p < 1.0 else best
     if n > 0:
         best = min(best, _log_failure(n - 1, case, combine))
     if case.uniform:
@@ -83,122 +129,135 @@ def _log_failure(n: int, case: SubsetSumParameters, combine: bool) -> float:
     return best
 
 
+def _log_failure_of_blocks(n: int, case: SubsetSumParameters, combine: bool, largest: int) -> float:
+    """The same for every n and a fixed target, with blocks of at most ``largest`` variables."""
+    if n <= largest:
+        return _log_failure(n, case, combine)
+    return min(
+        (n // m) * _log_failure(m, case, combine) + _log_failure(n % m, case, combine) for m in range(1, largest + 1)
+    )
+
+
+def in_groups(case: SubsetSumParameters, groups: int) -> list[tuple[int, SubsetSumParameters]]:
+    """How many groups of how many draws: groups of equal size, or of two sizes that differ by one."""
+    size, longer = divmod(case.R, groups)
+    parts = [(groups - longer, replace(case, R=size))]
+    return [*parts, (longer, replace(case, R=size + 1))] if longer else parts
+
+
+def _log_failure_in_groups(n: int, case: SubsetSumParameters, combine: bool) -> float:
+    """The least over splits of the draws of every variable into groups, each with its own best blocks."""
+    return min(
+        sum(count * _log_failure_of_blocks(n, part, combine, largest) for count, part in in_groups(case, groups))
+        for groups in GROUPS
+        if groups <= case.R
+        for largest in (MAX_BLOCK if groups == 1 else _GROUPED_BLOCK,)
+    )
+
+
+_WORTH = math.log(0.12)
+"""Given the total the bound is taken only where 2.2 leaves less than this: the total matters once success is likely."""
+
+_COARSE = 0.02
+"""Given the total the bound is taken only for eps up to this: the bins lose a share of about 2 eps."""
+
+
+def log_failure_given_total(n: int, case: SubsetSumParameters) -> float:
+    """Upper bound on log P(failure), one block, one vector, fixed target; 0 where 2.2 (b) is of no use."""
+    if case.eps > _COARSE or n > MAX_VARIABLES or second_moment(n, case, True) < 1.0 - math.exp(_WORTH):
+        return 0.0
+    return math.log1p(-given_total(n, case))
+
+
+def _log_failure_in_total(n: int, case: SubsetSumParameters, best: float) -> float:
+    """The least of ``best`` and of equal blocks and groups that are bounded given their totals."""
+    for groups in (3, 2, 1):
+        for blocks in range(8, 0, -1):
+            size = n // blocks
+            if groups > case.R or size == 0 or best < blocks * groups * math.log(0.005 / size):
+                continue  # the bound never fell below 0.005/n
+            found = sum(count * log_failure_given_total(size, part) for count, part in in_groups(case, groups))
+            best = min(best, blocks * found)
+    return best
+
+
+@lru_cache(maxsize=65536)
+def _log_failure_of_one(n: int, case: SubsetSumParameters, combine: bool, totals: bool) -> float:
+    """The least of all bounds on log P(failure), one vector and a fixed target."""
+    best = _log_failure_in_groups(n, case, combine)
+    return _log_failure_in_total(n, case, best) if totals and not case.certain else best
+
+
+def _log_failure_of_coverage(n: int, eps: float) -> float:
+    """log((1/eps - 1) (3/4)^n), rounded up: the expected share of targets that are not reached (2.3 (c))."""
+    value = math.log1p(-eps) - math.log(eps) + n * math.log(0.75)
+    return value + 8 * UNIT * (1.0 + abs(math.log(eps)) + abs(math.log1p(-eps)) + n)
+
+
 def log_failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
 ) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
-    In [-inf, 0], rounded up, nonincreasing in n. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is
-    that of `success_prob_second_moment`. Proved in theory/PROOFS.md, 2.2 and 2.3.
+    In [-inf, 0], rounded up. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``totals`` are
+    those of `failure_prob_bound`. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Examples
     --------
     >>> round(log_failure_prob_bound(4000, 1, eps=0.01, alpha=0.5))
-    -599
+    -830
     """
     n = check.natural("n", n)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
-    copies = 1
-    if not case.uniform:
-        case, copies = case.one_vector(), case.vectors
-    if n <= MAX_BLOCK or case.uniform:
-        best = _log_failure(min(n, MAX_BLOCK), case, combine)
-    else:
-        best = min(
-            (n // m) * _log_failure(m, case, combine) + _log_failure(n % m, case, combine)
-            for m in range(1, MAX_BLOCK + 1)
-        )
-    return copies * best * (1.0 - 128 * UNIT)
+    if case.uniform:
+        best = _log_failure(min(n, MAX_BLOCK), case, combine) * _SHRINK
+        return best if case.certain else min(best, _log_failure_of_coverage(n, case.eps))
+    return case.vectors * _log_failure_of_one(n, case.one_vector(), combine, totals) * _SHRINK
 
 
 def failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
 ) -> float:
     """Proved upper bound on the probability that no sum lies within eps of alpha.
 
-    The second-moment bound of blocks of at most MAX_BLOCK variables, multiplied over disjoint blocks, at the best
-    block sizes. For a uniform target, which all blocks share, the best bound with at most MAX_BLOCK variables.
+    Blocks of variables and groups of draws are independent, and each is bounded by its second moment, given its total
+    where that helps; the best of the splits that are tried. For a uniform target, which all blocks share: the second
+    moment of at most MAX_BLOCK variables, or the expected share of targets not covered.
 
-    In [0, 1], rounded up, nonincreasing in n. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is
-    that of `success_prob_second_moment`. Proved in theory/PROOFS.md, 2.2 and 2.3.
+    In [0, 1], rounded up; nonincreasing in n without ``totals``. Parameters are those of `SubsetSum`; n >= 0 variables.
+    Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
+
+    Parameters
+    ----------
+    combine : bool
+        That of `success_prob_second_moment`.
+    totals : bool
+        Take the bound 2.2 (b) too, which costs a second at n = 25; without it a target costs some milliseconds.
 
     Examples
     --------
     >>> failure_prob_bound(100, 5, eps=0.01, alpha=0.5) < 1e-20
     True
     """
-    return probability_above(log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine))
+    return probability_above(
+        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, totals=totals)
+    )
 
 
 def success_prob_lower(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
 ) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
-    In [0, 1], rounded down, nondecreasing in n, at least `success_prob_second_moment` (up to 1e-13 relative).
-    Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` is that of `success_prob_second_moment`. Proved
-    in theory/PROOFS.md, 2.2 and 2.3.
+    In [0, 1], rounded down, at least `success_prob_second_moment` (up to 1e-13 relative); nondecreasing in n without
+    ``totals``. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``totals`` are those of
+    `failure_prob_bound`. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Examples
     --------
-    >>> round(success_prob_lower(20, 1, eps=0.01, alpha=0.5), 3)
-    0.942
+    >>> round(success_prob_lower(20, 1, eps=1e-3, alpha=0.5), 3)
+    0.981
     """
-    return complement_below(log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine))
-
-
-@dataclass(frozen=True)
-class RequiredN:
-    """A sufficient number of variables and the block design that proves it.
-
-    Attributes
-    ----------
-    n : int
-        Variables, m times blocks.
-    m : int
-        Variables in a block.
-    blocks : int
-        Disjoint blocks.
-    block_success : float
-        Proved lower bound on the success of one block (of one vector, in the vector model).
-    """
-
-    n: int
-    m: int
-    blocks: int
-    block_success: float
-
-
-def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> RequiredN:
-    """Variables that suffice for failure probability delta: n = m ceil(log(1/delta) / -log(1-c(m))) at the best m.
-
-    Proved sufficient; logarithms are rounded to the safe side. n = 0 if |alpha| <= eps. Parameters are those of
-    `SubsetSum`; a failure probability delta in (0, 1). Raises ValueError if the target is uniform and MAX_BLOCK
-    variables are not proved to do. Proved in theory/PROOFS.md, 2.3.
-
-    Examples
-    --------
-    >>> required_n(0.01, 0.05, R=1, alpha=0.5).n, required_n(0.01, 0.05, R=5, alpha=0.5).n
-    (22, 6)
-    """
-    delta = check.open_probability("delta", delta)
-    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
-    if case.certain:
-        return RequiredN(0, 0, 0, 1.0)
-    if case.uniform:
-        for n in range(MAX_BLOCK + 1):
-            if failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model) <= delta:
-                return RequiredN(n, n, 1, success_prob_lower(n, R, eps=eps, alpha=alpha, model=model))
-        raise ValueError(f'delta must be reached by n <= {MAX_BLOCK} when alpha="uniform", got delta={delta}')
-    wanted = Fraction(raised(-math.log(delta)))
-    single, best = case.one_vector(), None
-    for m in range(1, MAX_BLOCK + 1):
-        if best is not None and m >= best.n:
-            break
-        success = _second_moment(m, single, True)
-        rate = Fraction(-math.log1p(-success) * (1.0 - 4 * UNIT)) * case.vectors
-        blocks = math.ceil(wanted / rate)
-        if best is None or m * blocks < best.n:
-            best = RequiredN(m * blocks, m, blocks, success)
-    assert best is not None
-    return best
+    return complement_below(
+        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, totals=totals)
+    )

@@ -1,4 +1,4 @@
-"""Upper bounds on the success probability of the random subset sum, from the expected number of good sums (2.1).
+"""Upper bounds on the success probability of the random subset sum: the expected number of good sums, and more (2.1).
 
 The public names live in theory.subset_sum.
 """
@@ -6,6 +6,7 @@ The public names live in theory.subset_sum.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -16,8 +17,12 @@ from theory.numerics.logspace import any_of
 from theory.numerics.rounding import lowered, raised
 from theory.question import Target
 from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
+from theory.subset_sum.reach import miss_below, success_above
 
 _MAX_SUMMANDS = 4096
+
+_USEFUL = 0.1
+"""Below this expected number of good sums the total of the draws tells next to nothing."""
 
 
 def sum_hit_prob(k: int, *, eps: float, alpha: Target) -> tuple[float, float]:
@@ -83,22 +88,36 @@ def _expected_good_sums(n: int, case: SubsetSumParameters) -> Fraction:
     return total
 
 
-def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
-    """Proved upper bound on the success probability: the expected number of good sums, at most 1.
+@lru_cache(maxsize=4096)
+def _one_vector_upper(n: int, case: SubsetSumParameters) -> float:
+    """The least of the bounds of 2.1 and 2.1 (b) for one vector, rounded up."""
+    total = _expected_good_sums(n, case)
+    first = min(1.0, math.nextafter(float(total), math.inf)) if total else 0.0
+    if case.certain or first == 0.0:
+        return first
+    missed = miss_below(n, case)
+    best = min(first, math.nextafter(1.0 - missed, math.inf) if missed else 1.0)
+    return min(best, success_above(n, case)) if float(total) > _USEFUL else best
 
-    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n, R and eps (up to its
-    rounding of 1e-13 relative). Parameters are those of `SubsetSum`; n >= 0 variables. Proved in theory/PROOFS.md, 2.1.
+
+def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice") -> float:
+    """Proved upper bound on the success probability.
+
+    The least of: the expected number of good sums; the same given the total of all draws, bin by bin, and at most the
+    probability of the bin; the probability that the largest sum of all reaches abs(alpha) - eps.
+
+    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Parameters are those of `SubsetSum`;
+    n >= 0 variables. Proved in theory/PROOFS.md, 2.1 and 2.1 (b).
 
     Examples
     --------
     >>> round(success_prob_upper(2, 1, eps=0.01, alpha=0.5), 9)  # 2 * 0.01 + 0.0075
     0.0275
+    >>> round(success_prob_upper(10, 1, eps=0.01, alpha=0.5), 3)
+    0.978
     """
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
-    total = _expected_good_sums(check.natural("n", n), case)
-    if total == 0:
-        return 0.0
-    one = min(1.0, math.nextafter(float(total), math.inf))
+    one = _one_vector_upper(check.natural("n", n), replace(case, R=case.options, model="choice"))
     return min(1.0, any_of(one, case.vectors) * (1.0 + 8 * UNIT)) if case.vectors > 1 else one
 
 
@@ -117,20 +136,31 @@ def log_success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: 
 
 
 def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:
-    """Fewest variables that the first-moment bound 2.1 does not exclude.
+    """Fewest variables that the bounds 2.1 and 2.1 (b) do not exclude.
 
     Every n with failure probability <= delta is at least this. 0 if |alpha| <= eps. Parameters are those of
-    `SubsetSum`; a failure probability delta in (0, 1). Proved in theory/PROOFS.md, 2.1.
+    `SubsetSum`; a failure probability delta in (0, 1). Proved in theory/PROOFS.md, 2.1 and 2.1 (b).
 
     Examples
     --------
     >>> necessary_n(0.01, 0.05, R=1, alpha=0.5), necessary_n(0.01, 0.05, R=5, alpha=0.5)
-    (8, 3)
+    (9, 3)
+    >>> necessary_n(0.01, 0.01, R=1, alpha=0.5), necessary_n(0.01, 1e-6, R=1, alpha=0.5)
+    (11, 28)
     """
     delta = check.open_probability("delta", delta)
-    certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
-    wanted = math.nextafter(1.0 - delta, 0.0)
-    return smallest_n(lambda n: -success_prob_upper(n, R, eps=eps, alpha=alpha, model=model), -wanted)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
+    return smallest_n(lambda n: _failure_above(n, case), delta)
+
+
+def _failure_above(n: int, case: SubsetSumParameters) -> float:
+    """Lower bound on P(failure), rounded down; it keeps its digits where success is all but certain."""
+    success = success_prob_upper(n, case.R, eps=case.eps, alpha=case.alpha, model=case.model)
+    rest = max(0.0, math.nextafter(1.0 - success, 0.0))
+    if case.certain or success == 0.0:
+        return rest
+    missed = miss_below(n, replace(case, R=case.options, model="choice"))
+    return max(rest, float(missed**case.vectors) * (1.0 - 8 * UNIT)) if missed < 1.0 else 1.0
 
 
 def necessary_n_closed_form(eps: float, delta: float, *, R: int, alpha: Target, model: Model = "choice") -> int:

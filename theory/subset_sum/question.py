@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from theory.subset_sum import blocks, first_moment, prediction
+from theory.subset_sum import blocks, first_moment, prediction, required
 from theory.subset_sum.parameters import SubsetSumParameters
 
 
@@ -18,11 +18,11 @@ class SubsetSum(SubsetSumParameters):
         return {"alpha": self.alpha, "model": self.model}
 
     def required_n(self, delta: float) -> int:
-        """Variables that suffice (2.3); raises ValueError where none are proved to (a uniform target, delta small)."""
-        return blocks.required_n(self.eps, delta, R=self.R, **self._rest).n
+        """Variables that suffice (2.3)."""
+        return required.required_n(self.eps, delta, R=self.R, **self._rest).n
 
     def necessary_n(self, delta: float) -> int:
-        """Variables without which success is impossible (2.1)."""
+        """Variables without which success is impossible (2.1, 2.1 (b))."""
         return first_moment.necessary_n(self.eps, delta, R=self.R, **self._rest)
 
     def predicted_n(self, delta: float) -> int:
@@ -30,11 +30,11 @@ class SubsetSum(SubsetSumParameters):
         return prediction.predicted_n(self.eps, delta, R=self.R, **self._rest)
 
     def success_lower(self, n: int) -> float:
-        """Proved lower bound (2.2, 2.3), rounded down."""
+        """Proved lower bound (2.2 to 2.3 (c)), rounded down."""
         return blocks.success_prob_lower(n, self.R, eps=self.eps, **self._rest)
 
     def success_upper(self, n: int) -> float:
-        """Proved upper bound (2.1), rounded up."""
+        """Proved upper bound (2.1, 2.1 (b)), rounded up."""
         return first_moment.success_prob_upper(n, self.R, eps=self.eps, **self._rest)
 
     def success_prediction(self, n: int) -> float:

@@ -8,102 +8,35 @@ Only nonnegative doubles are added and multiplied, so one relative error, counte
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.numerics.irwin_hall import UNIT, Array, Points, densities, hit_table, windows
+from theory.numerics.irwin_hall import UNIT, Array, densities, hit_table, windows
+from theory.subset_sum.mesh import Mesh
 
 MAX_ORDER = 65
 """Largest number of summands in the tables: n = 64 and one more for a uniform target."""
 
 
-@lru_cache(maxsize=64)
-def gauss_nodes(count: int) -> tuple[Array, Array, Array]:
-    """Gauss-Legendre nodes x on [0, 1], 1 - x, and weights of sum 1: doubles next to proved enclosures.
-
-    Relative error of every entry at most 1.01 UNIT, checked against the enclosure.
-
-    ``count``: number of nodes, exact for polynomials of degree 2 count - 1.
-
-    Examples
-    --------
-    >>> x, rest, weight = gauss_nodes(2)
-    >>> print((x + rest).round(15), weight)
-    [1. 1.] [0.5 0.5]
-    """
-    from flint import arb, ctx
-
-    def nearest(ball: arb) -> float:
-        value = float(ball)
-        if not abs(arb(value) / ball - 1) <= arb(1.01 * UNIT):
-            raise RuntimeError(f"a Gauss-Legendre value is not close to its enclosure, got {value}")
-        return value
-
-    precision = ctx.prec
-    try:
-        ctx.prec = 256
-        pairs = [arb.legendre_p_root(count, k, weight=True) for k in range(count)]
-        nodes = [nearest((1 + root) / 2) for root, _ in pairs]
-        rests = [nearest((1 - root) / 2) for root, _ in pairs]
-        weights = [nearest(weight / 2) for _, weight in pairs]
-    finally:
-        ctx.prec = precision
-    return np.array(nodes), np.array(rests), np.array(weights)
-
-
-@dataclass(frozen=True)
-class _Mesh:
-    """Quadrature points t = i + u, i = -rows..rows-1, exact for f_j G_a G_b with j + max(a, b) <= order."""
-
-    t: Points
-    upper: Points
-    lower: Points
-    weights: Array
-
-
-def _mesh(alpha: float, eps: float, order: int) -> _Mesh:
-    high, low = Fraction(alpha) + Fraction(eps), Fraction(alpha) - Fraction(eps)
-    cuts = sorted({Fraction(0), Fraction(1), high - math.floor(high), low - math.floor(low)})
-    x, rest, weight = gauss_nodes(order)
-    rows = order + 4
-    index = np.arange(-rows, rows, dtype=np.float64)[:, None]
-    columns: dict[str, list[Array]] = {name: [] for name in ("u", "1-u", "w", "w+", "1-w+", "w-", "1-w-", "f+", "f-")}
-    for left, right in pairwise(cuts):
-        width = float(right - left)
-        columns["w"].append(width * weight)
-        columns["u"].append(float(left) + width * x)
-        columns["1-u"].append(float(1 - right) + width * rest)
-        for sign, end in (("+", high), ("-", low)):  # end - u falls from end - left to end - right
-            floor = math.ceil(end - left) - 1
-            columns["w" + sign].append(float(end - right - floor) + width * rest)
-            columns["1-w" + sign].append(float(1 + floor - end + left) + width * x)
-            columns["f" + sign].append(np.full(order, float(floor)))
-    flat = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return _Mesh(
-        t=Points(index + np.zeros_like(flat["u"]), flat["u"], flat["1-u"], 1),
-        upper=Points(flat["f+"] - index, flat["w+"], flat["1-w+"], -1),
-        lower=Points(flat["f-"] - index, flat["w-"], flat["1-w-"], -1),
-        weights=flat["w"],
-    )
+_RIDGES = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+"""How strongly weights of both signs are held back where the entries are only enclosed."""
 
 
 @lru_cache(maxsize=32)
 def _pair_table(alpha: float, eps: float, order: int) -> tuple[Array, float]:
-    mesh = _mesh(alpha, eps, order)
-    rows = mesh.t.whole.shape[0] // 2
-    window = np.stack(list(windows(order - 1, mesh.upper, mesh.lower, eps)), axis=1)
+    high, low, rows = Fraction(alpha) + Fraction(eps), Fraction(alpha) - Fraction(eps), order + 4
+    mesh = Mesh((high, low), order)  # exact for f_j G_a G_b with j + max(a, b) <= order
+    window = np.stack(list(windows(order - 1, mesh.falling(high, rows), mesh.falling(low, rows), eps)), axis=1)
     cells = window.reshape(2 * rows, order, -1, order).swapaxes(1, 2)  # row, piece, k, node: small matrix products
     p = np.array(hit_table(order, alpha=alpha, eps=eps)[: order + 1])
     p[0] = 1.0  # the empty sum is treated apart
     table = np.zeros((order + 1, order + 1, order + 1))
     table[0] = 1.0
     count = 0
-    for j, density in enumerate(densities(order, mesh.t), start=1):
+    for j, density in enumerate(densities(order, mesh.rising(rows)), start=1):
         inside = slice(rows - j, rows + j)
         measure = (mesh.weights * density[inside]).reshape(2 * j, -1, 1, order)
         factors = cells[inside, :, : order + 1 - j]
@@ -181,14 +114,18 @@ def normalised_moments(
     return moments, 1.01 * (error + (4 * n + 20) * UNIT)
 
 
-def success_lower(moments: Array, error: float, *, combine: bool) -> float:
-    """Proved lower bound on P(some N_k > 0) from the normalised second moments.
+def success_lower(
+    moments: Array, error: float, *, combine: bool, first: Array | None = None, least: Array | None = None
+) -> float:
+    """Proved lower bound on P(some N_k > 0) from the normalised first and second moments.
 
-    In [0, 1]; (sum c)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid. Proved in
+    In [0, 1]; (c.v)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid. Proved in
     theory/PROOFS.md, 2.2.
 
-    ``moments``: E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry; ``combine``: whether to
-    combine the N_k linearly, or to take the best single one.
+    ``moments``: M, e.g. E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry; ``combine``: whether
+    to combine the N_k linearly, or to take the best single one; ``first``: lower bounds v > 0 on the first moments in
+    the same units, 1 by default; ``least``: lower bounds on M where ``moments`` are upper bounds only: c' M c takes
+    them where two weights differ in sign.
 
     Examples
     --------
@@ -196,18 +133,20 @@ def success_lower(moments: Array, error: float, *, combine: bool) -> float:
     0.666666667
     """
     size = len(moments)
+    v = np.ones(size) if first is None else first
     candidates: list[NDArray[np.float64]] = list(np.eye(size))
     if combine:
         scale = 1.0 / np.sqrt(np.diag(moments))
         scaled = moments * np.outer(scale, scale)
-        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4):
-            weights = scale * np.linalg.solve(scaled + ridge * np.eye(size), scale)
+        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4) if least is None else _RIDGES:
+            weights = scale * np.linalg.solve(scaled + ridge * np.eye(size), scale * v)
             candidates.append(weights / np.abs(weights).max())
     slack = error + 1.01 * (2 * size + 8) * UNIT
     best = 0.0
     for c in candidates:
-        top = abs(float(c.sum())) - 1.01 * size * UNIT * float(np.abs(c).sum())
-        bottom = float(c @ moments @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
+        top = abs(float(c @ v)) - 1.01 * (size + 1) * UNIT * float(np.abs(c) @ v)
+        mixed = moments if least is None else np.where(np.outer(c, c) < 0.0, least, moments)
+        bottom = float(c @ mixed @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
         if top > 0.0:
             best = max(best, top * top / bottom * (1.0 - 16 * UNIT))
     return min(best, 1.0)

