@@ -29,9 +29,9 @@ def _misses(eta: float, R: int, parts: int) -> tuple[tuple[float, float], ...]:
     """(log miss of a coarse neuron, log miss of a fine one), for each coarse error."""
     found = []
     for reach in (eta / parts, *_REACHES):
-        rest = (1.0 / parts + (parts - 1) * reach) * (1.0 + 2.0**-50)
-        if eta / parts <= reach and rest < 1.0:
-            found.append((log_miss(1.0 / parts, reach, R), log_miss(rest, eta, R)))
+        rest = 1.0 / parts + (parts - 1) * reach
+        if reach == eta / parts or rest < 1.0:
+            found.append((log_miss(1.0 / parts, reach, R), log_miss(min(1.0, rest * (1.0 + 2.0**-50)), eta, R)))
     return tuple(found)
 
 

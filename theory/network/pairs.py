@@ -184,4 +184,4 @@ def pairs_log_miss_bound(eta: float, R: int, *, n: int) -> float:
 
 def _enough(eta: float) -> int:
     """Points of each group with which a miss is far below every probability in use."""
-    return math.ceil(min(2e15, 40.0 / math.sqrt(eta)) + 40.0)
+    return math.ceil(min(2e15, 40.0 / math.sqrt(eta)) + 600.0)
