@@ -9,10 +9,10 @@ from fractions import Fraction
 from typing import Literal
 
 from theory.numerics.balls import down, exact, precision
-from theory.numerics.check import positive_int
+from theory.numerics.check import accuracy, positive_int
 from theory.numerics.rounding import probability_above
 
-Statement = Literal["ours", "recalled", "repaired"]
+Statement = Literal["ours", "recalled", "repaired", "halves", "pairs"]
 Domain = Literal["l2", "linf"]
 
 
@@ -58,6 +58,27 @@ def l2_eps(d: Sequence[int], eps: float, domain: str) -> float:
         return down(exact(eps) / exact(Fraction(d[0])).sqrt())
 
 
+def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
+    """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
+
+    Returns eta_1, ..., eta_l, rounded down: errors of these sizes give a network error of at most eps. Parameters are
+    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Raises ValueError if eps is too small
+    for positive floats. Proved in theory/PROOFS.md, 4.2.
+
+    Examples
+    --------
+    >>> [round(eta, 6) for eta in layer_etas([4, 9, 1], 0.1)]
+    [0.007943, 0.015885]
+    """
+    d, given = check_widths(widths), accuracy("eps", eps)
+    with precision():
+        whole = exact(l2_eps(d, given, domain)).log1p() / depth(d)
+        etas = tuple(down(whole / exact(Fraction(out * into)).sqrt()) for into, out in layers(d))
+    if min(etas) <= 0.0:
+        raise ValueError(f"eps must leave every weight an error that floats can hold, got eps={given}")
+    return etas
+
+
 def check_counts(d: Sequence[int], n: int | Sequence[int]) -> tuple[int, ...]:
     if not isinstance(n, Sequence):
         return (at_most_largest("n", n),) * depth(d)
@@ -87,7 +108,8 @@ class SourceWidth:
     source_widths : tuple of int
         D_0, ..., D_2l.
     log_failure_bound : float
-        Our proved bound (4.4) at this n and domain, whatever the statement; above log delta means "not implied by 4.4".
+        Our proved bound at this n and domain: 4.9 for "halves" and "pairs", else 4.4; above log delta means "not
+        implied by 4.4".
     status : str
         "proved" or "recalled".
     assumption : str

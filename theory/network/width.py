@@ -1,13 +1,15 @@
-"""Width of the random network that contains a subnetwork close to a target network (theory/PROOFS.md, 4.2 to 4.5).
+"""Width of the random network that contains a subnetwork close to a target network (theory/PROOFS.md, 4.4, 4.5, 4.9).
 
 Target f of depth l with widths d_0..d_l; random network g of depth 2l with widths D_0..D_2l, D_2i = d_i and
 D_(2i-1) = 2 d_(i-1) n_i: n_i neurons for each input coordinate and each sign; entries U[-1, 1], each drawn at most R
-times. Three statements can be asked for n_i:
+times. Five statements can be asked for n_i:
 
 ============  ==================================================================================================
 ``ours``      4.4, proved, ||F_i|| <= 1 in spectral norm (Frobenius <= 1 implies it)
 ``repaired``  4.5 (d), proved, same assumption: the shape of the recalled theorem with a constant that survives R > 1
 ``recalled``  4.5, IteRand's main theorem **as we recall it**, ||F_i||_Frob <= 1; for R = 1 it is proved here
+``halves``    4.9 (b), proved, spectral: two neurons a weight, one after the other; order 1/(eta R)
+``pairs``     4.9 (d), proved, spectral: any two neurons of two groups; order 1/(sqrt(eta) R)
 ============  ==================================================================================================
 
 ``domain`` is where the error is measured: "l2" for ||x||_2 <= 1, "linf" for ||x||_inf <= 1. Logs are natural.
@@ -40,11 +42,13 @@ from theory.network.layers import (
     check_widths,
     depth,
     l2_eps,
+    layer_etas,
     layers,
     source_widths,
 )
 from theory.network.parameters import MainTheoremParameters
-from theory.numerics.balls import down, exact, precision
+from theory.network.parts import parts_log_failure_bound, required_n_parts
+from theory.numerics.balls import exact, precision
 from theory.numerics.check import accuracy, open_probability
 from theory.numerics.invert import smallest_n
 from theory.numerics.irwin_hall import UNIT
@@ -54,7 +58,7 @@ from theory.numerics.rounding import lowered, probability_above
 __all__ = [
     "Domain", "SourceWidth", "Statement", "corner_R", "corner_failure_exact", "corner_log_failure_designated",
     "corner_log_failure_exact", "failure_bound", "layer_etas", "log_failure_bound", "required_R_for_minimal_width",
-    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width",
+    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width", "statement_log_failure_bound",
 ]  # fmt: skip
 
 _BITS = 5000
@@ -62,27 +66,6 @@ _BITS = 5000
 
 REPAIR = Fraction(1602, 640)
 """Factor by which the repaired statement exceeds the recalled one; at least (1-1/e)^(-2) = 2.5026... (4.5 d)."""
-
-
-def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
-    """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
-
-    Returns eta_1, ..., eta_l, rounded down: errors of these sizes give a network error of at most eps. Parameters are
-    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Raises ValueError if eps is too small
-    for positive floats. Proved in theory/PROOFS.md, 4.2.
-
-    Examples
-    --------
-    >>> [round(eta, 6) for eta in layer_etas([4, 9, 1], 0.1)]
-    [0.007943, 0.015885]
-    """
-    d, given = check_widths(widths), accuracy("eps", eps)
-    with precision():
-        whole = exact(l2_eps(d, given, domain)).log1p() / depth(d)
-        etas = tuple(down(whole / exact(Fraction(out * into)).sqrt()) for into, out in layers(d))
-    if min(etas) <= 0.0:
-        raise ValueError(f"eps must leave every weight an error that floats can hold, got eps={given}")
-    return etas
 
 
 def log_failure_bound(
@@ -224,13 +207,32 @@ def required_R_for_minimal_width(widths: Sequence[int], eps: float, *, delta: fl
     return smallest_n(bound, log_delta, lo=1, limit=LARGEST)
 
 
+def statement_log_failure_bound(
+    widths: Sequence[int], eps: float, *, R: int, n: int | Sequence[int], statement: Statement, domain: Domain = "l2"
+) -> float:
+    """What is proved of the failure at n: `parts_log_failure_bound` for "halves" and "pairs", else 4.4.
+
+    Safe side, a natural log that may exceed 0. Parameters are those of `log_failure_bound` and `MainTheorem`. Source:
+    theory/PROOFS.md, 4.4 and 4.9.
+
+    Examples
+    --------
+    >>> one, pairs = (statement_log_failure_bound([4, 4], 0.1, R=100, n=9, statement=s) for s in ("ours", "pairs"))
+    >>> one > 0.0 > pairs
+    True
+    """
+    if statement in ("halves", "pairs"):
+        return parts_log_failure_bound(widths, eps, R=R, n=n, statement=statement, domain=domain)
+    return log_failure_bound(widths, eps, R=R, n=n, domain=domain)
+
+
 def source_width(
     widths: Sequence[int], *, eps: float, delta: float, R: int, statement: Statement = "ours", domain: Domain = "l2"
 ) -> SourceWidth:
-    """Width of the source network by one of the three statements.
+    """Width of the source network by one of the five statements.
 
     Parameters are those of `MainTheorem`; delta in (0, 1). The recalled formula is the same for both domains. Source:
-    theory/PROOFS.md, 4.4 and 4.5.
+    theory/PROOFS.md, 4.4, 4.5 and 4.9.
 
     Examples
     --------
@@ -244,6 +246,8 @@ def source_width(
         n = required_n_ours(d, eps, delta=delta, R=R, domain=domain)
     elif statement == "recalled":
         n = required_n_recalled(d, eps, delta=delta, R=R)
+    elif statement != "repaired":
+        n = required_n_parts(d, eps, delta=delta, R=R, statement=statement, domain=domain)
     else:
         n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     return SourceWidth(
@@ -255,7 +259,7 @@ def source_width(
         domain=domain,
         n=n,
         source_widths=source_widths(d, n),
-        log_failure_bound=log_failure_bound(d, eps, R=R, n=n, domain=domain),
+        log_failure_bound=statement_log_failure_bound(d, eps, R=R, n=n, statement=statement, domain=domain),
         status="recalled" if statement == "recalled" else "proved",
         assumption="Frobenius norm <= 1" if statement == "recalled" else "spectral norm <= 1",
     )

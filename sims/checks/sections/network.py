@@ -10,7 +10,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, events
 from sims.checks.facts import Pairs, Rng, agree, all_true, at_most, never_above
-from sims.checks.sections import convolution
+from sims.checks.sections import convolution, two_neurons
 from sims.checks.sides import network as sides
 from sims.checks.twins import gadgets as _gadgets
 from sims.solver.philox import uniforms
@@ -19,9 +19,9 @@ from theory.network import width as theory
 
 
 def checks(seed: int) -> list[Check]:
-    """Statements 4.2 to 4.6 and their controls."""
+    """Statements 4.2 to 4.6 and 4.9, and their controls."""
     own = *_propagation(), *_windows(), *_theorem(), *_recalled(), *_corner(), *_exact_weight(), *_controls()
-    return [*own, *convolution.checks(seed), *sides.checks()]
+    return [*own, *convolution.checks(seed), *two_neurons.checks(seed), *sides.checks()]
 
 
 def _propagation() -> Iterator[Check]:

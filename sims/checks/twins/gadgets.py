@@ -188,3 +188,26 @@ def best_b_miss(w: float, eta: float, R: int) -> float:
     shares = np.sort(_good_share(b, w, eta))
     below = 0.5 + 0.5 * np.arange(len(shares) + 1) / len(shares)  # half of all b have the wrong sign
     return float(0.5**R + ((below[1:] ** R - below[:-1] ** R) @ (1 - shares) ** R))
+
+
+def two_neuron_misses(draws: Array, eta: float, R: int, w: float, sign: int) -> Array:
+    """Rows: the neuron of the second group nearest to what the first group's nearest to w/2 leaves is off by more than
+    eta; no two neurons, one of each group, have products that add up to within eta.
+
+    The first half of the neurons is the first group. Each keeps its draw of b that is farthest in the direction of the
+    sign.
+    """
+    parts = draws.reshape(len(draws), -1, 2, R)
+    kept = (sign * parts[:, :, 0]).max(axis=2)
+    products = np.where(kept[:, :, None] > 0, sign * parts[:, :, 1] * kept[:, :, None], 0.0)
+    one, other = (products[:, group].reshape(len(draws), -1) for group in np.array_split(np.arange(parts.shape[1]), 2))
+    first = np.take_along_axis(one, np.abs(one - w / 2).argmin(axis=1)[:, None], axis=1)
+    greedy = np.abs(first + other - w).min(axis=1)
+    best = np.abs(one[:, :, None] + other[:, None, :] - w).min(axis=(1, 2))
+    return np.array([greedy > eta, best > eta])
+
+
+def apart(draws: Array, N: int, t: float) -> Array:
+    """Whether no two of the points, the first N of one kind and the others of another, U[0, 1], are within t."""
+    points = (draws + 1) / 2
+    return np.asarray(np.abs(points[:, :N, None] - points[:, None, N:]).min(axis=(1, 2)) > t)
