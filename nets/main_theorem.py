@@ -27,6 +27,7 @@ from nets.construction.networks import (
     trial_seconds,
     weight_count,
 )
+from nets.construction.options import CONSTRUCTIONS
 from nets.device import machine, resolve_device
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
@@ -97,8 +98,9 @@ class Config(flags.Output):
     n: flags.OptionalCounts = None
     """Candidates per input coordinate and sign, one number or one per target layer. Default: what the statement
     asks for."""
-    construction: Literal["window", "best", "subset-sum"] = "window"
-    """window: the proof's choice. best: the neuron and draws nearest to the weight. subset-sum: a sum of several."""
+    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] = "window"
+    """window: the proof's choice. best: the neuron and draws nearest to the weight. halves, thirds, quarters: the sum
+    of 2, 3, 4 products, of a neuron each. subset-sum: a sum of several."""
     sampler: Literal["draws", "nearest"] = "nearest"
     """draws: every draw is made. nearest: the nearest of R draws by its exact law, R up to 1e12."""
     norm: Literal["frobenius", "spectral"] = "frobenius"
@@ -147,7 +149,7 @@ class MainTheoremOptions(Options):
         between("targets", self.targets, 1, 10**6)
         between("cones", self.cones, 0, 10**9)
         for name, known in (
-            ("construction", ("window", "best", "subset-sum")),
+            ("construction", CONSTRUCTIONS),
             ("sampler", ("draws", "nearest")),
         ):
             if getattr(self, name) not in known:
