@@ -311,7 +311,7 @@ def scan_parts(  # type: ignore[no-untyped-def]
                 for p in range(parts):
                     at = side * parts + p
                     for o in range(w.shape[0]):
-                        aims[o, j] = rest[o] if p >= min(alone, parts - 1) else w[o, j] / parts
+                        aims[o, j] = rest[o] if p == parts - 1 else w[o, j] / parts
                         err[t, at, o, j] = abs(aims[o, j])
                         neuron[t, at, o, j] = draw_a[t, at, o, j] = draw_b[t, at, o, j] = -1
                         a[t, at, o, j] = b[t, at, o, j] = 0.0
