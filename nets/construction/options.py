@@ -29,3 +29,15 @@ def check_construction(
     if construction == "subset-sum" and sampler == "nearest":
         raise ValueError("construction 'subset-sum' needs sampler 'draws': it has no single aim")
     return signs
+
+
+def check_promise(construction: str, *, statement: str, sampler: str) -> None:
+    """ValueError where a statement of the main theorem does not speak of what the construction keeps at its n."""
+    if construction == "subset-sum":
+        raise ValueError("construction subset-sum needs n: no statement with known constants gives it")
+    covered = {"halves": ("halves",), "pairs": ("halves",)}.get(statement, ("window", "best"))
+    if construction not in covered:
+        spoken = " or ".join(covered)
+        raise ValueError(f"statement {statement} speaks of construction {spoken}: give n for {construction}")
+    if statement == "pairs" and sampler != "draws":
+        raise ValueError("statement pairs needs sampler draws: the nearest of R draws is that to one aim")
