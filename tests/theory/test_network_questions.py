@@ -60,7 +60,7 @@ def test_equal_questions_are_equal_values():
         (lambda: MainTheorem(widths=(3, 0)), r"widths\[1\] must be an integer >= 1, got widths\[1\]=0"),
         (
             lambda: MainTheorem(statement="theirs"),
-            r"statement must be 'ours', 'recalled' or 'repaired', got .*'theirs'",
+            r"statement must be one of 'ours', 'recalled', 'repaired', 'halves', 'pairs', got statement='theirs'",
         ),
         (lambda: MainTheorem(norm="max"), r"norm must be 'frobenius' or 'spectral', got norm='max'"),
         (lambda: MainTheorem(domain="l1"), r"domain must be 'l2' or 'linf', got domain='l1'"),
@@ -129,7 +129,7 @@ def test_a_gain_that_steps_over_the_target_is_refused():
 # ---- the main theorem --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("statement", ["ours", "recalled", "repaired"])
+@pytest.mark.parametrize("statement", ["ours", "recalled", "repaired", "halves", "pairs"])
 @pytest.mark.parametrize("domain", ["l2", "linf"])
 def test_main_theorem_asks_for_what_the_functions_say(statement, domain):
     question = MainTheorem(widths=(3, 5, 2), eps=0.2, R=700, statement=statement, domain=domain)

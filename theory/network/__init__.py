@@ -26,6 +26,9 @@ from theory.network.gadget import (
     weight_log_miss_prob,
     window_success_prob,
 )
+from theory.network.halves import halves_closed_form, halves_log_miss_bound
+from theory.network.pairs import log_apart_prob, pairs_log_miss_bound
+from theory.network.parts import parts_log_failure_bound, required_n_parts
 from theory.network.question import MainTheorem
 from theory.network.width import (
     SourceWidth,
@@ -37,6 +40,7 @@ from theory.network.width import (
     required_n_repaired,
     required_R_for_minimal_width,
     source_width,
+    statement_log_failure_bound,
 )
 
 __all__ = [
@@ -55,18 +59,25 @@ __all__ = [
     "corner_log_failure_designated",
     "corner_log_failure_exact",
     "failure_bound",
+    "halves_closed_form",
+    "halves_log_miss_bound",
     "layer_etas",
+    "log_apart_prob",
     "log_failure_bound",
     "log_weight_miss_bound",
     "log_window_miss_prob",
     "neuron_log_miss_prob",
     "neuron_log_success_prob",
+    "pairs_log_miss_bound",
+    "parts_log_failure_bound",
     "product_hit_prob",
     "required_R_for_minimal_width",
     "required_n_ours",
+    "required_n_parts",
     "required_n_recalled",
     "required_n_repaired",
     "source_width",
+    "statement_log_failure_bound",
     "tap_eps",
     "weight_log_miss_prob",
     "window_success_prob",

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from theory.numerics.check import positive_int
+from theory.numerics.check import accuracy, positive_int
 from theory.numerics.logspace import exp_up
 
-Statement = Literal["ours", "recalled", "repaired"]
+Statement = Literal["ours", "recalled", "repaired", "halves", "pairs"]
 Domain = Literal["l2", "linf"]
 
 
@@ -42,6 +42,22 @@ def l2_eps(d: Sequence[int], eps: float, domain: str) -> float:
     return eps / math.sqrt(d[0]) if domain == "linf" else eps
 
 
+def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
+    """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
+
+    Returns eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps). Parameters are
+    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Proved in theory/PROOFS.md, 4.2.
+
+    Examples
+    --------
+    >>> [round(eta, 6) for eta in layer_etas([4, 9, 1], 0.1)]
+    [0.007943, 0.015885]
+    """
+    d = check_widths(widths)
+    eps = l2_eps(d, accuracy("eps", eps), domain)
+    return tuple(math.log1p(eps) / (depth(d) * math.sqrt(out * into)) for into, out in layers(d))
+
+
 def check_counts(d: Sequence[int], n: int | Sequence[int]) -> tuple[int, ...]:
     if not isinstance(n, Sequence):
         return (positive_int("n", n),) * depth(d)
@@ -63,7 +79,8 @@ class SourceWidth:
     source_widths : tuple of int
         D_0, ..., D_2l.
     log_failure_bound : float
-        Our proved bound (4.4) at this n and domain, whatever the statement; above log delta means "not implied by 4.4".
+        Our proved bound at this n and domain: 4.9 for "halves" and "pairs", else 4.4; above log delta means "not
+        implied by 4.4".
     status : str
         "proved" or "recalled".
     assumption : str

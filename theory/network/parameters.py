@@ -9,7 +9,7 @@ from theory.network.layers import Domain, Statement, check_domain, check_widths
 from theory.question import Parameters
 
 Norm = Literal["frobenius", "spectral"]
-STATEMENTS: tuple[Statement, ...] = ("ours", "recalled", "repaired")
+STATEMENTS: tuple[Statement, ...] = ("ours", "recalled", "repaired", "halves", "pairs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,9 @@ class MainTheoremParameters(Parameters):
         Largest error over the unit ball of the inputs, in (0, 1].
     R : int
         Draws of each element of the source, 1 to 10^18.
-    statement : {"ours", "recalled", "repaired"}
-        Which statement gives the width: proved here, the published theorem as we recall it, or its proved repair.
+    statement : {"ours", "recalled", "repaired", "halves", "pairs"}
+        Which statement gives the width: proved here, the published theorem as we recall it, its proved repair, or those
+        of 4.9: two neurons a weight, the second for what the first leaves of it, or all pairs of two groups of neurons.
     norm : {"frobenius", "spectral"}
         Which norm of every target layer is at most 1. The recalled statement speaks of the Frobenius norm, the proved
         ones of the spectral norm, which is never larger.
@@ -47,4 +48,5 @@ class MainTheoremParameters(Parameters):
         if self.norm not in ("frobenius", "spectral"):
             raise ValueError(f"norm must be 'frobenius' or 'spectral', got norm={self.norm!r}")
         if self.statement not in STATEMENTS:
-            raise ValueError(f"statement must be 'ours', 'recalled' or 'repaired', got statement={self.statement!r}")
+            names = ", ".join(map(repr, STATEMENTS))
+            raise ValueError(f"statement must be one of {names}, got statement={self.statement!r}")

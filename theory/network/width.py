@@ -1,13 +1,15 @@
-"""Width of the random network that contains a subnetwork close to a target network (theory/PROOFS.md, 4.2 to 4.5).
+"""Width of the random network that contains a subnetwork close to a target network (theory/PROOFS.md, 4.4, 4.5, 4.9).
 
 Target f of depth l with widths d_0..d_l; random network g of depth 2l with widths D_0..D_2l, D_2i = d_i and
 D_(2i-1) = 2 d_(i-1) n_i: n_i neurons for each input coordinate and each sign; entries U[-1, 1], each drawn at most R
-times. Three statements can be asked for n_i:
+times. Five statements can be asked for n_i:
 
 ============  ==================================================================================================
 ``ours``      4.4, proved, ||F_i|| <= 1 in spectral norm (Frobenius <= 1 implies it)
 ``repaired``  4.5 (d), proved, same assumption: the shape of the recalled theorem with a constant that survives R > 1
 ``recalled``  4.5, IteRand's main theorem **as we recall it**, ||F_i||_Frob <= 1; for R = 1 it is proved here
+``halves``    4.9 (b), proved, spectral: two neurons a weight, one after the other; order 1/(eta R)
+``pairs``     4.9 (d), proved, spectral: any two neurons of two groups; order 1/(sqrt(eta) R)
 ============  ==================================================================================================
 
 ``domain`` is where the error is measured: "l2" for ||x||_2 <= 1, "linf" for ||x||_inf <= 1. Logs are natural.
@@ -36,9 +38,11 @@ from theory.network.layers import (
     check_widths,
     depth,
     l2_eps,
+    layer_etas,
     layers,
 )
 from theory.network.parameters import MainTheoremParameters
+from theory.network.parts import parts_log_failure_bound, required_n_parts
 from theory.numerics.check import accuracy, open_probability, positive_int
 from theory.numerics.invert import smallest_n
 from theory.numerics.logspace import exp_up, logsumexp
@@ -46,7 +50,7 @@ from theory.numerics.logspace import exp_up, logsumexp
 __all__ = [
     "Domain", "SourceWidth", "Statement", "corner_R", "corner_failure_exact", "corner_log_failure_designated",
     "corner_log_failure_exact", "failure_bound", "layer_etas", "log_failure_bound", "required_R_for_minimal_width",
-    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width",
+    "required_n_ours", "required_n_recalled", "required_n_repaired", "source_width", "statement_log_failure_bound",
 ]  # fmt: skip
 
 REPAIR = 160.2 / 64.0
@@ -57,22 +61,6 @@ ROUNDING = 1e-12
 
 LARGEST = 2**1000
 """Largest n or R looked for."""
-
-
-def layer_etas(widths: Sequence[int], eps: float, *, domain: Domain = "l2") -> tuple[float, ...]:
-    """Error allowed for each effective weight of layer i: eta_i = log(1+eps) / (l sqrt(d_i d_(i-1))).
-
-    Returns eta_1, ..., eta_l; safe side (errors of these sizes give a network error of at most eps). Parameters are
-    those of `MainTheorem`; on the l_inf ball eps is first divided by sqrt(d_0). Proved in theory/PROOFS.md, 4.2.
-
-    Examples
-    --------
-    >>> [round(eta, 6) for eta in layer_etas([4, 9, 1], 0.1)]
-    [0.007943, 0.015885]
-    """
-    d = check_widths(widths)
-    eps = l2_eps(d, accuracy("eps", eps), domain)
-    return tuple(math.log1p(eps) / (depth(d) * math.sqrt(out * into)) for into, out in layers(d))
 
 
 def log_failure_bound(
@@ -208,13 +196,32 @@ def required_R_for_minimal_width(widths: Sequence[int], eps: float, *, delta: fl
     return smallest_n(bound, log_delta, lo=1, limit=LARGEST)
 
 
+def statement_log_failure_bound(
+    widths: Sequence[int], eps: float, *, R: int, n: int | Sequence[int], statement: Statement, domain: Domain = "l2"
+) -> float:
+    """What is proved of the failure at n: `parts_log_failure_bound` for "halves" and "pairs", else 4.4.
+
+    Safe side, a natural log that may exceed 0. Parameters are those of `log_failure_bound` and `MainTheorem`. Source:
+    theory/PROOFS.md, 4.4 and 4.9.
+
+    Examples
+    --------
+    >>> one, pairs = (statement_log_failure_bound([4, 4], 0.1, R=100, n=9, statement=s) for s in ("ours", "pairs"))
+    >>> one > 0.0 > pairs
+    True
+    """
+    if statement in ("halves", "pairs"):
+        return parts_log_failure_bound(widths, eps, R=R, n=n, statement=statement, domain=domain)
+    return log_failure_bound(widths, eps, R=R, n=n, domain=domain)
+
+
 def source_width(
     widths: Sequence[int], *, eps: float, delta: float, R: int, statement: Statement = "ours", domain: Domain = "l2"
 ) -> SourceWidth:
-    """Width of the source network by one of the three statements.
+    """Width of the source network by one of the five statements.
 
     Parameters are those of `MainTheorem`; delta in (0, 1). The recalled formula is the same for both domains. Source:
-    theory/PROOFS.md, 4.4 and 4.5.
+    theory/PROOFS.md, 4.4, 4.5 and 4.9.
 
     Examples
     --------
@@ -228,6 +235,8 @@ def source_width(
         n = required_n_ours(d, eps, delta=delta, R=R, domain=domain)
     elif statement == "recalled":
         n = required_n_recalled(d, eps, delta=delta, R=R)
+    elif statement != "repaired":
+        n = required_n_parts(d, eps, delta=delta, R=R, statement=statement, domain=domain)
     else:
         n = required_n_repaired(d, eps, delta=delta, R=R, domain=domain)
     source = [d[0]]
@@ -242,7 +251,7 @@ def source_width(
         domain=domain,
         n=n,
         source_widths=tuple(source),
-        log_failure_bound=log_failure_bound(d, eps, R=R, n=n, domain=domain),
+        log_failure_bound=statement_log_failure_bound(d, eps, R=R, n=n, statement=statement, domain=domain),
         status="recalled" if statement == "recalled" else "proved",
         assumption="Frobenius norm <= 1" if statement == "recalled" else "spectral norm <= 1",
     )
