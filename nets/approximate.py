@@ -57,8 +57,9 @@ class Approximate:
     """layered: products of two random layers. private, shared: values of each weight's, each output's own."""
     R: flags.Integer = 1
     """Draws that each random value may take in total."""
-    construction: Literal["window", "best", "subset-sum"] = "subset-sum"
-    """layered only. window: the proof's choice. best: one product. subset-sum: a sum of several."""
+    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] = "subset-sum"
+    """layered only. window: the proof's choice. best: one product. halves, thirds, quarters: 2, 3, 4 products, of a
+    neuron each. subset-sum: a sum of several."""
     activation: flags.OptionalName = None
     """What stands between the layers of a file of weights: relu leaky_relu relu6 gelu elu sigmoid tanh none."""
     fix: flags.Fixed = ()

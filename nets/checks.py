@@ -38,7 +38,7 @@ def _networks(
 
         def count(first: int, trials: int) -> Counts:
             made = simulate_trials(
-                target, n, R=R, seed=seed, trials=trials, first_trial=first, eta=etas, halves="both",
+                target, n, R=R, seed=seed, trials=trials, first_trial=first, eta=etas, sides="both",
                 construction=construction, sampler="nearest", jobs=1,
             )  # fmt: skip
             found = certify_batch(target, made.effective, starts=_STARTS, steps=_STEPS)
@@ -77,7 +77,7 @@ def _compare_hits(seed: int) -> Closest:
         target = random_target(widths, seed=seed >> 1)
         etas = theory.layer_etas(widths, eps)
         made = simulate_trials(
-            target, 2, R=R, seed=seed, trials=200, eta=etas, halves="both", construction="window", sampler="nearest"
+            target, 2, R=R, seed=seed, trials=200, eta=etas, sides="both", construction="window", sampler="nearest"
         )
         found = certify_batch(target, made.effective, starts=_STARTS, steps=_STEPS)
         pairs += [(value, eps) for value in found.upper[made.misses == 0].tolist()]

@@ -27,6 +27,7 @@ from nets.construction.networks import (
     trial_seconds,
     weight_count,
 )
+from nets.construction.options import CONSTRUCTIONS, check_construction, check_promise
 from nets.device import machine, resolve_device
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
@@ -69,6 +70,7 @@ class Config(flags.Output):
         "python -m nets.main_theorem --widths 4 8 3 --eps 0.1 --delta 0.1 --R 4000",
         "python -m nets.main_theorem --widths 2 2 --n 8 --R 1 --construction subset-sum --trials 20",
         "python -m nets.main_theorem --widths 16 32 32 8 --R 1e6 --trials 1e4 --seed 1 --check",
+        "python -m nets.main_theorem --construction halves --statement halves --R 10 --check",
         "python -m nets.main_theorem --arch conv --widths 3 8 4 --R 1e5 --trials 50",
     )
 
@@ -92,13 +94,15 @@ class Config(flags.Output):
     """Number of the first trial: runs that cover the trials in parts add up to the same counts."""
     targets: flags.Integer = 8
     """Random targets; trial t uses target t mod this number."""
-    statement: Literal["ours", "recalled", "repaired"] = "ours"
-    """ours: proved here. recalled: the published theorem as we recall it. repaired: the recalled form, with a proof."""
+    statement: Literal["ours", "recalled", "repaired", "halves", "pairs"] = "ours"
+    """ours: proved here. recalled: the published theorem as we recall it. repaired: the recalled form, with a proof.
+    halves, pairs: proved here, of construction halves; pairs with sampler draws."""
     n: flags.OptionalCounts = None
     """Candidates per input coordinate and sign, one number or one per target layer. Default: what the statement
     asks for."""
-    construction: Literal["window", "best", "subset-sum"] = "window"
-    """window: the proof's choice. best: the neuron and draws nearest to the weight. subset-sum: a sum of several."""
+    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] = "window"
+    """window: the proof's choice. best: the neuron and draws nearest to the weight. halves, thirds, quarters: the sum
+    of 2, 3, 4 products, of a neuron each. subset-sum: a sum of several."""
     sampler: Literal["draws", "nearest"] = "nearest"
     """draws: every draw is made. nearest: the nearest of R draws by its exact law, R up to 1e12."""
     norm: Literal["frobenius", "spectral"] = "frobenius"
@@ -147,16 +151,16 @@ class MainTheoremOptions(Options):
         between("targets", self.targets, 1, 10**6)
         between("cones", self.cones, 0, 10**9)
         for name, known in (
-            ("construction", ("window", "best", "subset-sum")),
+            ("construction", CONSTRUCTIONS),
             ("sampler", ("draws", "nearest")),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.until is not None:
             raise ValueError("until is not offered here: every trial builds a network")
+        if self.n is not None:
+            check_construction(self.construction, R=1, n=min(self.n))
         if self.construction == "subset-sum":
-            if self.n is None:
-                raise ValueError("construction subset-sum needs n: no statement with known constants gives it")
             object.__setattr__(self, "sampler", "draws")
 
     @property
@@ -246,6 +250,9 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
         layers = len(request.questions[0].widths) - 1
         if options.n is not None and len(options.n) not in (1, layers):
             raise ValueError(f"n takes one number or {layers}, one per target layer, got {len(options.n)}")
+        if options.n is None:
+            for statement in {question.statement for question in request.questions}:
+                check_promise(options.construction, statement=statement, sampler=options.sampler)
         given = options.n if options.n is None or len(options.n) == layers else options.n * layers
         return [
             Built(

@@ -11,7 +11,7 @@ from nets.certificate import certify_network
 from nets.certificate.domain import Domain
 from nets.construction.gadget import Floats, Gadget, effective, solve
 from nets.construction.networks import Networks
-from nets.construction.options import check_construction
+from nets.construction.options import PARTS, check_construction
 from nets.construction.pruned import half_count
 from nets.construction.scan import scan_layer
 from nets.construction.source import trial_seeds
@@ -42,7 +42,8 @@ class ConvolutionTrials:
     def __init__(
         self, question: ConvolutionTheorem, n: Sequence[int], networks: Networks, seed: int, jobs: int
     ) -> None:
-        check_construction(networks.construction, signs=None, halves="needed", R=question.R, sampler=networks.sampler)
+        signs = check_construction(networks.construction, R=question.R, n=min(n), sampler=networks.sampler)
+        self._open_signs = signs == "open"
         self._question, self._n, self._networks = question, tuple(n), networks
         self._seed, self._jobs = seed, jobs
         self._etas = convolution_etas(question.widths, question.eps, kernel=question.kernel)
@@ -95,15 +96,16 @@ class ConvolutionTrials:
     def _halves(self, i: int, part: Part, weight: Floats, seed: int) -> tuple[Floats, Floats]:
         """W_plus and W_minus of layer i (from 0), shape (1, rows, cols); the same array where one half is enough."""
         made, n, R = self._networks, self._n[i], self._question.R
+        parts = PARTS.get(made.construction, 1)
         halves = half_count("needed", i)
         if made.construction == "subset-sum":
             gadget = Gadget(i, 1, part.rows, part.cols, n=n, R=R, seed=seed, halves=halves)
             return effective(gadget, solve(gadget, weight, device=made.device, jobs=self._jobs), jobs=self._jobs)
         records = scan_layer(
             np.array([seed], np.uint64), 2 * i + 1, torch.from_numpy(weight), n=n, R=R, eta=self._etas[i],
-            window=made.construction == "window", open_signs=False, by_law=made.sampler == "nearest", halves=halves,
-            device=made.device, jobs=self._jobs,
+            window=made.construction == "window", open_signs=self._open_signs, by_law=made.sampler == "nearest",
+            halves=halves, parts=parts, device=made.device, jobs=self._jobs,
         )  # fmt: skip
-        products = (records["a"] * records["b"])[0].cpu().numpy()
+        products = (records["a"] * records["b"])[0].cpu().numpy().reshape(halves, parts, *weight.shape[1:]).sum(1)
         plus = products[:1]
         return plus, (products[1:] if halves == 2 else plus)

@@ -10,7 +10,7 @@ from nets.construction import pick
 from nets.construction.bits import check_bits, draw_bits, popcount, unpack, unpack_draws, unpack_positions
 from nets.construction.gadget_record import Floats, Gadget, Record
 from nets.construction.gadget_search import SubsetSums, nearest_neurons
-from nets.construction.options import check_construction
+from nets.construction.options import PARTS, check_construction
 from sims.solver.memory import default_jobs
 from sims.threads import ordered, pieces
 from theory.numerics.check import accuracy
@@ -38,7 +38,7 @@ def solve(
     ----------
     weight : ndarray of float64, shape (groups, rows, cols)
         Weights in [-1, 1] can be met; others are approached as nearly as possible.
-    construction : {"subset-sum", "best", "window"}
+    construction : {"subset-sum", "best", "window", "halves", "thirds", "quarters"}
         As in `nets.construction.prune_approx`; without a ReLU "subset-sum" only.
     eta : float in (0, 1], optional
         Width of the windows; "window" needs it, the others do not use it.
@@ -58,15 +58,17 @@ def solve(
     """
     if weight.shape != gadget.shape or not np.isfinite(weight).all():
         raise ValueError(f"weight must be finite and of shape {gadget.shape}, got shape {weight.shape}")
-    halves = "both" if gadget.halves == 2 else "needed"
-    signs = check_construction(construction, signs=signs, halves=halves, R=gadget.R, sampler="draws")
+    signs = check_construction(construction, R=gadget.R, n=gadget.n, signs=signs)
     jobs = default_jobs() if jobs is None else jobs
     if construction == "subset-sum":
         return SubsetSums(gadget, weight.reshape(-1), signs == "open", device, jobs, tick).record()
     if not gadget.relu:
         raise ValueError(f"construction must be 'subset-sum' without a ReLU, got construction={construction!r}")
     window = accuracy("eta", eta) if construction == "window" else None
-    return nearest_neurons(gadget, weight, eta=window, open_signs=signs == "open", device=device, jobs=jobs, tick=tick)
+    return nearest_neurons(
+        gadget, weight, eta=window, parts=PARTS.get(construction, 1), open_signs=signs == "open", device=device,
+        jobs=jobs, tick=tick,
+    )  # fmt: skip
 
 
 def effective(

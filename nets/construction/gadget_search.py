@@ -1,4 +1,4 @@
-"""Which elements of a gadget to keep: the subset-sum construction for any part, "best" and "window" with a ReLU.
+"""Which elements of a gadget to keep: the subset-sum construction for any part, the others with a ReLU.
 
 The search runs piece by piece over the weights in the order of the file, and every piece is packed as soon as it is
 done: beyond the packed bits it takes the memory of one piece and of one number for every hidden neuron.
@@ -118,12 +118,13 @@ def nearest_neurons(
     weight: Floats,
     *,
     eta: float | None,
+    parts: int,
     open_signs: bool,
     device: str,
     jobs: int,
     tick: Callable[[int], object],
 ) -> Record:
-    """One neuron for every weight and half: the constructions "best", or "window" where eta is given."""
+    """One neuron for every part of a weight's half: "best", "window" where eta is given, or "halves" and its like."""
     import torch
 
     from nets.construction.scan import scan_layer
@@ -132,7 +133,7 @@ def nearest_neurons(
     used = np.zeros(gadget.bits_b, np.bool_)
     draws_b = np.zeros(gadget.bits_b, np.int64)
     draws = DrawWriter(gadget.R)
-    blocks = list(_row_blocks(gadget))
+    blocks = list(_row_blocks(gadget, parts))
     draws_of_block = gadget.block * (blocks[0][2] + 1) * gadget.cols * gadget.R
     small = device == "cpu" and draws_of_block <= _SMALL_DRAWS
     at_once = jobs if small else 1  # larger blocks are cut by `scan_layer`, so that Ctrl-C is heard
@@ -142,7 +143,7 @@ def nearest_neurons(
             np.array([gadget.seed], np.uint64), 2 * gadget.number + 1,
             torch.from_numpy(weight[group, first : first + rows])[None], n=gadget.n, R=gadget.R,
             eta=np.nan if eta is None else eta, window=eta is not None, open_signs=open_signs, by_law=False,
-            halves=gadget.halves, device=device, jobs=1 if small else jobs,
+            halves=gadget.halves, parts=parts, device=device, jobs=1 if small else jobs,
             place=(gadget.coordinates, group * gadget.cols, group * gadget.rows + first),
         )  # fmt: skip
 
@@ -160,9 +161,9 @@ def nearest_neurons(
     return Record(pack(used), mask_a, pack_draws(draws_b[used], R=gadget.R), draws.finish())
 
 
-def _row_blocks(gadget: Gadget) -> Iterator[tuple[int, int, int]]:
+def _row_blocks(gadget: Gadget, parts: int) -> Iterator[tuple[int, int, int]]:
     """(group, first row, rows) of pieces whose records take some 13 MB a half."""
-    step = max(1, _SCAN_WEIGHTS // gadget.cols)
+    step = max(1, _SCAN_WEIGHTS // (parts * gadget.cols))
     for group in range(gadget.groups):
         for first in range(0, gadget.rows, step):
             yield group, first, min(step, gadget.rows - first)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nets.construction.options import PARTS
 from theory.network import ConvolutionTheorem, MainTheorem
 
 _BATCH_WEIGHTS = 2**20
@@ -21,8 +22,9 @@ class Networks:
     ----------
     targets : int
         Random targets; trial t uses target t mod this number.
-    construction : {"window", "best", "subset-sum"}
-        window: the proof's choice. best: the neuron and draws nearest to the weight. subset-sum: a sum of several.
+    construction : {"window", "best", "halves", "thirds", "quarters", "subset-sum"}
+        window: the proof's choice. best: the neuron and draws nearest to the weight. halves, thirds, quarters: the sum
+        of 2, 3, 4 of them. subset-sum: a sum of several.
     sampler : {"draws", "nearest"}
         Every draw made, or the nearest of R draws by its exact law.
     device : str
@@ -75,6 +77,8 @@ def _search_seconds(question: MainTheorem, n: Sequence[int], networks: Networks,
         rows = taps * d_out
         if networks.construction == "subset-sum":
             total += d_in * rows * 3e-8 * math.exp(min(600.0, count / 2 * math.log(question.R + 1)))
+        elif networks.construction in PARTS:
+            total += d_in * rows * 2.0 * count * (4e-8 if networks.sampler == "nearest" else 3e-8 * draws)
         elif networks.construction == "best":
             total += d_in * rows * 2.0 * count * (4e-8 if draws == 1 else 5e-9 * draws)
         else:  # a weight looks until one hits, a coordinate until all its weights are served

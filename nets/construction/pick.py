@@ -162,27 +162,31 @@ def _scan_window(  # type: ignore[no-untyped-def]
 
 @njit(**_JIT)
 def _scan_best(  # type: ignore[no-untyped-def]
-    seed, layer_b, place, j, side, w, n, R, open_signs, by_law, err, neuron, a, b, draw_a, draw_b
+    seed, layer_b, place, j, side, aims, n, first, last, R, open_signs, by_law, err, neuron, a, b, draw_a, draw_b
 ):
-    """The neuron and draw of a with the smallest abs(ab - w), among neurons whose b has the half's sign."""
+    """The neuron and draw of a with the smallest abs(ab - aim), among neurons whose b has the half's sign.
+
+    Of the n neurons meant for a half, of both halves where signs are open, those from `first` up to `last` are taken.
+    """
     s = 1.0 - 2.0 * side
-    d_out, d_in = w.shape
+    d_out, d_in = aims.shape
     width = np.uint64(2 * n * d_in)
     coordinates, c, row = place[0], place[1] + j, place[2]
-    first = 0 if open_signs else side * n
-    last = 2 * n if open_signs else side * n + n
-    for k in range(first, last):
-        h = np.uint64(2 * n * c + k)
-        vb, rb = _take(seed, layer_b + 2, h * np.uint64(coordinates) + np.uint64(c), R, by_law, 1.0, s)
-        if s * vb <= 0.0:
+    for meant in range(2):
+        if meant != side and not open_signs:
             continue
-        for o in range(d_out):
-            element = np.uint64(row + o) * width + np.uint64(2 * n * j + k)
-            va, ra = _take(seed, layer_b + 3, element, R, by_law, vb, w[o, j])
-            error = abs(va * vb - w[o, j])
-            if error < err[o, j]:
-                err[o, j], neuron[o, j], a[o, j], b[o, j] = error, k, va, vb
-                draw_a[o, j], draw_b[o, j] = ra, rb
+        for k in range(meant * n + first, meant * n + last):
+            h = np.uint64(2 * n * c + k)
+            vb, rb = _take(seed, layer_b + 2, h * np.uint64(coordinates) + np.uint64(c), R, by_law, 1.0, s)
+            if s * vb <= 0.0:
+                continue
+            for o in range(d_out):
+                element = np.uint64(row + o) * width + np.uint64(2 * n * j + k)
+                va, ra = _take(seed, layer_b + 3, element, R, by_law, vb, aims[o, j])
+                error = abs(va * vb - aims[o, j])
+                if error < err[o, j]:
+                    err[o, j], neuron[o, j], a[o, j], b[o, j] = error, k, va, vb
+                    draw_a[o, j], draw_b[o, j] = ra, rb
 
 
 @njit(**_JIT)
@@ -210,7 +214,124 @@ def scan(  # type: ignore[no-untyped-def]
                 if window:
                     _scan_window(seeds[t], layer_b, place, j, side, w, n, R, eta, by_law, *record, hit[t, side])
                 else:
-                    _scan_best(seeds[t], layer_b, place, j, side, w, n, R, open_signs, by_law, *record)
+                    _scan_best(seeds[t], layer_b, place, j, side, w, n, 0, n, R, open_signs, by_law, *record)
+
+
+@njit(**_JIT)
+def _products(  # type: ignore[no-untyped-def]
+    seed, stream, first_element, side, n, first, last, R, open_signs, vb, products, neurons, draws
+):
+    """The products of a weight with the neurons of a group, 0 of no neuron before them; returns how many there are."""
+    products[0], neurons[0], draws[0] = 0.0, -1, -1
+    count = 1
+    for meant in range(2):
+        if meant != side and not open_signs:
+            continue
+        for k in range(meant * n + first, meant * n + last):
+            if (vb[k] <= 0.0) if side == 0 else (vb[k] >= 0.0):
+                continue
+            for pair in range((R + 1) // 2):
+                words = _block(seed, stream, first_element + np.uint64(k), pair)
+                for odd in range(min(2, R - 2 * pair)):
+                    products[count] = _value(words[odd]) * vb[k]
+                    neurons[count], draws[count] = k, 2 * pair + odd
+                    count += 1
+    return count
+
+
+@njit(**_JIT)
+def _nearest_pair(first, second, aim):  # type: ignore[no-untyped-def]
+    """(i, k, error): the pair for which first[i] + second[k] is nearest to the aim."""
+    order = np.argsort(second, kind="mergesort")
+    ordered = second[order]
+    best, one, other = np.inf, 0, 0
+    for i in range(len(first)):
+        rest, place, span = aim - first[i], 0, len(ordered)
+        while span > 1:  # a binary search without branches: half the time of all
+            half = span // 2
+            place += half * (ordered[place + half - 1] < rest)
+            span -= half
+        place += ordered[place] < rest
+        for q in range(max(place - 1, 0), min(place + 1, len(ordered))):
+            error = abs(rest - ordered[q])
+            if error < best:
+                best, one, other = error, i, order[q]
+    return one, other, best
+
+
+@njit(**_JIT)
+def _scan_pair(  # type: ignore[no-untyped-def]
+    seed, layer_b, place, j, side, aims, n, groups, R, open_signs, err, neuron, a, b, draw_a, draw_b
+):
+    """The two products, one of each group of neurons, with the sum nearest to the aim; records: (2, d_out, d_in)."""
+    s = 1.0 - 2.0 * side
+    d_out, d_in = aims.shape
+    width = np.uint64(2 * n * d_in)
+    coordinates, c, row = place[0], place[1] + j, place[2]
+    vb, rb = np.empty(2 * n), np.empty(2 * n, np.int64)
+    for k in range(2 * n):
+        h = np.uint64(2 * n * c + k)
+        vb[k], rb[k] = _nearest_drawn(seed, layer_b + 2, h * np.uint64(coordinates) + np.uint64(c), R, 1.0, s)
+    size = 2 * R * max(groups[1] - groups[0], groups[2] - groups[1]) + 1
+    products, neurons, draws = np.empty((2, size)), np.empty((2, size), np.int64), np.empty((2, size), np.int64)
+    for o in range(d_out):
+        first_element = np.uint64(row + o) * width + np.uint64(2 * n * j)
+        counts = [
+            _products(
+                seed, layer_b + 3, first_element, side, n, groups[p], groups[p + 1], R, open_signs, vb, products[p],
+                neurons[p], draws[p],
+            )
+            for p in range(2)
+        ]  # fmt: skip
+        one, other, error = _nearest_pair(products[0, : counts[0]], products[1, : counts[1]], aims[o, j])
+        for p, which in enumerate((one, other)):
+            k = neurons[p, which]
+            err[p, o, j], neuron[p, o, j], draw_a[p, o, j] = error, k, draws[p, which]
+            if k >= 0:
+                b[p, o, j], draw_b[p, o, j] = vb[k], rb[k]
+                element = first_element + np.uint64(k)
+                words = _block(seed, layer_b + 3, element, draws[p, which] >> 1)
+                a[p, o, j] = _value(words[draws[p, which] & 1])
+
+
+@njit(**_JIT)
+def scan_parts(  # type: ignore[no-untyped-def]
+    seeds, layer_b, place, weights, n, R, parts, open_signs, by_law, j0, j1, err, neuron, a, b, draw_a, draw_b, hit
+):
+    """`scan` for weights that are sums of products, part p by a neuron of group p: first those that aim at w / parts.
+
+    The last one aims at what they leave of w; where the values are drawn, the last two do, as a pair. Group p is the
+    neurons from p n // parts to (p + 1) n // parts of a half. Records have shape (T, halves parts, d_out, d_in), the
+    parts of a half beside each other; `err` of its last part is that of the sum.
+    """
+    groups = np.array([p * n // parts for p in range(parts + 1)])
+    alone = parts if by_law else parts - 2
+    for t in range(len(seeds)):
+        w = weights[t if weights.shape[0] > 1 else 0]
+        aims = np.empty(w.shape)
+        for j in range(j0, j1):
+            for side in range(err.shape[1] // parts):
+                rest = w[:, j].copy()
+                for p in range(parts):
+                    at = side * parts + p
+                    for o in range(w.shape[0]):
+                        aims[o, j] = rest[o] if p == parts - 1 else w[o, j] / parts
+                        err[t, at, o, j] = abs(aims[o, j])
+                        neuron[t, at, o, j] = draw_a[t, at, o, j] = draw_b[t, at, o, j] = -1
+                        a[t, at, o, j] = b[t, at, o, j] = 0.0
+                        hit[t, at, o, j] = False
+                    if p < alone:
+                        _scan_best(
+                            seeds[t], layer_b, place, j, side, aims, n, groups[p], groups[p + 1], R, open_signs, by_law,
+                            err[t, at], neuron[t, at], a[t, at], b[t, at], draw_a[t, at], draw_b[t, at],
+                        )  # fmt: skip
+                        rest -= a[t, at, :, j] * b[t, at, :, j]
+                if not by_law:
+                    two = slice(side * parts + alone, (side + 1) * parts)
+                    _scan_pair(
+                        seeds[t], layer_b, place, j, side, aims, n, groups[alone:], R, open_signs, err[t, two],
+                        neuron[t, two], a[t, two], b[t, two], draw_a[t, two], draw_b[t, two],
+                    )  # fmt: skip
 
 
 @njit(inline="always")

@@ -1,4 +1,4 @@
-"""Prune a random network so that it computes a target: three constructions, and many trials of two of them at once.
+"""Prune a random network so that it computes a target, by several constructions; many trials of most of them at once.
 
 A target weight w of layer i from coordinate j is made by hidden neurons of coordinate j: those with b > 0 contribute
 a*b to W_plus, those with b < 0 to W_minus (the layer computes W_plus s(h) - W_minus s(-h)), so **both halves aim at
@@ -11,6 +11,12 @@ construction    what is kept for one weight and one half, s = +1 or -1 the sign 
                 b in s[1-eta/2, 1] and abs(a - s w) <= eta/2. Without one: the neuron with the smallest abs(ab - w).
 ``best``        b is the draw nearest to s, a the draw with the smallest abs(ab - w), and the neuron is the one where
                 that is smallest; for R = 1 the best product there is.
+``halves``      4.9: the sum of two products, each by a neuron of another half of the n; the b's as in ``best``. Of
+                drawn values it is the pair of products with the sum nearest to w; with the sampler "nearest", which
+                serves one aim, the product nearest to w/2 and then the one nearest to what it leaves of w.
+                ``thirds`` and ``quarters`` have more groups and products: all but the last two (of drawn values), or
+                the last one, are the nearest ones to w/3 or w/4. So none is farther from w than the sum of the
+                products nearest to w/2, w/3, w/4.
 ``subset-sum``  4.7: the subset of the products a_k b_k with the sum nearest to w; with R draws at most one draw of each
                 a_k, b_k being the draw nearest to s.
 ==============  ======================================================================================================
@@ -32,7 +38,7 @@ import torch
 
 from nets.construction.bits import unpack_draws, unpack_positions
 from nets.construction.gadget import Gadget, Record, solve
-from nets.construction.options import check_construction
+from nets.construction.options import PARTS, check_construction
 from nets.construction.pruned import Kept, Pruned, half_count
 from nets.construction.scan import scan_layer
 from nets.construction.source import Source, check_sampler, check_seed, per_layer_n, trial_seeds
@@ -49,7 +55,7 @@ def prune(
     *,
     construction: str,
     eta: float | Sequence[float] | None = None,
-    halves: str = "both",
+    sides: str = "both",
     signs: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
@@ -61,14 +67,15 @@ def prune(
     ----------
     target : Target, or its l weights F_i of shape (d_i, d_{i-1})
         The widths must be the source's. The constructions can reach weights in [-1, 1], subset-sum also others.
-    construction : {"window", "best", "subset-sum"}
+    construction : {"window", "best", "halves", "thirds", "quarters", "subset-sum"}
         See the table of this module.
     eta : float in (0, 1] or one for each layer
         Width of the windows; "window" needs it, the others do not use it.
-    halves : {"both", "needed"}
+    sides : {"both", "needed"}
         "needed" leaves out the negative halves of layers 2..l, which never see an input < 0.
     signs : {"assigned", "open"}, optional
-        Default "open" for subset-sum with R = 1 (there at most the first n neurons of each sign), else "assigned".
+        Default with R = 1 and drawn values "open" for halves, thirds, quarters and subset-sum (there at most the first
+        n neurons of each sign), else "assigned".
     device : str
         Where the search runs; the result lies on the CPU and does not depend on it (with sampler "nearest": up to the
         last bits of log1p and expm1).
@@ -93,14 +100,16 @@ def prune(
     widths = (weights[0].shape[-1], *(w.shape[-2] for w in weights))
     if any(w.ndim != 2 for w in weights) or widths != source.widths:
         raise ValueError(f"target must have the widths of the source, {source.widths}, got {widths}")
-    signs = check_construction(construction, signs=signs, halves=halves, R=source.R, sampler=source.sampler)
+    signs = check_construction(
+        construction, signs=signs, sides=sides, R=source.R, sampler=source.sampler, n=min(source.n)
+    )
     etas = _etas(eta, len(weights), construction)
-    total = sum(half_count(halves, i) * w.numel() for i, w in enumerate(weights))
+    total = sum(half_count(sides, i) * w.numel() for i, w in enumerate(weights))
     tick = _counter(total, progress)
     kept: list[Kept] = []
     hits = []
     for i, weight in enumerate(weights):
-        made = half_count(halves, i)
+        made = half_count(sides, i)
         if construction == "subset-sum":
             gadget = Gadget(
                 i, 1, rows=len(weight), cols=weight.shape[1], n=source.n[i], R=source.R, seed=source.seed, halves=made
@@ -111,13 +120,14 @@ def prune(
         seeds = np.array([source.seed], np.uint64)
         records = scan_layer(
             seeds, 2 * i + 1, weight[None], n=source.n[i], R=source.R, eta=etas[i], window=construction == "window",
-            open_signs=signs == "open", by_law=source.sampler == "nearest", halves=made, device=device, jobs=jobs,
+            open_signs=signs == "open", by_law=source.sampler == "nearest", halves=made,
+            parts=PARTS.get(construction, 1), device=device, jobs=jobs,
         )  # fmt: skip
         kept += _kept_from_records({key: part[0].cpu() for key, part in records.items()}, source, i)
         hits.append(records["hit"][0].cpu())
         tick(made * weight.numel())
     flags = hits if construction == "window" else None
-    return Pruned(source, weights, kept, construction=construction, halves=halves, hits=flags)
+    return Pruned(source, weights, kept, construction=construction, sides=sides, hits=flags)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +139,7 @@ class Trials:
     effective : list of l pairs (W_plus, W_minus) of torch.Tensor, shape (trials, d_i, d_{i-1}), float64
         As in `Pruned.effective`.
     hits : list of l torch.Tensor of bool, shape (trials, halves_i, d_i, d_{i-1})
-        "window": the weight was made inside its windows. "best": the weight is within eta, if eta was given.
+        "window": the weight was made inside its windows. Else: the weight is within eta, if eta was given.
     """
 
     effective: list[tuple[torch.Tensor, torch.Tensor]]
@@ -152,7 +162,7 @@ def simulate_trials(
     construction: str = "best",
     sampler: str = "nearest",
     first_trial: int = 0,
-    halves: str = "both",
+    sides: str = "both",
     signs: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
@@ -167,8 +177,8 @@ def simulate_trials(
         As in `Source`; trial t has ``Source(widths, n, seed=trial_seeds(seed, t, trials=1)[0], ...)``.
     seed, first_trial, trials : int
         The rows are trials first_trial, ..., first_trial + trials - 1, whatever the parts in which they are asked for.
-    eta, construction, halves, signs, device, jobs
-        As in `prune`; "window" or "best".
+    eta, construction, sides, signs, device, jobs
+        As in `prune`, but not "subset-sum".
 
     Returns
     -------
@@ -184,10 +194,10 @@ def simulate_trials(
     """
     weights = _weights(target)
     if construction == "subset-sum":
-        raise ValueError("construction must be 'window' or 'best' here, got construction='subset-sum'")
+        raise ValueError("construction must pick single neurons here, got construction='subset-sum'")
     R, sampler = check_sampler(R, sampler)
-    signs = check_construction(construction, signs=signs, halves=halves, R=R, sampler=sampler)
-    counts = per_layer_n(n, len(weights))
+    counts, parts = per_layer_n(n, len(weights)), PARTS.get(construction, 1)
+    signs = check_construction(construction, R=R, n=min(counts), signs=signs, sides=sides, sampler=sampler)
     etas = _etas(eta, len(weights), construction)
     first, trials = natural("first_trial", first_trial), positive_int("trials", trials)
     if any(w.ndim == 3 and len(w) != trials for w in weights):
@@ -196,8 +206,8 @@ def simulate_trials(
     effective, hits = [], []
     for i, weight in enumerate(weights):
         cube = weight if weight.ndim == 3 else weight[None]
-        made = half_count(halves, i)
-        rows = max(1, _RECORD_TRIALS // (made * cube[0].numel()))
+        made = half_count(sides, i)
+        rows = max(1, _RECORD_TRIALS // (made * parts * cube[0].numel()))
         products = torch.zeros(2, trials, *cube.shape[1:], dtype=torch.float64, device=device)
         hit = torch.empty(trials, made, *cube.shape[1:], dtype=torch.bool, device=device)
         for start in range(0, trials, rows):
@@ -205,17 +215,18 @@ def simulate_trials(
             records = scan_layer(
                 seeds[part], 2 * i + 1, cube[part] if len(cube) > 1 else cube, n=counts[i], R=R, eta=etas[i],
                 window=construction == "window", open_signs=signs == "open", by_law=sampler == "nearest", halves=made,
-                device=device, jobs=jobs,
+                parts=parts, device=device, jobs=jobs,
             )  # fmt: skip
-            products[:made, part] = (records["a"] * records["b"]).transpose(0, 1)
-            hit[part] = records["hit"] if construction == "window" else records["err"] <= etas[i]
+            for p in range(parts):
+                products[:made, part] += (records["a"] * records["b"])[:, p::parts].transpose(0, 1)
+            hit[part] = records["hit"] if construction == "window" else records["err"][:, parts - 1 :: parts] <= etas[i]
         effective.append((products[0], products[1]))
         hits.append(hit)
     return Trials(effective, hits)
 
 
 def _kept_from_records(records: dict[str, torch.Tensor], source: Source, i: int) -> tuple[Kept, Kept]:
-    """Kept elements of source layers 2i+1 and 2i+2 (i from 0) from records of shape (halves, d_out, d_in)."""
+    """Kept elements of source layers 2i+1 and 2i+2 (i from 0) from records of shape (halves parts, d_out, d_in)."""
     n = source.n[i]
     _, out, j = (records["neuron"] >= 0).nonzero(as_tuple=True)
     made = {key: part[records["neuron"] >= 0] for key, part in records.items()}

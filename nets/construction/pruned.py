@@ -52,7 +52,7 @@ class Pruned(torch.nn.Module):
         In each row of layers 2i-1 at most one element, of the row's own input coordinate.
     construction : str
         How it was made, see `nets.construction.prune_approx.prune`.
-    halves : {"both", "needed"}
+    sides : {"both", "needed"}
         Whether the negative halves of layers 2..l, which inputs >= 0 never use, were made.
     hits : sequence of torch.Tensor of bool, shape (halves_i, d_i, d_{i-1}), optional
         For the construction "window": weights whose neuron and draws lie inside the windows.
@@ -73,13 +73,13 @@ class Pruned(torch.nn.Module):
         kept: Sequence[Kept],
         *,
         construction: str,
-        halves: str = "both",
+        sides: str = "both",
         hits: Sequence[torch.Tensor] | None = None,
     ) -> None:
         super().__init__()
         if len(kept) != source.depth or len(weights) != len(source.n):
             raise ValueError(f"kept must have {source.depth} layers and weights {len(source.n)}")
-        self.source, self.construction, self.halves = source, construction, halves
+        self.source, self.construction, self.sides = source, construction, sides
         self.weights = tuple(w.detach().double().cpu() for w in weights)
         self.hits = None if hits is None else tuple(hits)
         for layer, part in enumerate(kept, 1):
@@ -203,7 +203,7 @@ class Pruned(torch.nn.Module):
         Returns
         -------
         list of l pairs of torch.Tensor, each of shape (d_i, d_{i-1}), float64
-            Sums of the products a*b over the kept neurons with b > 0 and with b < 0. With ``halves="needed"`` W_minus
+            Sums of the products a*b over the kept neurons with b > 0 and with b < 0. With ``sides="needed"`` W_minus
             is zero in layers 2..l.
         """
         result = []
@@ -225,11 +225,11 @@ class Pruned(torch.nn.Module):
         Returns
         -------
         tuple of l torch.Tensor, shape (halves_i, d_i, d_{i-1})
-            halves_i is 2, plus and minus; with ``halves="needed"`` it is 1 in layers 2..l.
+            halves_i is 2, plus and minus; with ``sides="needed"`` it is 1 in layers 2..l.
         """
         result = []
         for i, (pair, weight) in enumerate(zip(self.effective(), self.weights, strict=True)):
-            made = pair[: half_count(self.halves, i)]
+            made = pair[: half_count(self.sides, i)]
             result.append(torch.stack([(half.cpu() - weight).abs() for half in made]))
         return tuple(result)
 
@@ -265,9 +265,9 @@ class DensePruned(torch.nn.Module):
         return hidden
 
 
-def half_count(halves: str, layer: int) -> int:
+def half_count(sides: str, layer: int) -> int:
     """Halves that are made in target layer `layer` (from 0): 2, or 1 where the negative half is not needed."""
-    return 1 if halves == "needed" and layer > 0 else 2
+    return 1 if sides == "needed" and layer > 0 else 2
 
 
 def _places(neurons: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:

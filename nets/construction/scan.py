@@ -1,4 +1,4 @@
-"""The best neuron for every weight of a layer, by the kernels on the CPU or by torch operations elsewhere."""
+"""The best neuron, or one for each part, of every weight of a layer: kernels on the CPU, torch operations elsewhere."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def scan_layer(
     device: str = "cpu",
     jobs: int | None = None,
     torch_engine: bool = False,
+    parts: int = 1,
     place: tuple[int, int, int] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Records of one target layer for many sources: the kernels of `nets.construction.pick`, or torch operations off
@@ -38,13 +39,15 @@ def scan_layer(
 
     Parameters
     ----------
+    parts : int
+        From 2 on: every weight is a sum of so many products, see `nets.construction.pick.scan_parts`.
     place : tuple of 3 int, optional
         Where the weights stand in a gadget of several groups or more rows: the gadget's input coordinates, the first
         coordinate, and the first row over all groups.
 
     Returns
     -------
-    dict of torch.Tensor, shape (len(seeds), halves, d_i, d_{i-1})
+    dict of torch.Tensor, shape (len(seeds), halves parts, d_i, d_{i-1})
         ``err`` abs(ab - w); ``neuron`` 0..2n-1 inside the coordinate's block or -1; ``a b draw_a draw_b hit``.
     """
     trials = len(seeds)
@@ -53,15 +56,15 @@ def scan_layer(
     if torch_engine or torch.device(device).type != "cpu":
         bits, moved = torch.from_numpy(seeds.view(np.int64)).to(device), weights.to(device)
         rows = max(1, _pick_torch.budget(torch.device(device)) // (d_out * d_in))
-        parts = [
+        found = [
             _pick_torch.scan(
                 part, layer_b, moved[k * rows : k * rows + len(part)] if len(moved) > 1 else moved,
-                halves=halves, place=place, **options,
+                halves=halves, parts=parts, place=place, **options,
             )
             for k, part in enumerate(bits.split(rows))
         ]  # fmt: skip
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    shape = (trials, halves, d_out, d_in)
+        return {key: torch.cat([part[key] for part in found]) for key in found[0]}
+    shape = (trials, halves * parts, d_out, d_in)
     kinds: dict[str, npt.DTypeLike] = {"err": np.float64, "neuron": np.int64, "a": np.float64, "b": np.float64}
     kinds |= {"draw_a": np.int64, "draw_b": np.int64, "hit": np.bool_}
     records = {key: np.empty(shape, kind) for key, kind in kinds.items()}
@@ -79,7 +82,11 @@ def scan_layer(
         part = slice(t, min(t + step_t, trials))
         w = cube[part] if len(cube) > 1 else cube
         out = [array[part] for array in records.values()]
-        pick.scan(seeds[part], layer_b, where, w, n, R, eta, window, open_signs, by_law, j, min(j + step_j, d_in), *out)
+        span = j, min(j + step_j, d_in)
+        if parts > 1:
+            pick.scan_parts(seeds[part], layer_b, where, w, n, R, parts, open_signs, by_law, *span, *out)
+        else:
+            pick.scan(seeds[part], layer_b, where, w, n, R, eta, window, open_signs, by_law, *span, *out)
 
     each(task, [(t, j) for t in range(0, trials, step_t) for j in range(0, d_in, step_j)], jobs=jobs)
     return {key: torch.from_numpy(array) for key, array in records.items()}

@@ -85,7 +85,7 @@ class Trials:
                 trials=trials,
                 first_trial=first,
                 eta=layer_etas(asked.widths, asked.eps, domain=asked.domain),
-                halves="needed",
+                sides="needed",
                 construction=made.construction,
                 sampler=made.sampler,
                 device=made.device,
@@ -117,7 +117,7 @@ class Trials:
                 target,
                 source,
                 construction="subset-sum",
-                halves="needed",
+                sides="needed",
                 device=self._networks.device,
                 jobs=self._jobs,
             )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nets.construction.options import CONSTRUCTIONS, PARTS, check_construction
 from nets.device import resolve_device
 from nets.graph.graph import Graph, GraphError
 from nets.tickets.approximation_file import Ticket, target_sha256
@@ -49,8 +50,9 @@ class ApproximationSettings:
         products. private, shared: a weight is a sum of some of n values of its own, or of its output's.
     R : int
         Draws that each random value may take in total.
-    construction : {"window", "best", "subset-sum"}
-        layered only. window: the proof's choice. best: one product. subset-sum: a sum of several.
+    construction : {"window", "best", "halves", "thirds", "quarters", "subset-sum"}
+        layered only. window: the proof's choice. best: one product. halves, thirds, quarters: 2, 3, 4 products, of a
+        neuron each. subset-sum: a sum of several.
     seed : int
         In [0, 2^64); a fresh one by default.
     device : str
@@ -63,7 +65,7 @@ class ApproximationSettings:
     eta: float = 0.01
     source: Literal["layered", "private", "shared"] = "layered"
     R: int = 1
-    construction: Literal["window", "best", "subset-sum"] = "subset-sum"
+    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] = "subset-sum"
     seed: int = field(default_factory=fresh_seed)
     device: str = "cpu"
     jobs: int = field(default_factory=default_jobs)
@@ -71,7 +73,7 @@ class ApproximationSettings:
     def __post_init__(self) -> None:
         for name, known in (
             ("source", ("layered", "private", "shared")),
-            ("construction", ("window", "best", "subset-sum")),
+            ("construction", CONSTRUCTIONS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
@@ -80,8 +82,10 @@ class ApproximationSettings:
         if self.construction == "window" and self.eta > 1:
             raise ValueError(f"eta must be at most 1 with construction window, got {self.eta}")
         if self.source != "layered" and self.construction != "subset-sum":
-            raise ValueError(f"construction {self.construction} needs source layered, got {self.source}")
+            reason = "its weights are no products" if self.construction in PARTS else "it picks neurons"
+            raise ValueError(f"construction {self.construction} needs source layered, got {self.source}: {reason}")
         n, R = between("n", self.n, 1, 10**12), between("R", self.R, 1, MAX_DRAWS)
+        check_construction(self.construction, R=R, n=n)
         if self.source != "layered" and n * R > MAX_DRAWS:
             raise ValueError(f"n times R must be at most 2^33, got {n} and {R}")
         seed, jobs = between("seed", self.seed, 0, MAX_SEED), between("jobs", self.jobs, 1, 4096)
@@ -272,7 +276,9 @@ def predicted_seconds(parts: Sequence[Part], settings: ApproximationSettings) ->
     """Time that the work takes on this machine, good to a factor of about 3, without the certificate's last digits."""
     layered = settings.source == "layered"
     searches = sum(part.weights * (2 if layered and part.signed else 1) for part in parts)
-    if settings.construction != "subset-sum":
+    if settings.construction in PARTS:
+        each = 3e-8 * settings.n * settings.R
+    elif settings.construction != "subset-sum":
         each = 2e-9 * settings.n * settings.R
     else:
         half_sums = 2 * math.exp(min(700.0, settings.n / 2 * math.log(settings.R + 1)))
@@ -400,14 +406,13 @@ def _ticket(
     numbers: dict[str, Any],
     certificate: NetworkCertificate,
 ) -> Ticket:
-    from nets.construction.options import check_construction
     from nets.graph.text import to_plain
 
     names = {part.constant for part in parts}
     exact = {name: array for name, array in graph.constants.items() if name not in names}
     held = {f"exact{i}": np.asarray(array) for i, array in enumerate(exact.values(), 1)}
     witness = {f"witness{i}": certificate.witness[one.name] for i, one in enumerate(graph.inputs, 1)}
-    signs = check_construction(settings.construction, signs=None, halves="needed", R=settings.R, sampler="draws")
+    signs = check_construction(settings.construction, R=settings.R, n=settings.n)
     return Ticket(
         kind=settings.source,
         construction=settings.construction,

@@ -42,9 +42,10 @@ def check_common(content: Mapping[str, Any]) -> None:
     integer(content, "R", 1, 2**33)
     signs = "open"
     if layered:
-        signs = check_construction(
-            content["construction"], signs=None, halves="needed", R=content["R"], sampler="draws"
-        )
+        try:
+            signs = check_construction(content["construction"], R=content["R"], n=content["n"])
+        except ValueError as error:
+            raise TicketError(one_line(error)) from None
     one_of(content, "signs", (signs,))
     if not is_number(content["eta"]) or not content["eta"] > 0:
         raise TicketError(f"eta must be > 0, got {short(content['eta'])}")

@@ -29,7 +29,7 @@ class Source:
     ----------
     kind : {"layered", "private", "shared"}
     construction : str
-        layered only: window, best or subset-sum.
+        layered only: as in `nets.construction.prune_approx`.
     n, R, seed : int
     """
 

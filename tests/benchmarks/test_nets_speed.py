@@ -43,10 +43,10 @@ def test_layered(benchmark: object, weights: list[np.ndarray]) -> None:
     from nets.construction.source import Source
 
     target = [torch.from_numpy(weight) for weight in weights]
-    prune([target[1]], Source(WIDTHS[1:], 4, seed=1), construction="subset-sum", halves="needed", jobs=2)
+    prune([target[1]], Source(WIDTHS[1:], 4, seed=1), construction="subset-sum", sides="needed", jobs=2)
 
     def work() -> float:
-        pruned = prune(target, Source(WIDTHS, N_LAYERED, seed=1), construction="subset-sum", halves="needed", jobs=2)
+        pruned = prune(target, Source(WIDTHS, N_LAYERED, seed=1), construction="subset-sum", sides="needed", jobs=2)
         return pruned.n_keep / 397_000
 
     assert 15 < benchmark.pedantic(work, rounds=1) < 30

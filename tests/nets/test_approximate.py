@@ -292,7 +292,7 @@ def ticket_of(argv: list[str], folder: Path) -> Any:
     return load_ticket(out, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("construction", ["subset-sum", "best", "window"])
+@pytest.mark.parametrize("construction", ["subset-sum", "best", "window", "halves"])
 def test_parts_are_scaled_by_powers_of_two(construction: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     weights = torch.tensor([[2.5, -0.75], [0.5, 1.0]]), torch.tensor([[0.2, -0.25]])
     flags = (
@@ -353,6 +353,8 @@ BAD = [
     (["--box", "0", "1", "--radius", "2"], "--box says"), (["--inputs", "/nowhere/x.npy"], "no such file"),
     (["--fix", "sr"], "takes NAME=NUMBER"), (["--fix", "sr=1"], "only an ONNX file has inputs to fix"),
     (["--construction", "window", "--source", "shared"], "needs source layered"), (["--source", "deep"], "--help"),
+    (["--construction", "halves", "--source", "private"], "source layered, got private: its weights are no products"),
+    (["--construction", "quarters", "--n", "3"], "'quarters' needs n >= 4, a neuron for every part, got n=3"),
     (["--construction", "window", "--eta", "2"], "at most 1"), (["--n", "1e9"], "more than a day"),
     (["--jobs", "0"], "jobs"),
     (["--source", "private", "--n", "1e5", "--R", "1e6"], "at most 2^33"), (["--n", "3", "--n", "4"], "more than once"),

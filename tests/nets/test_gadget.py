@@ -186,25 +186,24 @@ def test_a_gpu_finds_the_same_record() -> None:
         assert _same(solve(gadget, weight, device="cuda"), solve(gadget, weight))
     grouped = Gadget(2, 3, 40, 7, n=14, seed=5)
     weight = _weights(grouped.shape)
-    assert _same(
-        solve(grouped, weight, construction="best", device="cuda"), solve(grouped, weight, construction="best")
-    )
+    for word in ("best", "halves", "thirds"):
+        assert _same(
+            solve(grouped, weight, construction=word, device="cuda"), solve(grouped, weight, construction=word)
+        )
 
 
 @pytest.mark.parametrize("signs", ["assigned", "open", None])
-@pytest.mark.parametrize("halves", ["both", "needed"])
+@pytest.mark.parametrize("sides", ["both", "needed"])
 @pytest.mark.parametrize("R", [1, 3])
-def test_one_group_is_the_dense_source(R: int, halves: str, signs: str | None) -> None:
+def test_one_group_is_the_dense_source(R: int, sides: str, signs: str | None) -> None:
     if R > 1:
         signs = None
     widths = (3, 4, 2)
     weights = [_weights((1, b, a))[0] for a, b in itertools.pairwise(widths)]
     source = Source(widths, 4, seed=11, R=R)
-    pruned = prune(
-        [torch.from_numpy(w) for w in weights], source, construction="subset-sum", halves=halves, signs=signs
-    )
+    pruned = prune([torch.from_numpy(w) for w in weights], source, construction="subset-sum", sides=sides, signs=signs)
     for i, weight in enumerate(weights):
-        made = 2 if halves == "both" or i == 0 else 1
+        made = 2 if sides == "both" or i == 0 else 1
         gadget = Gadget(i, 1, *weight.shape, n=4, R=R, seed=11, halves=made)
         record = solve(gadget, weight[None], signs=signs)
         b, a = _masked(gadget, record)

@@ -181,7 +181,7 @@ def _ticket_of(graph: Graph, folder: Path, **settings) -> Ticket:
 
 
 CASES = [(name, {"R": R}) for R in (1, 3) for name in GRAPHS]
-CASES += [("residual", {"R": R, "construction": c}) for R in (1, 3) for c in ("best", "window")]
+CASES += [("residual", {"R": R, "construction": c}) for R in (1, 3) for c in ("best", "window", "halves")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: ", ".join(map(str, [case[0], *case[1].values()])))

@@ -70,6 +70,31 @@ def test_our_statement_without_resampling(capsys: pytest.CaptureFixture) -> None
     assert row["certified"] == 60
 
 
+@pytest.mark.parametrize(("statement", "sampler"), [("halves", "nearest"), ("halves", "draws"), ("pairs", "draws")])
+def test_the_statements_of_two_products_hold(
+    capsys: pytest.CaptureFixture, statement: str, sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4.9 on networks that are built, with far fewer neurons than 4.4 asks for; two neurons are refuted."""
+    argv = ["--widths", "3", "4", "2", "--eps", "0.3", "--delta", "0.2", "--construction", "halves", "--check"]
+    argv += ["--statement", statement, "--sampler", sampler, "--seed", "5", "--trials", "120"]
+    for row in run(capsys, *argv, "--R", "10", "40"):
+        assert row["verdict"] == "consistent"
+        assert_at_least(row["certified"], row["trials"], 0.8)
+        ours = network_width.source_width([3, 4, 2], eps=0.3, delta=0.2, R=row["R"])
+        assert 0.4 * min(ours.n) > max(row["n"]) >= 2
+    monkeypatch.setattr(MainTheorem, "required_counts", lambda self, delta: (2, 2))
+    (row,) = run(capsys, *argv, "--R", "2", code=1)
+    assert row["verdict"] == "refuted"
+
+
+def test_halves_with_n_by_hand_promise_nothing(capsys: pytest.CaptureFixture) -> None:
+    """The best pair of drawn products is far nearer than one product of as many neurons."""
+    argv = ["--n", "6", "--R", "30", "--sampler", "draws", "--trials", "50", "--seed", "5", "--check"]
+    (one,), (two,) = (run(capsys, *argv, "--construction", word) for word in ("best", "halves"))
+    assert one["verdict"] is two["verdict"] is None
+    assert one["error_upper_max"] > 10 * two["error_upper_max"]
+
+
 CUTS = [["--R", "1", "--n", "4"], ["--R", "20", "--n", "1"]]
 
 
@@ -248,6 +273,10 @@ def test_table_csv_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) ->
         (["--R", "1e13"], "R must be an integer in [1,"),
         (["--n", "1", "2", "3"], "n takes one number or 2"),
         (["--construction", "subset-sum"], "construction subset-sum needs n"),
+        (["--construction", "halves"], "statement ours speaks of construction window or best: give n for halves"),
+        (["--construction", "thirds", "--n", "2"], "construction 'thirds' needs n >= 3"),
+        (["--statement", "halves"], "statement halves speaks of construction halves: give n for window"),
+        (["--construction", "halves", "--statement", "pairs"], "statement pairs needs sampler draws"),
         (["--statement", "published"], "--statement"),
         (["--trials", "0"], "trials must be an integer in [1,"),
         (["--seed", "1", "--seed", "2"], "--seed is given more than once"),

@@ -127,7 +127,7 @@ def test_targets_keep_the_assumption(norm: str, kernel: int) -> None:
             assert kernel * np.linalg.norm(weight) <= 1 + 1e-15
 
 
-@pytest.mark.parametrize("construction", ["window", "best"])
+@pytest.mark.parametrize("construction", ["window", "best", "halves", "thirds"])
 def test_the_source_is_the_gadget(construction: str) -> None:
     asked = ConvolutionTheorem(widths=(2, 3, 1), eps=0.5, R=3, kernel=2, side=4)
     trials = ConvolutionTrials(asked, (5, 4), Networks(2, construction, "draws", "cpu"), 7, 1)

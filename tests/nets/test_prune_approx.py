@@ -1,4 +1,4 @@
-"""The three constructions against slow twins and exact probabilities; the pruned network really is mask * source."""
+"""The constructions against slow twins and exact probabilities; the pruned network really is mask * source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from nets.construction.options import PARTS
 from nets.construction.pick_torch import first_min
 from nets.construction.prune_approx import prune, simulate_trials
 from nets.construction.pruned import Kept, Pruned
@@ -35,22 +36,28 @@ CASES = [
     {"construction": "subset-sum", "R": 3, "n": 4},
     {"construction": "best", "R": 50, "n": 2, "sampler": "nearest"},
     {"construction": "window", "R": 50, "n": 2, "sampler": "nearest", "eta": 0.2},
+    {"construction": "halves", "R": 1, "n": 6, "signs": "open"},
+    {"construction": "halves", "R": 7, "n": (2, 5)},
+    {"construction": "thirds", "R": 1, "n": 8, "signs": "assigned"},
+    {"construction": "quarters", "R": 4, "n": 5},
+    {"construction": "halves", "R": 50, "n": 3, "sampler": "nearest"},
+    {"construction": "quarters", "R": 50, "n": 4, "sampler": "nearest"},
 ]
 
 
-def _prune(case: dict, *, seed: int = 3, halves: str = "both", target_seed: int = 1) -> tuple[Target, Source, Pruned]:
+def _prune(case: dict, *, seed: int = 3, sides: str = "both", target_seed: int = 1) -> tuple[Target, Source, Pruned]:
     options = dict(case)
     target = random_target(WIDTHS, seed=target_seed)
     source = Source(WIDTHS, options.pop("n"), seed=seed, R=options.pop("R"), sampler=options.pop("sampler", "draws"))
-    return target, source, prune(target, source, halves=halves, **options)
+    return target, source, prune(target, source, sides=sides, **options)
 
 
-@pytest.mark.parametrize("halves", ["both", "needed"])
+@pytest.mark.parametrize("sides", ["both", "needed"])
 @pytest.mark.parametrize("case", CASES)
 def test_forward_is_mask_times_source_and_the_effective_form(
-    case: dict, halves: str, monkeypatch: pytest.MonkeyPatch
+    case: dict, sides: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, source, pruned = _prune(case, halves=halves)
+    target, source, pruned = _prune(case, sides=sides)
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 7, 3)))
     dense = pruned.dense()
     by_lists = pruned(x)
@@ -65,14 +72,14 @@ def test_forward_is_mask_times_source_and_the_effective_form(
     # a few hundred additions of terms below 10
     torch.testing.assert_close(by_lists, dense(x), rtol=0, atol=1e-12)
     torch.testing.assert_close(by_lists, hidden @ second.T, rtol=0, atol=1e-12)
-    assert bool((unused == 0).all()) == (halves == "needed")
+    assert bool((unused == 0).all()) == (sides == "needed")
     for errors, (w_plus, w_minus), weight in zip(
         pruned.weight_errors(), pruned.effective(), target.weights, strict=True
     ):
         assert torch.equal(errors[0], (w_plus - weight).abs())
         if len(errors) == 2:
             assert torch.equal(errors[1], (w_minus - weight).abs())
-    assert [len(errors) for errors in pruned.weight_errors()] == [2, 2 if halves == "both" else 1]
+    assert [len(errors) for errors in pruned.weight_errors()] == [2, 2 if sides == "both" else 1]
     assert [getattr(dense, f"G{j}").shape for j in (1, 2, 3, 4)] == [source.shape(j) for j in (1, 2, 3, 4)]
     assert list(pruned.parameters()) == list(dense.parameters()) == []
 
@@ -168,7 +175,7 @@ def test_subset_sum_is_the_best_choice_for_every_weight_and_half(case: dict) -> 
 @pytest.mark.parametrize("case", CASES)
 def test_trials_are_the_pruned_networks_of_their_seeds(case: dict) -> None:
     if case["construction"] == "subset-sum":
-        with pytest.raises(ValueError, match="'window' or 'best'"):
+        with pytest.raises(ValueError, match="must pick single neurons"):
             simulate_trials(random_target(WIDTHS, seed=0), seed=5, trials=4, **case)
         return
     options = {"sampler": "draws", **case}
@@ -215,7 +222,8 @@ def test_torch_operations_find_the_same_records(
     n = case["n"][0] if isinstance(case["n"], tuple) else case["n"]
     options = {
         "n": n, "R": case["R"], "eta": eta[0] if isinstance(eta, tuple) else eta,
-        "window": case["construction"] == "window", "open_signs": case.get("signs") == "open", "by_law": by_law,
+        "window": case["construction"] == "window", "parts": PARTS.get(case["construction"], 1),
+        "open_signs": case.get("signs") == "open", "by_law": by_law,
     }  # fmt: skip
     seeds = trial_seeds(2**63 + 1, 0, trials=5)
     weights = torch.stack([random_target((3, 4), seed=k).weights[0] for k in range(5)])
@@ -321,7 +329,7 @@ def test_float32_forward_is_close() -> None:
         ({"construction": "window"}, "eta must be given"),
         ({"eta": 0.0}, "eta must be"),
         ({"eta": (0.1,)}, "eta must be one number"),
-        ({"halves": "one"}, "halves must be"),
+        ({"sides": "one"}, "sides must be"),
         ({"signs": "any"}, "signs must be"),
         ({"construction": "window", "eta": 0.1, "signs": "open"}, "signs='open' needs"),
         ({"target": random_target((3, 4, 3), seed=0)}, "widths of the source"),

@@ -172,7 +172,12 @@ def test_gains_halves_and_witnesses_are_compared(
 
 def test_another_construction_is_found(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "t.safetensors"
-    for case, words in [("chain-layered", ("best", "assigned")), ("chain-layered-best", ("subset-sum", "open"))]:
+    for case, words in [
+        ("chain-layered", ("best", "assigned")),
+        ("chain-layered-best", ("subset-sum", "open")),
+        ("chain-layered-halves", ("thirds", "open")),
+        ("chain-layered-thirds-R", ("halves", "assigned")),
+    ]:
         wrong = str(forge(made.path(case), out, construction=words[0], signs=words[1]))
         found = found_by_verify([wrong, *made.against(case)], capsys)
         assert {name.split(": ")[1] for name in found} == {"what a search finds"}

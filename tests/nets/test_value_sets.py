@@ -120,7 +120,7 @@ def test_threads_that_run_at_once_do_not_share_their_lists(monkeypatch: pytest.M
         assert np.array_equal(one.mask, many.mask)
     source = Source((50, 60), 14, seed=3)
     one, many = (
-        prune([torch.from_numpy(weight)], source, construction="subset-sum", halves="needed", jobs=jobs)
+        prune([torch.from_numpy(weight)], source, construction="subset-sum", sides="needed", jobs=jobs)
         for jobs in (1, 8)
     )
     for a, b in zip(one.buffers(), many.buffers(), strict=True):
