@@ -10,7 +10,7 @@ from theory.numerics import check
 def becchetti_n(eps: float, *, d: int, C: float) -> int:
     """Samples that are published to suffice for all targets at once: C d^3 log(1/eps) (log(1/eps) + log d), rounded up.
 
-    The targets are those of [-1, 1]^d. The abstract states the order alone; C is not known, so no value of this is a bound.
+    The targets are those of [-1, 1]^d. The abstract states the order alone; C is not known: no value here is a bound.
 
     Parameters
     ----------
