@@ -85,7 +85,8 @@ def _draw_needs(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_yticks([2, 5, 10, 20, 50, 100, 500], ["2", "5", "10", "20", "50", "100", "500"], minor=False)
     axes.minorticks_off()
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="upper left", fontsize=7)
+    axes.set_ylim(2, 8000)
+    axes.legend(loc="upper left", fontsize=7, ncols=2)
 
 
 def _published(d: int, C: float) -> float:

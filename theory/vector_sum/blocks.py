@@ -35,7 +35,7 @@ def _normalised_moments(n: int, case: VectorSumParameters) -> tuple[Array, float
         moments = moments[1:, 1:]
     if not moments.min() > 1e-100:  # far above anything underflow can have lost
         raise RuntimeError(f"a normalised second moment is too small to certify, got {moments.min()}")
-    return moments, 1.01 * (case.d * (error + UNIT) + (4 * n + 20) * UNIT)
+    return moments, 1.01 * (case.d * error + (case.d - 1 + 4 * n + 20) * UNIT)
 
 
 @lru_cache(maxsize=65536)
