@@ -60,18 +60,23 @@ def plot(result: Result, *, kind: str, prediction: str, xlabel: str, note: bool 
     ValueError
         More than seven cells: they could not be told apart.
     """
-    groups = cells(result.rows, kind)
+    groups = cells(result.rows, kind)  # refuses too many before a figure is begun
     with house_style():
         figure, axes = new_figure()
-        handles: list[Any] = []
-        for index, (key, rows) in enumerate(groups.items()):
-            name = label(key, list(groups))
-            handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], name))
-        axes.set(ylabel="probability of success", ylim=(-0.02, 1.03))
+        draw(axes, groups, prediction=prediction)
         axes.set_xlabel(f"{xlabel}\n{caption(result, kind)}" if note else xlabel)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(handles=handles + _legend_of_kinds(prediction), loc="lower right", frameon=True, framealpha=0.9)
     return figure
+
+
+def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], *, prediction: str) -> None:
+    """Draw cells on axes, with a legend; to be called inside ``house_style()``."""
+    handles: list[Any] = []
+    for index, (key, rows) in enumerate(groups.items()):
+        name = label(key, list(groups))
+        handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], name))
+    axes.set(ylabel="probability of success", ylim=(-0.02, 1.03))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(handles=handles + _legend_of_kinds(prediction), loc="lower right", frameon=True, framealpha=0.9)
 
 
 def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: str) -> Any:

@@ -24,6 +24,21 @@ def windows(
     return np.full(trials, centre, np.int64), np.full(trials, width, np.int64)
 
 
+def boxes(
+    alpha: float | Literal["uniform"], eps: float, d: int, seed: int, first: int, trials: int
+) -> tuple[Integers, Integers]:
+    """The windows of target vectors (alpha, ..., alpha) or uniform ones: (twice the centres, shape (trials, d), width).
+
+    With d = 1 they are those of ``windows``.
+    """
+    centres, widths = windows(alpha, eps, seed, first, trials)
+    if alpha == "uniform":
+        from sims.solver.philox import grid_draws
+
+        return 2 * grid_draws(seed, first, trials, d, stream=TARGETS), widths
+    return np.repeat(centres[:, None], d, axis=1), widths
+
+
 def draws(seed: int, first: int, trials: int, count: int) -> Integers:
     """The values of a range of trials, shape (trials, count), on the grid of ``sims.solver.philox``."""
     from sims.solver.philox import grid_draws

@@ -21,6 +21,7 @@ QUESTIONS = {
     "Recycling": ("sims.recycling", "how many fresh draws is recycling worth?"),
     "BinaryWeights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
     "ProductSum": ("sims.product_sum", "some of n products of two weights adding up to within eps of a weight?"),
+    "VectorSum": ("sims.vector_sum", "some sum of n re-sampled vectors within eps of a vector, in every coordinate?"),
     "MainTheorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
 }
 """A question's class, the module whose ``EXPERIMENT`` simulates it, and what it asks, for ``strong-tickets --help``."""

@@ -44,12 +44,8 @@ def parts_log_failure_bound(
     d, R = check_widths(widths), draw_count("R", R)
     terms = zip(layers(d), layer_etas(d, eps, domain=domain), check_counts(d, n), strict=True)
     logs = [math.log(2.0 * out * into) + _log_miss(eta, R, statement, count) for (into, out), eta, count in terms]
-    value = logsumexp(logs)
-    return (
-        value
-        if value == -math.inf
-        else value + 16 * UNIT * (abs(value) + max(abs(one) for one in logs if one > -math.inf) + len(logs))
-    )
+    value, largest = logsumexp(logs), max((abs(one) for one in logs if one > -math.inf), default=0.0)
+    return value if value == -math.inf else value + 16 * UNIT * (abs(value) + largest + len(logs))
 
 
 def required_n_parts(
