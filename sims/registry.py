@@ -20,6 +20,7 @@ QUESTIONS = {
     "Coverage": ("sims.coverage", "every target of an interval at once? how wide is the largest gap?"),
     "Recycling": ("sims.recycling", "how many fresh draws is recycling worth?"),
     "BinaryWeights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
+    "FixedSize": ("sims.fixed_size", "some sum of exactly k of n re-sampled values within eps of alpha?"),
     "ProductSum": ("sims.product_sum", "some of n products of two weights adding up to within eps of a weight?"),
     "MainTheorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
 }
