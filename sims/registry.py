@@ -22,6 +22,7 @@ QUESTIONS = {
     "BinaryWeights": ("sims.binary_weights", "some mask of n weights +-gain within eps of alpha?"),
     "FixedSize": ("sims.fixed_size", "some sum of exactly k of n re-sampled values within eps of alpha?"),
     "GridSum": ("sims.grid_sum", "some sum of n quantised values equal to a target, exactly?"),
+    "MovableSum": ("sims.movable_sum", "some sum of n values within eps of alpha, if each may move a little?"),
     "ProductSum": ("sims.product_sum", "some of n products of two weights adding up to within eps of a weight?"),
     "MainTheorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
 }

@@ -22,7 +22,7 @@ def ways_up_to(k: int, M: int, t: int) -> int:
     if k == 0:
         return int(t >= 0)
     if t >= k * M:
-        return (2 * M + 1) ** k
+        return int((2 * M + 1) ** k)
     room = t + k * M  # the sum of k values of {0, ..., 2M} is at most this
     return sum(
         (-1) ** i * math.comb(k, i) * math.comb(room - i * (2 * M + 1) + k, k)
@@ -45,7 +45,7 @@ def hit_prob(k: int, M: int, target: int, tolerance: int) -> Fraction:
 
 
 def _windowed(values: Array, half: int) -> Array:
-    """Sums of the entries at most ``half`` places away, grown by ``half`` at both ends; by doubling, additions alone."""
+    """Sums of the entries at most ``half`` places away, grown by ``half`` at both ends; additions alone."""
     length, width = len(values) + 2 * half, 2 * half + 1
     block = np.concatenate([values, np.zeros(2 * half)])  # sums of the last ``size`` entries
     out, offset, size = np.zeros(length), 0, 1
@@ -62,7 +62,8 @@ def _windowed(values: Array, half: int) -> Array:
 def laws(order: int, M: int, tolerance: int) -> tuple[list[Array], list[Array], float]:
     """P(S_k = s) and P(|S_k - s| <= tolerance) for k = 0..order and every s at which they can be positive.
 
-    The first over s = -kM..kM, the second over s = -kM-tolerance..kM+tolerance. Third: relative error of every entry per summand (count k + 1), first order. Proved in theory/PROOFS.md, 2.7.
+    The first over s = -kM..kM, the second over s = -kM-tolerance..kM+tolerance. Third: relative error of every entry
+    per summand (count k + 1), first order. Proved in theory/PROOFS.md, 2.7.
     """
     point = np.ones(1)
     points, windows = [], []

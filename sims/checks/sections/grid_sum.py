@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, settings
 from sims.checks.facts import Pairs, Rng, agree, never_above
@@ -94,7 +95,7 @@ def _compare_first_moment(rng: Rng) -> Pairs:
     for _ in range(12):
         n, R, M, tolerance = (int(rng.integers(1, top)) for top in (6, 9, 12, 3))
         target = int(rng.integers(1 + tolerance, M + 1)) if tolerance < M else M
-        at = {"grid": M, "alpha": target / M, "tolerance": min(tolerance, M)}
+        at: dict[str, Any] = {"grid": M, "alpha": target / M, "tolerance": min(tolerance, M)}
         hits = [_hit(k, M, target, min(tolerance, M)) for k in range(n + 1)]
         for k, hit in enumerate(hits):
             yield theory.sum_hit_prob_exact(k, **at), hit
@@ -128,7 +129,7 @@ CASES = ((1, 1, 4), (2, 1, 4), (3, 1, 3), (2, 2, 2), (4, 1, 2), (1, 3, 3))
 def _below(rng: Rng, more: int = 0) -> Pairs:
     for n, R, M in CASES:
         target = int(rng.integers(1, M + 1))
-        at = {"grid": M, "alpha": target / M}
+        at: dict[str, Any] = {"grid": M, "alpha": target / M}
         exact = _success(n, R, M, target)
         yield theory.success_prob_second_moment(n + more, R, **at), exact
         yield theory.success_prob_lower(n + more, R, **at), exact
