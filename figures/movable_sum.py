@@ -73,8 +73,8 @@ def _caption(data: Data) -> str:
     return (
         f"One target, alpha = 0.5, eps = {EPS:g} (grey line): the least n at which some choice of n values, each moved "
         f"by at most the abscissa, sums to within eps of alpha with probability {1 - DELTA:g}. Points: exact "
-        "simulation; thin lines: necessary (below) and sufficient n (above), proved, 2.8; dashed: a prediction, a heuristic. "
-        f"{data['trials']:,} trials a point, seed {data['seed']}."
+        "simulation; thin lines: necessary (below) and sufficient n (above), proved, 2.8; dashed: a prediction, a "
+        f"heuristic. {data['trials']:,} trials a point, seed {data['seed']}."
     )
 
 

@@ -46,10 +46,10 @@ def pair_table(alpha: float, reaches: tuple[float, ...]) -> tuple[Array, float]:
                 floors.append(np.full(order, float(floor)))
                 parts.append(float(end - right - floor) + span * rest)
                 rests.append(float(1 + floor - end + left) + span * x)
-            columns = (np.concatenate(each) for each in (floors, parts, rests))
-            lattices.append(_lattice(*columns, index, -1))
+            lattices.append(_lattice(np.concatenate(floors), np.concatenate(parts), np.concatenate(rests), index, -1))
         wide: Any = width
-        window = [found.reshape(2 * rows, order + 1, order) for found in windows(order - 1, *lattices, wide)]
+        tables = windows(order - 1, lattices[0], lattices[1], wide)
+        window = [found.reshape(2 * rows, order + 1, order) for found in tables]
         points = _lattice(np.zeros(order), u, not_u, index, 1)
         for j, density in enumerate(densities(order, points), start=1):
             inside = slice(rows - j, rows + j)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, settings
 from sims.checks.facts import Pairs, Rng, agree, measured
@@ -61,6 +62,7 @@ def _required() -> Iterator[Check]:
 def _formulas() -> Iterator[Check]:
     yield Fact("2.6", "expected number of good sums by exact fractions", _compare_first_moment)
     yield Fact("2.6", "second moment by enumeration and quadrature, n <= 4", _compare_second_moment)
+    yield Fact("2.6", "blocks multiply: the best size of block", _compare_blocks)
     yield Fact("2.6 (p)", "one good value of n: 1 - (1-p)^n", _single_values)
 
 
@@ -106,6 +108,17 @@ def _compare_second_moment(rng: Rng) -> Pairs:
                 theory.success_prob_second_moment(n, R, eps=eps, alpha=alpha, size=k),
                 e[k - 1] ** 2 / M[k - 1, k - 1],
             )
+
+
+@agree(1e-9, "2.6 blocks")
+def _compare_blocks(rng: Rng) -> Pairs:
+    for n in (7, 20, 45):
+        at: dict[str, Any] = {"eps": float(rng.uniform(0.01, 0.05)), "alpha": float(rng.uniform(-1, 1)), "size": 3}
+        misses = [1 - theory.success_prob_second_moment(m, 2, **at) for m in range(n + 1)]
+        least = [min(misses[: m + 1]) for m in range(n + 1)]
+        best = min([least[n], *(least[m] ** (n // m) * least[n % m] for m in range(3, n + 1))])
+        yield theory.failure_prob_bound(n, 2, **at), best
+        yield theory.success_prob_lower(n, 2, **at), 1 - best
 
 
 def _single_values(seed: int) -> Closest:
