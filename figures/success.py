@@ -34,9 +34,11 @@ def cells(rows: Iterable[Row], kind: str) -> dict[tuple[Any, ...], list[Row]]:
     return {key: sorted(group, key=lambda row: row["n"]) for key, group in groups.items()}
 
 
-def label(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> str:
-    """What tells this cell from the others; everything, if there is only one."""
-    names = ("R = {}", "eps = {:g}", "alpha = {}", "{}")
+def label(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]], kind: str = "") -> str:
+    """What tells this cell from the others; everything, if there is only one. ``kind``: the name of a kind that is a
+    number."""
+    last = f"{kind} = {{}}" if isinstance(key[3], int | float) else "{}"
+    names = ("R = {}", "eps = {:g}", "alpha = {}", last)
     varying = [i for i in range(4) if len({other[i] for other in keys}) > 1] or [0, 1, 2]
     return ", ".join(names[i].format(key[i]) for i in varying)
 
@@ -63,16 +65,16 @@ def plot(result: Result, *, kind: str, prediction: str, xlabel: str, note: bool 
     groups = cells(result.rows, kind)  # refuses too many before a figure is begun
     with house_style():
         figure, axes = new_figure()
-        draw(axes, groups, prediction=prediction)
+        draw(axes, groups, kind=kind, prediction=prediction)
         axes.set_xlabel(f"{xlabel}\n{caption(result, kind)}" if note else xlabel)
     return figure
 
 
-def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], *, prediction: str) -> None:
+def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], *, prediction: str, kind: str = "") -> None:
     """Draw cells on axes, with a legend; to be called inside ``house_style()``."""
     handles: list[Any] = []
     for index, (key, rows) in enumerate(groups.items()):
-        name = label(key, list(groups))
+        name = label(key, list(groups), kind)
         handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], name))
     axes.set(ylabel="probability of success", ylim=(-0.02, 1.03))
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -344,9 +344,11 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         row = rows_of(result.rows, entry, self.group)[0]
         same = ("bound", "prediction") if "exact" in row else ()  # repeated in lower and exact
         hidden = (*self.group, *self._kinds.values(), "gain", "trials", "successes", "ci_high", *same)
+        named = "".join(f", {name} = {entry[name]}" for name in self.group if name not in ("R", "eps"))
         kinds = "".join(f", {name} {entry[name]}" for name in self._kinds.values())
+        eps = f", eps = {entry['eps']:g}" if "eps" in entry else ""
         return Layout(
-            f"R = {entry['R']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}{kinds}",
+            f"R = {entry['R']}{eps}{named}{kinds}",
             tuple(key for key in row if key not in hidden),
         )
 
@@ -370,9 +372,10 @@ def describe(cell: Mapping[str, Any]) -> str:
     'R=1 eps=0.01 alpha=0.5 choice n=1..3'
     """
     words = [f"R={cell['R']}"] if "R" in cell else []
-    eps = cell.get("eps", ())
-    words.append(f"eps={eps:g}" if not isinstance(eps, list) else f"eps={','.join(f'{value:g}' for value in eps)}")
-    words += [f"alpha={cell['alpha']}"] if "alpha" in cell else []
+    eps = cell.get("eps")
+    if eps is not None:
+        words.append(f"eps={','.join(f'{value:g}' for value in (eps if isinstance(eps, list) else [eps]))}")
+    words += [f"{name}={cell[name]}" for name in ("alpha", "size", "grid", "tolerance", "move") if name in cell]
     words += [str(cell["kind"])] if "kind" in cell else []
     n = [cell["n"]] if isinstance(cell["n"], int) else sorted(set(cell["n"]))
     words.append(f"n={n[0]}" if len(n) == 1 else f"n={n[0]}..{n[-1]}")

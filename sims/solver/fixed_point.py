@@ -46,7 +46,7 @@ def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.
     return values.astype(np.int64), whole_targets.astype(np.int64), exponents, rounding
 
 
-def window(target: float, eps: float, exponent: int) -> tuple[int, int]:
+def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, int]:
     """The integers m with \\|m * 2^-exponent - target\\| <= eps, as (twice the centre, width), exactly.
 
     A sum m lies in the window exactly when \\|2 m - centre2\\| <= width; a negative width means no integer does.

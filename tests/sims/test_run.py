@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sims import binary_weights, coverage, recycling, single_weight, subset_sum
+from sims import binary_weights, coverage, fixed_size, grid_sum, movable_sum, recycling, single_weight, subset_sum
 from sims.experiment import Options, Request
 from sims.registry import EXPERIMENTS, NAMES, experiment, experiment_of, figure_of
 from sims.run import run
 from sims.statistics.result import Result
 from theory.binary_weights import BinaryWeights
 from theory.coverage import Coverage
+from theory.fixed_size import FixedSize
+from theory.grid_sum import GridSum
+from theory.movable_sum import MovableSum
 from theory.recycling import Recycling
 from theory.single_weight import SingleWeight
 from theory.subset_sum import SubsetSum
@@ -40,6 +43,21 @@ CASES = [
         Recycling(eps=0.05),
         {"n": range(1, 5), "trials": 1000, "seed": 4, "R": (1, 3)},
         (recycling, "--eps 0.05 --n 1:4 --trials 1000 --seed 4 --R 1 3"),
+    ),
+    (
+        FixedSize(eps=0.05, size=3),
+        {"n": 4, "trials": 1000, "seed": 5},
+        (fixed_size, "--eps 0.05 --size 3 --n 4 --trials 1000 --seed 5"),
+    ),
+    (
+        GridSum(grid=20, tolerance=1),
+        {"n": 4, "trials": 1000, "seed": 5},
+        (grid_sum, "--grid 20 --tolerance 1 --n 4 --trials 1000 --seed 5"),
+    ),
+    (
+        MovableSum(eps=0.05, move=0.01),
+        {"n": 4, "trials": 1000, "seed": 5},
+        (movable_sum, "--eps 0.05 --move 0.01 --n 4 --trials 1000 --seed 5"),
     ),
     (
         BinaryWeights(eps=0.05, kind="two-stage", inner=2, gain=0.15),
