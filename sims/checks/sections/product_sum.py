@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, events
 from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator, never_above
+from sims.checks.sections import convolution_sums
 from sims.checks.twins import gadgets as _gadgets
 from sims.checks.twins import products as _products
 from sims.solver.philox import uniforms
@@ -24,7 +25,7 @@ UNION = ((-1.0, 0.25),)
 
 def checks(seed: int) -> list[Check]:
     """Statement 4.7 and its controls."""
-    return [*_shift(), *_drift(), *_weights(), *_formulas(), *_controls()]
+    return [*_shift(), *_drift(), *_weights(), *_formulas(), *_controls(), *convolution_sums.checks(seed)]
 
 
 def _shift_simulation(n: int, R: int, reach: float) -> Simulation:
