@@ -63,7 +63,7 @@ def test_brackets_hold_what_loops_find() -> None:
 
 
 def test_entries_are_sums_of_what_neurons_offer() -> None:
-    """One neuron, or some prefix of neurons by a product each and one later neuron, and never farther than the best one."""
+    """Sums of one product a neuron at most, and never farther than the best single one."""
     rng = np.random.default_rng(2)
     for _ in range(30):
         n, R, w = int(rng.integers(1, 4)), int(rng.integers(1, 4)), float(rng.uniform(-1, 1))

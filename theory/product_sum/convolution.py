@@ -47,11 +47,11 @@ def convolution_least_n(
     """
     delta = open_probability("delta", delta)
     picked = convolution_required_n(widths, eps, delta=delta, kernel=kernel, R=R)
-    window: tuple[Way, ...] = ("window",) * len(picked)
+    window: tuple[Way, ...] = tuple("window" for _ in picked)
     if max(picked) <= 2:  # sums of several products cannot be narrower
         return picked, window
     summed = _halved(convolution_designs(widths, eps, delta=delta, kernel=kernel, R=R))
-    sums: tuple[Way, ...] = ("subset-sum",) * len(summed)
+    sums: tuple[Way, ...] = tuple("subset-sum" for _ in summed)
     ways = [(picked, window), (summed, sums)]
     if len(picked) > 1:
         first = convolution_required_n(widths, eps, delta=0.5 * delta, kernel=kernel, R=R)
