@@ -8,7 +8,6 @@ it, certifies the error of the pruned network and reports how often it is at mos
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from nets.construction.architectures import grid, shape_named, shape_of, theorem_of
+from nets.construction.architectures import factors, grid, shape_named, shape_of, theorem_of
 from nets.construction.networks import (
     Networks,
+    attention_seconds,
     batch_size,
     batch_weights,
     convolution_seconds,
@@ -48,9 +48,11 @@ from sims.statistics.intervals import clopper_pearson
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
 from sims.statistics.verdict import UNDECIDED, verdicts_with_undecided
+from theory.attention import AttentionTheorem
 from theory.network import ConvolutionTheorem, MainTheorem
 
 if TYPE_CHECKING:
+    from nets.construction.attention_trials import AttentionTrials
     from nets.construction.convolution_trials import ConvolutionTrials
     from nets.construction.trials import Trials
 
@@ -72,16 +74,24 @@ class Config(flags.Output):
         "python -m nets.main_theorem --widths 16 32 32 8 --R 1e6 --trials 1e4 --seed 1 --check",
         "python -m nets.main_theorem --construction halves --statement halves --R 10 --check",
         "python -m nets.main_theorem --arch conv --widths 3 8 4 --R 1e5 --trials 50",
+        "python -m nets.main_theorem --arch attention --widths 4 4 4 --heads 2 --R 500 --eps 0.5 --trials 50",
     )
 
-    arch: Literal["dense", "conv"] = "dense"
-    """dense: layers of widths d_i. conv: zero-padded convolutions with so many channels, ReLU between."""
+    arch: Literal["dense", "conv", "attention"] = "dense"
+    """dense: layers of widths d_i. conv: zero-padded convolutions with so many channels, ReLU between. attention: one
+    attention, widths d d out: sizes of tokens."""
     widths: flags.Counts = (4, 8, 3)
-    """Widths d_0, ..., d_l of the target: units, or channels."""
+    """Widths d_0, ..., d_l of the target: units, channels, or sizes of tokens."""
     kernel: flags.OptionalInteger = None
     """conv: side of the square kernels. Default: 3."""
     side: flags.OptionalInteger = None
     """conv: side of the square images. Default: 6."""
+    heads: flags.OptionalInteger = None
+    """attention: number of heads. Default: 1."""
+    head_size: flags.OptionalInteger = None
+    """attention: size of the target's heads. Default: 2."""
+    radius: float | None = None
+    """attention: largest norm of an input token. Default: 1."""
     eps: flags.Reals = (0.1,)
     """Accuracy of the whole network in (0, 1]; several make a grid."""
     delta: flags.Real = 0.1
@@ -189,7 +199,7 @@ class MainTheoremCounter(Counter):
         self._question, self._trials = work.question, _trials(work, seed, jobs)
 
     def piece_of(self, trials: int) -> int:
-        if isinstance(self._question, ConvolutionTheorem):
+        if isinstance(self._question, ConvolutionTheorem | AttentionTheorem):
             return 1  # takes a tenth of a second
         return batch_size(self._question.widths, trials)
 
@@ -203,11 +213,15 @@ class MainTheoremCounter(Counter):
         return [_errors(super().recorded()).astype("<f8").tobytes()]
 
 
-def _trials(work: Built, seed: int, jobs: int) -> ConvolutionTrials | Trials:
+def _trials(work: Built, seed: int, jobs: int) -> AttentionTrials | ConvolutionTrials | Trials:
     from nets.certificate.enumeration import MAX_INPUTS, MAX_UNITS, decide
     from nets.construction.convolution_trials import ConvolutionTrials
     from nets.construction.trials import Trials
 
+    if isinstance(work.question, AttentionTheorem):
+        from nets.construction.attention_trials import AttentionTrials
+
+        return AttentionTrials(work.question, work.n, work.networks, seed, jobs)
     if isinstance(work.question, ConvolutionTheorem):
         return ConvolutionTrials(work.question, work.n, work.networks, seed, jobs)
     widths = work.question.widths
@@ -241,12 +255,16 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
 
     def request(self, given: Config) -> Request[MainTheorem]:
         options = read_options(MainTheoremOptions, given)
-        shape = shape_named(given.arch, given.kernel, given.side)
+        if given.arch == "attention":  # it has no single aim
+            object.__setattr__(options, "sampler", "draws")
+        shape = shape_named(given.arch, vars(given), given.construction)
         axes = given.eps, given.R, given.statement, given.norm, given.domain
         return Request(grid(given.widths, *axes, shape), options)
 
     def passes(self, request: Request[MainTheorem]) -> list[Built]:
         options = _options(request)
+        if options.construction == "subset-sum" and options.n is None and not _gives_sums(request.questions[0]):
+            raise ValueError("construction subset-sum needs n: no statement with known constants gives it")
         layers = len(request.questions[0].widths) - 1
         if options.n is not None and len(options.n) not in (1, layers):
             raise ValueError(f"n takes one number or {layers}, one per target layer, got {len(options.n)}")
@@ -296,7 +314,7 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
         kept = {key: as_tuple(stored[key]) for key in names & stored.keys()}
         options = MainTheoremOptions(**{"cones": 0, **kept})  # a store that does not name them knows no enumeration
         axes = {key: stored[key] for key in ("widths", "eps", "R", "statement", "norm", "domain")}
-        shape = shape_named(stored.get("arch", "dense"), stored.get("kernel"), stored.get("side"))
+        shape = shape_named(stored.get("arch", "dense"), stored, stored["construction"])
         return Request(grid(**axes, shape=shape), options)
 
     def encode(self, work: Built) -> Row:
@@ -322,18 +340,23 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
     def decode(self, cell: Mapping[str, Any]) -> Built:
         asked = {name: as_tuple(cell[name]) for name in ("widths", "eps", "R", "statement", "norm", "domain")}
         made = Networks(**{one.name: cell[one.name] for one in dataclasses.fields(Networks) if one.name in cell})
-        shape = shape_named(cell.get("arch", "dense"), cell.get("kernel"), cell.get("side"))
+        shape = shape_named(cell.get("arch", "dense"), cell, cell["construction"])
         return Built(theorem_of(shape, **asked), tuple(cell["n"]), made, cell["delta"], cell["first_trial"])
 
     def counter_of(self, work: Built, seed: int, jobs: int = 1) -> Counter:
         return MainTheoremCounter(work, seed, jobs)
 
     def cost(self, work: Built) -> float:
+        if isinstance(work.question, AttentionTheorem):
+            return attention_seconds(work.question, work.n, work.networks)
         if isinstance(work.question, ConvolutionTheorem):
             return convolution_seconds(work.question, work.n, work.networks, work.delta)
         return trial_seconds(work.question, work.n, work.networks, work.delta)
 
     def memory(self, work: Built) -> int:
+        if isinstance(work.question, AttentionTheorem):
+            rows = 1 + max(work.question.widths)
+            return 2**28 + 24 * rows * max(work.n) * work.question.R
         if isinstance(work.question, ConvolutionTheorem):
             entries = max(work.question.widths) * work.question.side**2
             return 2**29 + 256 * (work.question.taps * weight_count(work.question.widths) + 16 * entries)
@@ -365,6 +388,8 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
         params, rows = result.params, result.rows
         kernel, side = params.get("kernel"), params.get("side")
         of = f"{kernel} x {kernel} convolutions on {side} x {side}, " if kernel else ""
+        if params.get("heads"):
+            of = f"attention of {params['heads']} heads, tokens of norm {params['radius']:g}, "
         head = (
             f"{of}widths {' '.join(map(str, params['widths']))}, {rows[0]['statement']}, construction "
             f"{params['construction']}, sampler {params['sampler']}, {params['norm']} norm 1, {params['domain']} ball, "
@@ -391,6 +416,11 @@ def _options(request: Request[MainTheorem]) -> MainTheoremOptions:
     return request.options
 
 
+def _gives_sums(question: MainTheorem) -> bool:
+    """Whether the statement's n is meant for sums of several products."""
+    return isinstance(question, AttentionTheorem)
+
+
 def _sentence(result: Result) -> str:
     """What was promised and how it stands, for people."""
     if result.params["n"] is not None:
@@ -406,9 +436,7 @@ def _row(options: MainTheoremOptions, work: Built, found: Found) -> Row:
     lower, upper = _errors(found.records).tolist()
     (certified, trials), (refuted, _) = found.counts
     undecided = trials - certified - refuted
-    source = [2 * a * count for a, count in zip(widths, work.n, strict=False)]
-    taps = work.question.taps if isinstance(work.question, ConvolutionTheorem) else 1
-    parameters = sum(d * (a + taps * b) for d, (a, b) in zip(source, itertools.pairwise(widths), strict=True))
+    width_factor, param_factor = factors(work.question, work.n)
     return {
         **shape_of(work.question),
         "widths": list(widths),
@@ -418,8 +446,8 @@ def _row(options: MainTheoremOptions, work: Built, found: Found) -> Row:
         "statement": work.question.statement if options.n is None else "given n",
         "construction": options.construction,
         "n": list(work.n),
-        "width_factor": max(d / a for d, a in zip(source, widths, strict=False)),
-        "param_factor": parameters / (taps * weight_count(work.question.widths)),
+        "width_factor": width_factor,
+        "param_factor": param_factor,
         "trials": trials,
         "certified": certified,
         "refuted": refuted,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nets.construction.options import PARTS
+from theory.attention import AttentionTheorem
 from theory.network import ConvolutionTheorem, MainTheorem
 
 _BATCH_WEIGHTS = 2**20
@@ -66,6 +67,19 @@ def convolution_seconds(question: ConvolutionTheorem, n: Sequence[int], networks
     products = question.taps * weight_count(question.widths) * question.side**2
     certificate = 0.05 * (len(question.widths) - 1) + 2e-7 * products
     return certificate + _search_seconds(question, n, networks, delta, question.taps)
+
+
+def attention_seconds(question: AttentionTheorem, n: Sequence[int], networks: Networks) -> float:
+    """The same for an attention, whose certificate climbs."""
+    d, _, out = question.widths
+    total = 0.02
+    for count, rows in zip(n, (d, out), strict=True):
+        entries = question.heads * d * rows
+        if networks.construction == "subset-sum":
+            total += entries * 3e-8 * math.exp(min(15.3, count * math.log(question.R + 1)))
+        else:
+            total += entries * (2e-4 + count * (8e-5 + 3e-7 * question.R))
+    return total
 
 
 def _search_seconds(question: MainTheorem, n: Sequence[int], networks: Networks, delta: float, taps: int) -> float:

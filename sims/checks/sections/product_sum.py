@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, events
 from sims.checks.facts import Pairs, Rng, agree, all_true, equal, never_above
+from sims.checks.sections import convolution_sums
 from sims.checks.sides import products as sides
 from sims.checks.twins import gadgets as _gadgets
 from sims.checks.twins import products as _products
@@ -27,7 +28,9 @@ UNION = ((-1.0, 0.25),)
 
 def checks(seed: int) -> list[Check]:
     """Statement 4.7 and its controls."""
-    return [*_shift(), *_drift(), *_weights(), *_formulas(), *_controls(), *sides.checks()]
+    return [
+        *_shift(), *_drift(), *_weights(), *_formulas(), *_controls(), *convolution_sums.checks(seed), *sides.checks(),
+    ]  # fmt: skip
 
 
 def _shift_simulation(n: int, R: int, reach: float) -> Simulation:
