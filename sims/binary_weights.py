@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from sims.band import clamped
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
@@ -98,23 +99,22 @@ class BinaryWeightsExperiment(GridExperiment[BinaryWeights]):
         return first_hits(needed, [n * per_unit for n in sizes], min(_PIECE_DRAWS // draws, 2**14))
 
     def bounds(self, question: BinaryWeights, n: int) -> tuple[tuple[float, float], Row]:
-        from theory.subset_sum import success_prediction
+        from theory.subset_sum import SubsetSum
 
         exact = question.success_exact(n)
         values, _ = question.equivalent_subset(n)
-        columns = {
-            "gain": question.step,
-            "exact": exact,
-            "continuous": success_prediction(values, question.R, eps=question.eps, alpha=question.alpha),
-        }
+        continuous = SubsetSum(R=question.R, eps=question.eps, alpha=question.alpha)
+        predicted, most = continuous.success_prediction(values), continuous.success_upper(values)
+        columns = {"gain": question.step, "exact": exact, **clamped(predicted, 0.0, most, name="continuous")}
         # a uniform target stands on a grid of 2^-52: each of the 2 values + 1 windows is off by at most 2^-52
         grid = (2 * values + 1) * 2.0**-52 if question.alpha == "uniform" else 0.0
         slack = grid + 1e-12 * exact
         return (max(0.0, exact - slack), min(1.0, exact + slack)), columns
 
     def needs(self, question: BinaryWeights, delta: float) -> Row:
-        from theory.subset_sum import predicted_n
+        from theory.subset_sum import SubsetSum
 
+        continuous = SubsetSum(R=question.R, eps=question.eps, alpha=question.alpha)
         try:
             needed: int | None = question.required_n(delta)
         except ValueError:
@@ -123,7 +123,7 @@ class BinaryWeightsExperiment(GridExperiment[BinaryWeights]):
             "gain": question.step,
             "inner": question.inner if question.kind == "two-stage" else None,
             "required_n": needed,
-            "continuous_n": predicted_n(question.eps, delta, R=question.R, alpha=question.alpha),
+            "continuous_n": max(continuous.predicted_n(delta), continuous.necessary_n(delta)),
         }
 
     def sentence(self, entry: Mapping[str, Any]) -> str:

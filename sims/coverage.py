@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from sims.band import clamped
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Found, judge, measured
@@ -276,7 +277,7 @@ def _grid(given: Mapping[str, Any]) -> tuple[Coverage, ...]:
     return grid(Coverage, {name: given[name] for name in ("R", "eps")}, low=low, high=high)
 
 
-def _bounds(at: ValueSets, eps: float) -> dict[str, float]:
+def _bounds(at: ValueSets, eps: float) -> Row:
     """The proved band and the prediction of a row.
 
     A value moves by less than 2^-bits on to its grid, a sum by less than n 2^-bits: what is covered with eps before is
@@ -285,11 +286,9 @@ def _bounds(at: ValueSets, eps: float) -> dict[str, float]:
     question = Coverage(R=at.R, eps=eps, low=at.low, high=at.high)
     shift = 0.0 if at.bits is None else at.n * 2.0**-at.bits
     fine, coarse = eps - shift, min(1.0, eps + shift)
-    return {
-        "lower_bound": replace(question, eps=fine).success_lower(at.n) if fine > 0.0 else 0.0,
-        "upper_bound": replace(question, eps=coarse).success_upper(at.n),
-        "prediction": question.success_prediction(at.n),
-    }
+    low = replace(question, eps=fine).success_lower(at.n) if fine > 0.0 else 0.0
+    high = replace(question, eps=coarse).success_upper(at.n)
+    return {"lower_bound": low, "upper_bound": high, **clamped(question.success_prediction(at.n), low, high)}
 
 
 def _summary(rows: Sequence[Row], question: Coverage, delta: float) -> Row:

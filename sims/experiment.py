@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
+from sims.band import Published, clamped, published_line
 from sims.counting import Counter, Found, Pass, count_pass, half_sum_reach, judge, measured, sums_cost
 from sims.options import (
     MAX_DRAWS,
@@ -193,9 +194,10 @@ class Experiment(ABC, Generic[Question, Work]):
         raise NotImplementedError
 
     def tables(self, result: Result) -> Iterator[tuple[Layout, Sequence[Mapping[str, Any]], str]]:
-        """What people are shown: tables with their rows, and the sentence below each."""
+        """What people are shown: tables with their rows, and below each its sentence and what is published."""
         for entry in result.summary:
-            yield self.layout(result, entry), rows_of(result.rows, entry, self.group), self.sentence(entry)
+            below = [self.sentence(entry), *map(published_line, entry.get("published", ()))]
+            yield self.layout(result, entry), rows_of(result.rows, entry, self.group), "\n".join(below)
 
     def text(self, row: Mapping[str, Any], key: str) -> str | None:
         """One cell for people, where it is not shown as such cells are everywhere."""
@@ -310,9 +312,13 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         return self.counter(work.question, work.sizes, seed, jobs)
 
     def bounds(self, question: Any, n: int) -> tuple[tuple[float, float], Row]:
-        """The proved band of a row, and the further columns in order."""
+        """The proved band of a row, and the further columns in order; the prediction is never outside the band."""
         low, high = question.success_lower(n), question.success_upper(n)
-        return (low, high), {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}
+        return (low, high), {
+            "lower_bound": low,
+            "upper_bound": high,
+            **clamped(question.success_prediction(n), low, high),
+        }
 
     def needs(self, question: Any, delta: float) -> Row:
         """Necessary and sufficient n of a question, and what else its summary says."""
@@ -321,6 +327,10 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
             return {"necessary_n": necessary, "required_n": question.required_n(delta)}
         except ValueError:  # a uniform alpha: blocks share it, so nothing is proved beyond the largest block
             return {"necessary_n": necessary, "required_n": None}
+
+    def published(self, question: Any, first: int | None) -> Sequence[Published]:
+        """What papers state about the question; ``first``: the first simulated n that succeeds as asked."""
+        return ()
 
     def tabulate(
         self, request: Request[Question], passes: Sequence[Pass[Any]], found: Sequence[Found]
@@ -337,13 +347,16 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         for work in passes:
             entry = {**self._point(work.question), "delta": delta}
             first = first_n(rows_of(rows, entry, self.group), delta)
-            summary.append({**entry, **self.needs(work.question, delta), "first_n": first})
+            entry |= {**self.needs(work.question, delta), "first_n": first}
+            stated = [one.row() for one in self.published(work.question, first)]
+            summary.append({**entry, "published": stated} if stated else entry)
         return rows, summary
 
     def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
         row = rows_of(result.rows, entry, self.group)[0]
         same = ("bound", "prediction") if "exact" in row else ()  # repeated in lower and exact
-        hidden = (*self.group, *self._kinds.values(), "gain", "trials", "successes", "ci_high", *same)
+        hidden = {*self.group, *self._kinds.values(), "gain", "trials", "successes", "ci_high", *same}
+        hidden |= {key for key in row if key.endswith("_clamped")}
         named = "".join(f", {name} = {entry[name]}" for name in self.group if name not in ("R", "eps"))
         kinds = "".join(f", {name} {entry[name]}" for name in self._kinds.values())
         eps = f", eps = {entry['eps']:g}" if "eps" in entry else ""

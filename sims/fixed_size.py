@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from sims.band import Published
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, sums_cost
@@ -75,6 +76,15 @@ class FixedSizeExperiment(GridExperiment[FixedSize]):
             return own().first_n(draws(seed, first, trials, largest * R), each, np.where(wanted, widths[0], -1))
 
         return first_hits(needed, sizes, min(_PIECE_SUMS // first.sums, _PIECE_VALUES // (largest * R), 2**13))
+
+    def published(self, question: FixedSize, first: int | None) -> tuple[Published, ...]:
+        from theory.fixed_size import entropy_shape
+
+        form, values = "n H2(k/n) / log2(k/eps) >= c, k = size, suffices", {}
+        if first is not None and first >= question.size:
+            left = entropy_shape(first, eps=question.eps, size=question.size)
+            values = {f"the left side at n = {first}": left}
+        return (Published("natale2024", "read", form, constant="constant c unknown", values=values),)
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         return (

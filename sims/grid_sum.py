@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sims.band import Published
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
@@ -86,8 +87,7 @@ class GridSumExperiment(GridExperiment[GridSum]):
         return first_hits(needed, sizes, min(_PIECE_VALUES // (largest * R), 2**14))
 
     def bounds(self, question: GridSum, n: int) -> tuple[tuple[float, float], Row]:
-        low, high = question.success_lower(n), question.success_upper(n)
-        columns: Row = {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}
+        (low, high), columns = super().bounds(question, n)
         if not question.uniform:
             from theory.grid_sum import miss_prob_one_exact
 
@@ -105,6 +105,13 @@ class GridSumExperiment(GridExperiment[GridSum]):
         if not question.uniform:
             alone = required_n_one(delta=delta, R=question.R, alpha=float(question.alpha), **rest)
         return {**super().needs(question, delta), "required_n_one": alone}
+
+    def published(self, question: GridSum, first: int | None) -> tuple[Published, ...]:
+        tail = "P(first n that hits <= t) >= 1 - 2 exp(-(t - C log((M + 1) / (tolerance + 1)))^2 / (kappa t))"
+        return (
+            Published("kumar2025", "read in part", "exact quantised networks of width O(d log(1/delta))"),
+            Published("kumar2026", "restated", tail, constant="constants C and kappa unknown"),
+        )
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         alone = entry["required_n_one"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from sims.band import Published
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
@@ -82,6 +83,10 @@ class MovableSumExperiment(GridExperiment[MovableSum]):
             return own().first_n(draws(seed, first, trials, largest * R), centres, found[:, 1].copy())
 
         return first_hits(needed, sizes, min(_PIECE_SUMS // solver.sums, _PIECE_VALUES // (largest * R), 2**13))
+
+    def published(self, question: MovableSum, first: int | None) -> tuple[Published, ...]:
+        form = "values that may move by epsilon, its setting; text not read"
+        return (Published("xiong2022", "recalled", form, constant="form and constants unknown here"),)
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         return (

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from sims.band import clamped
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
@@ -91,13 +92,18 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
         shift = 2.0 ** (max(6, math.ceil(math.log2(n))) - GRID_BITS)
         low = replace(question, eps=question.eps - shift).success_lower(n)
         high = replace(question, eps=min(1.0, question.eps + shift)).success_upper(n)
-        columns = {"lower_bound": low, "upper_bound": high, "prediction": question.success_prediction(n)}
-        return (low, high), columns
+        return (low, high), {
+            "lower_bound": low,
+            "upper_bound": high,
+            **clamped(question.success_prediction(n), low, high),
+        }
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
+        enough, first = entry["required_n"], entry["first_n"]
+        loose = "" if first is None else f" Proved / first simulated: {enough} / {first} = {enough / first:.2g}."
         return (
             f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-            f"n = {entry['required_n']} suffices (proved, for every alpha); {seen_from(entry)}."
+            f"n = {enough} suffices (proved, for every alpha); {seen_from(entry)}.{loose}"
         )
 
     def cost(self, work: Pass[ProductSum]) -> float:

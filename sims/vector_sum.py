@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sims.band import Published
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
@@ -87,6 +88,13 @@ class VectorSumExperiment(GridExperiment[VectorSum]):
     def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
         found = super().layout(result, entry)
         return dataclasses.replace(found, title=f"d = {entry['d']}, {found.title}")
+
+    def published(self, question: VectorSum, first: int | None) -> tuple[Published, ...]:
+        from theory.vector_sum import becchetti_n
+
+        form = "n = C d^3 log(1/eps) (log(1/eps) + log d) vectors suffice for all targets at once"
+        values = {"n with C = 1": becchetti_n(question.eps, d=question.d, C=1.0)}
+        return (Published("becchetti2022", "abstract read", form, constant="constant C unknown", values=values),)
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         necessary = f"n >= {entry['necessary_n']} is necessary (proved)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sims.band import FOOTNOTE, MARK
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number
 from sims.commands.prediction import announce, foresee
@@ -62,6 +63,8 @@ def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
         for row in rows:
             table.add_row(*(experiment.text(row, key) or cell_text(row, key) for key in layout.columns))
         out.print(table)
+        if any(row.get(f"{key}_clamped") for row in rows for key in layout.columns):
+            out.print(FOOTNOTE, soft_wrap=True)
         if layout.note:
             out.print(layout.note, soft_wrap=True)
         out.print(sentence, soft_wrap=True)
@@ -80,4 +83,5 @@ def cell_text(row: Mapping[str, Any], key: str) -> str:
         return f"{value:.2g}"
     if key == "worth_R":
         return f"{value:.2f}"
-    return number(value) if isinstance(value, float) else str(value)
+    mark = MARK if row.get(f"{key}_clamped") else ""
+    return (number(value) if isinstance(value, float) else str(value)) + mark
