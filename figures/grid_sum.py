@@ -128,7 +128,7 @@ def _caption(data: Data) -> str:
     last = miss_prob_one_exact(20, 1, grid=100, alpha=0.5)
     return (
         "Values uniform on the grid -1, ..., -1/M, 0, 1/M, ..., 1; a choice of them must sum to 0.5 exactly. Left: "
-        "probability that no choice of n values does, R = 1; points: exact simulation; thin: the proved upper bound 2.7; "
+        "probability that no choice of n does, R = 1; points: exact simulation; thin: the proved upper bound 2.7; "
         f"dotted: one value alone, exact (at M = 100 and n = 20 still {last:.3f}). Right: n for failure {DELTA:g}; "
         "thin: necessary and sufficient, proved; dashed: a prediction, a heuristic; dotted: one value alone. "
         f"{data['trials']:,} trials a point (right: up to 20,000), bars 95 %, seed {params['seed']}."
