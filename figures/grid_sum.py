@@ -80,9 +80,9 @@ def _draw_failures(axes: Any, rows: Sequence[Row]) -> list[Any]:
     return handles
 
 
-def _kinds() -> list[Any]:
+def _kinds(proved: str = "proved upper bound") -> list[Any]:
     return [
-        sample("proved upper bound", linewidth=0.7),
+        sample(proved, linewidth=0.7),
         sample("prediction (heuristic)", linestyle="--"),
         sample("one value alone, exact", linestyle=":"),
     ]
@@ -119,7 +119,7 @@ def _plot(data: Data) -> Figure:
             style = {"color": colour, "label": f"R = {R}"}
             handles += right.plot(M, [row["measured"] or float("nan") for row in rows], MARKERS[3 + index], **style)
         right.set(xscale="log", yscale="log", xlabel="grid M", ylabel=f"n for failure {DELTA:g}")
-        figure.legend(handles=handles + _kinds(), loc="outside upper center", ncols=4)
+        figure.legend(handles=handles + _kinds("proved bounds"), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -128,9 +128,9 @@ def _caption(data: Data) -> str:
     last = miss_prob_one_exact(20, 1, grid=100, alpha=0.5)
     return (
         "Values uniform on the grid -1, ..., -1/M, 0, 1/M, ..., 1; a choice of them must sum to 0.5 exactly. Left: "
-        "probability that none of n does, R = 1; points: exact simulation; thin: the proved upper bound 2.7; "
+        "probability that no choice of n does, R = 1; points: exact simulation; thin: the proved upper bound 2.7; "
         f"dotted: one value alone, exact (at M = 100 and n = 20 still {last:.3f}). Right: n for failure {DELTA:g}; "
-        "lines: necessary and sufficient, proved; dashed: a prediction, a heuristic; dotted: one value alone. "
+        "thin: necessary and sufficient, proved; dashed: a prediction, a heuristic; dotted: one value alone. "
         f"{data['trials']:,} trials a point (right: up to 20,000), bars 95 %, seed {params['seed']}."
     )
 
