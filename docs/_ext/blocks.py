@@ -1,18 +1,22 @@
 """Blocks of pages that are made from the code or from committed numbers: ``python docs/_ext/blocks.py`` rewrites them.
 
-A block stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``.
+A block stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``. In the proofs it is the line that begins with
+``*Used.*``, at the end of every section that has a claim.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent.parent
+PROOFS = DOCS.parent / "theory" / "PROOFS.md"
 GALLERY = DOCS / "data" / "gallery.json"
+THEOREMS = DOCS / "data" / "theorems.json"
 
 MEANINGS = {
     "linear": "found in the random network (weights and biases); bounded by their norms",
@@ -60,6 +64,23 @@ def gallery() -> str:
     return "\n".join(lines + [f"- not measured: {reason}." for reason in skipped])
 
 
+def theorems() -> str:
+    """Required, necessary and simulated n of every question, from the numbers that ``docs/_ext/theorems.py`` computed."""
+    found = json.loads(THEOREMS.read_text(encoding="utf-8"))
+    lines = [
+        "| statement | question | necessary | simulated | suffices | suffices / simulated | necessary / simulated |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in found["rows"]:
+        asked = ", ".join(f"{name} = {value}" for name, value in row["parameters"].items())
+        ratios = (f"{row[name] / row['measured']:.2f}" for name in ("required", "necessary"))
+        cells = (row["claims"], f"`{row['question']}` {asked}", *(str(row[name]) for name in ("necessary", "measured")))
+        lines.append(f"| {' | '.join((*cells, str(row['required']), *ratios))} |")
+    trials = sorted({row["trials"] for row in found["rows"]})
+    points = f"{trials[0]:,} to {trials[-1]:,} trials a point, seed {found['seed']}"
+    return "\n".join([*lines, "", f"n for success with probability {1 - found['delta']:g}; {points}."])
+
+
 def _cells(row: Mapping[str, Any]) -> list[str]:
     share = "all" if row["share_within_eta"] == 1 else f"{100 * row['share_within_eta']:.4g} %"
     proved = "no bound" if row["certified"] is None else f"{row['certified']:.3g}"
@@ -74,6 +95,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "operators": ("real_networks.md", operators),
     "table": ("gallery_networks.md", gallery),
+    "looseness": ("theorems.md", theorems),
 }
 """Name of a block: its page, and what makes it."""
 
@@ -86,9 +108,29 @@ def rewritten(text: str, name: str, content: str) -> str:
     return f"{head}{begin}\n{content}\n{end}{tail}"
 
 
+def with_uses(text: str) -> str:
+    """The proofs, where every section with a claim ends with what uses it."""
+    from theory.claims import BY_ID
+
+    first, *sections = re.split(r"^(?=##+ )", text, flags=re.M)
+    for number, section in enumerate(sections):
+        body = re.sub(r"\n+\*Used\.\*[^\n]*", "", section.rstrip())
+        heading = re.match(r"##+ (\d+\.\d+(?: \([^)]*\))?) ", section)
+        claim = BY_ID.get(heading[1]) if heading else None
+        if claim is not None:
+            uses = [", ".join(f"`{name.removeprefix('theory.')}`" for name in claim.functions)]
+            uses += [f"simulated by `{claim.simulation}`"] if claim.simulation else []
+            uses += [f"tested in `tests/{claim.test}`"]
+            uses += [f"figure {claim.figure}"] if claim.figure else []
+            body += f"\n\n*Used.* {'; '.join(uses)}."
+        sections[number] = f"{body}\n\n"
+    return first + "".join(sections).rstrip() + "\n"
+
+
 def main() -> None:
     """Rewrite all blocks."""
     sys.path.insert(0, str(DOCS.parent))
+    PROOFS.write_text(with_uses(PROOFS.read_text(encoding="utf-8")), encoding="utf-8")
     for name, (page, make) in BLOCKS.items():
         path = DOCS / page
         path.write_text(rewritten(path.read_text(encoding="utf-8"), name, make()), encoding="utf-8")

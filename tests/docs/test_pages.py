@@ -115,6 +115,12 @@ def test_blocks_are_what_the_code_makes(blocks: ModuleType) -> None:
         assert blocks.rewritten(text, name, make()) == text, f"run python docs/_ext/blocks.py: {page}"
 
 
+def test_proofs_say_what_uses_them(blocks: ModuleType) -> None:
+    text = blocks.PROOFS.read_text(encoding="utf-8")
+    assert blocks.with_uses(text) == text, "run python docs/_ext/blocks.py: theory/PROOFS.md"
+    assert text.count("\n*Used.* ") >= 40
+
+
 def test_every_operator_has_its_row(blocks: ModuleType) -> None:
     from nets.graph.kinds import kind
     from nets.graph.operators import SUPPORTED

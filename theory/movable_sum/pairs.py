@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from theory.numerics.irwin_hall import UNIT, Array, Points, densities, hit_table, windows
-from theory.subset_sum.second_moment import gauss_nodes
+from theory.subset_sum.mesh import gauss_nodes
 
 
 def _lattice(floors: Array, part: Array, rest: Array, index: Array, step: int) -> Points:
