@@ -39,7 +39,10 @@ class Question(Protocol):
         ...
 
     def success_prediction(self, n: int) -> float:
-        """The predicted success probability (heuristic, unless the question says that it is exact)."""
+        """The predicted success probability (heuristic, unless the question says that it is exact).
+
+        As the heuristic has it: it may lie outside [success_lower, success_upper]; the commands clamp it and say so.
+        """
         ...
 
 

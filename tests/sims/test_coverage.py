@@ -17,7 +17,7 @@ from theory.coverage import Coverage
 
 COLUMNS = (
     "n R eps low high method bits trials successes success ci_low ci_high lower_bound upper_bound prediction "
-    "gap_q10 gap_q50 gap_q90 verdict"
+    "prediction_clamped gap_q10 gap_q50 gap_q90 verdict"
 )
 
 

@@ -14,7 +14,10 @@ from tests import naive
 from tests.stats import assert_at_least, assert_at_most, power_against
 from theory.product_sum import ProductSum, required_neurons
 
-COLUMNS = "n R eps alpha trials successes success ci_low ci_high lower_bound upper_bound prediction verdict"
+COLUMNS = (
+    "n R eps alpha trials successes success ci_low ci_high "
+    "lower_bound upper_bound prediction prediction_clamped verdict"
+)
 
 
 def twin(n: int, R: int, eps: float, alpha: float | str, seed: int, trial: int) -> bool:

@@ -17,7 +17,7 @@ from tests.stats import assert_at_least, assert_at_most
 from theory.recycling import Recycling
 
 COLUMNS = (
-    "n eps alpha trials successes success ci_low ci_high lower_bound upper_bound prediction "
+    "n eps alpha trials successes success ci_low ci_high lower_bound upper_bound prediction prediction_clamped "
     "R1 R1_ci_low R1_ci_high R2 R2_ci_low R2_ci_high R3 R3_ci_low R3_ci_high worth_R expected_R verdict"
 )
 

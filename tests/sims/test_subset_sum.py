@@ -16,7 +16,10 @@ from tests import naive
 from tests.stats import assert_at_least, assert_at_most, power_against
 from theory.subset_sum import SubsetSum
 
-COLUMNS = "n R eps alpha model trials successes success ci_low ci_high lower_bound upper_bound prediction verdict"
+COLUMNS = (
+    "n R eps alpha model trials successes success ci_low ci_high "
+    "lower_bound upper_bound prediction prediction_clamped verdict"
+)
 
 
 def run(capsys: pytest.CaptureFixture, *argv: str, code: int = 0) -> dict:

@@ -18,7 +18,10 @@ from tests.stats import assert_at_most, assert_probability, power_against
 from theory.subset_sum import SubsetSum
 from theory.vector_sum import VectorSum
 
-COLUMNS = "n d R eps alpha trials successes success ci_low ci_high lower_bound upper_bound prediction verdict"
+COLUMNS = (
+    "n d R eps alpha trials successes success ci_low ci_high "
+    "lower_bound upper_bound prediction prediction_clamped verdict"
+)
 
 
 @st.composite
