@@ -130,32 +130,3 @@ def bits(R: int, density: float) -> Any:
 def necessary_params(widths: Sequence[int], eps: float, delta: float, R: int, density: float) -> Any:
     """The real number that 5.3 rounds up."""
     return (log2_packing(widths, eps) + log_of_one_minus(Fraction(delta)) / mpmath.log(2)) / bits(R, density)
-
-
-def envelope(points: Sequence[tuple[Fraction, Fraction]], x: Fraction) -> Fraction:
-    """The concave envelope of the points at x: the highest chord over x."""
-    left = [(a, w) for a, w in points if a <= x]
-    right = [(a, w) for a, w in points if a >= x]
-    best = max((w for a, w in points if a == x), default=Fraction(-1))
-    for a, v in left:
-        for b, w in right:
-            if a < b:
-                best = max(best, v + (w - v) * (x - a) / (b - a))
-    return best
-
-
-def tail(steps: int, R: int, grid: Sequence[float], c: float) -> Fraction:
-    """The dynamic programme of 3.3 on the cells between the numbers of the grid, exactly and with the best slopes."""
-    g = [Fraction(x) for x in grid]
-    ends = [*g[1:], Fraction(1)]
-    level = [Fraction(1)] * (len(g) - 1) + [Fraction(0)]
-    for _ in range(steps):
-        new = list(level)
-        for i, low in enumerate(g[:-1]):
-            mean = low + Fraction(c) * (1 - low) * (1 - (1 - low) ** R)
-            reach = min(Fraction(1), (R + 1) * g[i + 1])
-            points = [(min(ends[j], reach), level[j]) for j in range(i, len(g)) if g[j] <= reach]
-            worst = max(w for _, w in points)
-            new[i] = min(level[i], worst if mean <= points[0][0] else envelope(points, mean))
-        level = [max(new[i:]) for i in range(len(new))]
-    return level[0]

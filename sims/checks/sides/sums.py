@@ -13,10 +13,14 @@ from sims.checks.check import Fact
 from sims.checks.sides.exact import at_least, at_most, ball, fact, is_above_exp, is_below_rest, just_below, log, watched
 from sims.checks.twins import sums as _sums
 from theory import coverage, subset_sum
-from theory.coverage import lower_bound, targets
+from theory.coverage import potential, targets, windows
 from theory.coverage import tail as coverage_tail
+from theory.coverage.parameters import CoverageParameters
+from theory.coverage.tail import Step
 from theory.numerics import irwin_hall, rounding
-from theory.subset_sum import second_moment
+from theory.subset_sum import blocks, required, second_moment
+
+_TINY = Fraction(1, 2**48)
 
 
 def subset_sums() -> list[Fact]:
@@ -30,12 +34,13 @@ def subset_sums() -> list[Fact]:
 
 
 def coverages() -> list[Fact]:
-    """Statements 3.3 and 3.5."""
+    """Statements 3.3, 3.5 and 3.7."""
     return [
         fact("3.3", "the programme above its exact best, on few cells", _programme),
-        fact("3.3", "distances of cells from the mean, above", _distances),
-        fact("3.3", "levels and complements", _levels),
-        fact("3.5", "sums over targets above", _union),
+        fact("3.3", "distances of cells from the mean and probabilities to stay below a cell's end, above", _distances),
+        fact("3.3", "windows and complements", _levels),
+        fact("3.5", "sums over targets above, targets close enough", _union),
+        fact("3.7", "factor and closed forms above", _potentials),
     ]
 
 
@@ -60,7 +65,7 @@ def _windows() -> Iterator[bool]:
 
 
 def _first_moment() -> Iterator[bool]:
-    for n, R, alpha, eps in ((1, 1, 0.5, 0.1), (3, 2, 0.3, 0.01), (2, 7, 1.0, 1e-9), (5, 1, 0.7, 0.03)):
+    for n, R, alpha, eps in ((1, 1, 0.5, 0.1), (3, 2, 0.3, 0.01), (2, 7, 1.0, 1e-9), (5, 1, 0.7, 0.003)):
         table = irwin_hall.hit_table(n, alpha=alpha, eps=eps)
         raised = sum(
             math.comb(n, k) * R**k * Fraction(table[k]) * (1 + Fraction(irwin_hall.window_error(k)))
@@ -90,20 +95,28 @@ def _second_moment() -> Iterator[bool]:
 
 
 def _blocks() -> Iterator[bool]:
-    for eps in (0.1, 0.03, 0.2, 0.3):
-        hit = subset_sum.success_prob_second_moment(1, 1, eps=eps, alpha=0.5)
-        found = subset_sum.log_failure_prob_bound(1, 1, eps=eps, alpha=0.5)
-        yield at_least(found, log(1 - Fraction(hit)))
-        yield at_least(subset_sum.failure_prob_bound(1, 1, eps=eps, alpha=0.5), 1 - Fraction(hit))
-        yield at_most(subset_sum.success_prob_lower(1, 1, eps=eps, alpha=0.5), hit)
+    for eps, alpha in ((0.1, 0.5), (0.03, 0.75), (0.2, 1.0), (0.3, 0.9)):
+        exact = 1 - _sums.window(1, alpha, eps)
+        for R in (1, 2, 5):  # one variable: its draws are independent
+            yield at_least(subset_sum.log_failure_prob_bound(1, R, eps=eps, alpha=alpha), R * log(exact))
+            yield at_least(subset_sum.failure_prob_bound(1, R, eps=eps, alpha=alpha), exact**R)
+            yield at_most(subset_sum.success_prob_lower(1, R, eps=eps, alpha=alpha), 1 - exact**R)
+    for n, eps in ((0, 0.3), (40, 1e-6), (90, 1e-3), (300, 1e-9)):  # the expected share of targets not covered
+        cover = log(1 / Fraction(eps) - 1) + n * log(Fraction(3, 4))
+        yield at_least(blocks._log_failure_of_coverage(n, eps), cover)
+    for x in (-0.7, -1e-9, -30.0, math.log1p(-0.3)):
+        yield at_most(required._rate([(3, x)]), -3 * Fraction(x))
+    for m in range(1, 7):
+        hit = subset_sum.success_prob_second_moment(m, 1, eps=0.05, alpha=0.5)
+        yield at_most(required._rate([(1, math.log1p(-hit))]), -log(1 - Fraction(hit)))
     for eps in (0.1, 0.04):
-        for delta in (0.3, 0.1, 0.03, 1e-2, 1e-3):
-            blocks = subset_sum.required_n(eps, delta, R=2, alpha=0.5)
+        for delta in (0.3, 0.1):
+            design = subset_sum.required_n(eps, delta, R=2, alpha=0.5)
             # a delta that so many blocks just miss, and one that they just meet
-            power = (1 - Fraction(blocks.block_success)) ** blocks.blocks
+            power = (1 - Fraction(design.block_success)) ** design.blocks
             for close in (just_below(power), math.nextafter(just_below(power), 1.0)):
                 again = subset_sum.required_n(eps, close, R=2, alpha=0.5)
-                yield at_most((1 - Fraction(again.block_success)) ** again.blocks, Fraction(close))
+                yield at_most((1 - Fraction(again.block_success)) ** again.blocks, Fraction(close) * (1 + _TINY))
 
 
 def _envelope(points: Sequence[tuple[Fraction, Fraction]], x: Fraction) -> Fraction:
@@ -116,85 +129,144 @@ def _envelope(points: Sequence[tuple[Fraction, Fraction]], x: Fraction) -> Fract
     return best
 
 
-def _exact_programme(steps: int, R: int, grid: Sequence[float], c: float) -> Fraction:
+def _mean(v: Fraction, R: int, x: float) -> Fraction:
+    """The mean of the next share from v, at least (3.2)."""
+    part = Fraction(x)
+    gained = 1 - (1 - part * v) ** R
+    if x > 0.5:
+        far = min(1 / (2 * part), 1 - v)
+        near = max(Fraction(0), Fraction(1, 2) - part * (1 - v))
+        gained = far * gained + (1 - far) * (1 - (1 - near) ** R)
+    return v + (1 - v) * gained
+
+
+def _stays(start: Fraction, end: Fraction, R: int, x: float) -> Fraction:
+    """P(next share < end) from ``start``, at most: E (c - B)^+/(c - k) at the best c (3.2)."""
+    hit, moves, best = Fraction(x) * (1 - end), end / start - 1, Fraction(1)
+    mass = [math.comb(R, b) * hit**b * (1 - hit) ** (R - b) for b in range(R + 1)]
+    for c in range(1, R + 1):
+        if c > moves:
+            best = min(best, sum((c - b) * mass[b] for b in range(c)) / (c - moves))
+    return best
+
+
+def _exact_programme(steps: int, R: int, grid: Sequence[float], kinds: Sequence[Step]) -> Fraction:
     """3.3 on these cells, with the best slopes."""
     g = [Fraction(x) for x in grid]
     ends, level = [*g[1:], Fraction(1)], [Fraction(1)] * (len(g) - 1) + [Fraction(0)]
+    idle = 1 - sum(Fraction(kind.weight) for kind in kinds)
     for _ in range(steps):
         new = list(level)
         for i, low in enumerate(g[:-1]):
-            mean, reach = low + Fraction(c) * (1 - low) * (1 - (1 - low) ** R), min(Fraction(1), (R + 1) * g[i + 1])
+            reach = min(Fraction(1), (R + 1) * g[i + 1])
             points = [(min(ends[j], reach), level[j]) for j in range(i, len(g)) if g[j] < reach]
-            new[i] = min(level[i], level[i] if mean <= points[0][0] else _envelope(points, mean))
-        level = [max(new[i:]) for i in range(len(new))]
+            new[i] = idle * level[i]
+            for kind in kinds:
+                mean = _mean(low, R, kind.x)
+                one = level[i] if mean <= points[0][0] else _envelope(points, mean)
+                if kind.x <= 0.5:
+                    drops = (level[j] - level[j + 1] for j in range(i, len(g) - 1))
+                    terms = (_stays(low, end, R, kind.x) * drop for end, drop in zip(ends[i:], drops, strict=False))
+                    one = min(one, sum(terms, Fraction(0)))
+                new[i] += Fraction(kind.weight) * min(one, level[i])
+        level = [min(level[i], max(new[i:])) for i in range(len(new))]
     return level[0]
 
 
 def _programme() -> Iterator[bool]:
-    c = coverage.DRIFT_PROVED
-    for R, start, stop, cells, steps in (
-        (1, 0.3, 0.9, 3, 3),
-        (3, 0.2, 0.95, 4, 3),
-        (1, 0.4, 0.75, 2, 4),
-        (9, 0.1, 0.9, 3, 2),
+    one = ((Step(1.0, 0.5),), (Step(1.0, 1.0),), (Step(1.0, 0.7),))
+    for R, start, stop, cells, steps, kinds in (
+        (1, 0.3, 0.9, 3, 3, one[1]),
+        (3, 0.2, 0.95, 4, 2, one[2]),
+        (1, 0.4, 0.75, 2, 4, one[0]),
+        (5, 0.1, 0.9, 3, 2, one[0]),
+        (2, 0.1, 0.8, 3, 2, (Step(0.25, 0.4), Step(0.125, 1.0))),
     ):
         grid = coverage_tail._grid(start, stop, cells).tolist()
+        tail = coverage_tail.Tail(R, start, stop, kinds, cells)
         for n in range(1, steps + 1):
-            true = _exact_programme(n, R, grid, c)
-            found = coverage.share_failure_bound(n, R, start=start, stop=stop, c=c, cells=cells)
-            yield at_least(found, true) and at_most(found, true * (1 + Fraction(1, 10**10)))
+            true = _exact_programme(n, R, grid, kinds)
+            yield at_least(tail.up_to(n), true) and at_most(tail.up_to(n), true * (1 + Fraction(1, 10**10)))
 
 
 def _distances() -> Iterator[bool]:
-    """e_j - m(g_i) before any level is known: each must be at least the exact one."""
-    for R, start, stop, c, cells in ((1, 0.3, 0.9, 0.307, 7), (3, 0.01, 0.99, 0.2, 20), (9, 1e-6, 0.5, 0.3, 30)):
-        tail = coverage_tail.Tail(R, start, stop, c, cells)
-        grid = [Fraction(x) for x in coverage_tail._grid(start, stop, cells).tolist()]
+    """e_j - m(g_i) and P(next share < e_j) before any level is known: each must be at least the exact one."""
+    for R, start, stop, x, cells in ((1, 0.3, 0.9, 0.5, 7), (3, 0.01, 0.99, 1.0, 16), (6, 1e-6, 0.5, 0.3, 12)):
+        tail = coverage_tail.Tail(R, start, stop, (Step(1.0, x),), cells)
+        grid = [Fraction(y) for y in coverage_tail._grid(start, stop, cells).tolist()]
         ends = [*grid[1:], Fraction(1)]
-        for rows in tail._blocks:
+        ((_, found, below),) = tail._kinds
+        for rows in found:
             for i in range(rows.first, rows.last):
-                low, reach = grid[i], min(Fraction(1), (R + 1) * grid[i + 1])
-                mean = low + Fraction(c) * (1 - low) * (1 - (1 - low) ** R)
+                reach, mean = min(Fraction(1), (R + 1) * grid[i + 1]), _mean(grid[i], R, x)
                 for j in range(i, len(grid)):
                     if grid[j] < reach:
                         yield at_least(float(rows.distance[i - rows.first, j - rows.first]), min(ends[j], reach) - mean)
+        if below is not None:
+            for i, j in itertools.combinations_with_replacement(range(cells), 2):
+                yield at_least(float(below[i, j]), _stays(grid[i], ends[j], R, x))
 
 
 def _levels() -> Iterator[bool]:
-    for eps in (0.1, 0.3, 1e-3, 1e-9, 0.7, 3e-5):
-        for high in (0.5, 1.0):
-            with watched(lower_bound, "share_failure_bound") as calls:
-                lower_bound.coverage_failure_bound(0, 1, eps=eps, low=-high, high=high, cells=20)
-            for _, given in calls:
-                missing = 1 - Fraction(given["stop"])
-                yield 2 * Fraction(given["start"]) == Fraction(eps) or eps >= high
-                yield missing <= Fraction(eps) / (2 if high <= 1 - eps / 2 else 4)
+    for low, high in ((-0.5, 0.5), (-0.25, 0.75), (0.125, 0.3), (-0.9, 0.9), (-1.0, 1.0), (0.6, 1.0), (-0.1, 0.0)):
+        for eps in (0.1, 0.3, 1e-3, 1e-9, 0.7, 3e-5):
+            asked = CoverageParameters(R=1, eps=eps, low=low, high=high)
+            centre = max(Fraction(high) - Fraction(1, 2), min(Fraction(0), Fraction(low) + Fraction(1, 2)))
+            for found, middle, half in (
+                (windows.narrow_windows(asked), centre, Fraction(1, 2)),
+                (windows.wide_windows(asked), Fraction(0), Fraction(1)),
+            ):
+                for window, split in zip(found, windows.SPLITS, strict=False):
+                    yield from _window(window, split * Fraction(eps), asked, middle - half, middle + half)
     for n in (11, 12, 13):  # no union over so many targets
         failure = coverage.coverage_failure_bound(n, 300, eps=0.007)
         yield at_most(coverage.success_prob_lower(n, 300, eps=0.007), 1 - Fraction(failure))
 
 
-def _product(n: int, R: int, eps: float, alpha: float) -> Fraction:
-    """Failure of equal blocks at the better number of blocks."""
-    best = Fraction(1)
-    for blocks in targets._BLOCK_COUNTS:
-        if blocks <= n:
-            product = Fraction(1)
-            for j in range(blocks):
-                size = n // blocks + (j < n % blocks)
-                product *= 1 - Fraction(subset_sum.success_prob_second_moment(size, R, eps=eps, alpha=alpha))
-            best = min(best, product)
-    return best
+def _window(
+    window: windows.Window, near: Fraction, asked: CoverageParameters, left: Fraction, right: Fraction
+) -> Iterator[bool]:
+    """What 0 covers at first, and what must be left uncovered around a target that has no sum within eps."""
+    length, slack = right - left, Fraction(asked.eps) - near
+    yield 2 * Fraction(window.x) == length and Fraction(window.stop) >= 1 - Fraction(window.missing)
+    yield Fraction(window.start) * length <= min(near, right) - max(-near, left)
+    for target in (Fraction(asked.low), Fraction(asked.high)):
+        yield left <= target <= right
+        yield Fraction(window.missing) * length <= min(target + slack, right) - max(target - slack, left)
 
 
 def _union() -> Iterator[bool]:
-    for n, R, eps, alpha in ((3, 5, 0.2, 0.5), (4, 3, 0.3, 0.75), (6, 2, 0.25, 1.0)):  # one target
-        yield at_least(
-            coverage.union_failure_bound(n, R, eps=eps, low=alpha, high=alpha), _product(n, R, eps / 2, alpha)
-        )
-    eps, low, high = 0.0625, 0.25, 0.875  # eleven and one targets
-    count = math.ceil(Fraction(high - low) / (Fraction(eps) * (1 - Fraction(1, 2**20)))) + 1
-    places = [low + (high - low) * (i + 0.5) / count for i in range(count)]
-    total = sum(_product(8, 6, eps / 2, place) for place in places)
-    yield total < 1 and at_least(coverage.union_failure_bound(8, 6, eps=eps, low=low, high=high), total)
-    yield all(abs(b - a) <= eps for a, b in itertools.pairwise(places))
+    for n, R, eps, low, high in (
+        (3, 5, 0.2, 0.5, 0.5),
+        (6, 2, 0.25, 1.0, 1.0),
+        (5, 9, 0.0625, 0.25, 0.875),
+        (4, 9, 0.2, -0.5, 0.5),
+    ):
+        with watched(targets, "failure_prob_bound") as calls:
+            found = coverage.union_failure_bound(n, R, eps=eps, low=low, high=high)
+        sizes = sorted(given["alpha"] for _, given in calls)
+        places = sorted({-x for x in sizes} | set(sizes)) if low < 0 else sizes
+        yield all(2 * Fraction(given["eps"]) <= Fraction(eps) for _, given in calls)
+        yield all(Fraction(b) - Fraction(a) <= Fraction(eps) for a, b in itertools.pairwise(places))
+        yield 2 * (Fraction(places[0]) - Fraction(low)) <= Fraction(eps)
+        yield 2 * (Fraction(high) - Fraction(places[-1])) <= Fraction(eps)
+        terms = (Fraction(subset_sum.failure_prob_bound(n, R, eps=eps / 2, alpha=abs(x))) for x in places)
+        yield at_least(found, min(Fraction(1), sum(terms, Fraction(0))))
+
+
+def _potentials() -> Iterator[bool]:
+    for R in (1, 2, 3, 10, 50):
+        for x in (0.5, 0.3, 1e-3):
+            part = Fraction(x)
+            yield at_least(potential.potential_factor(R, x=x), (1 - (1 - part) ** (R + 1)) / ((R + 1) * part))
+        rho = 2 * (1 - Fraction(1, 2 ** (R + 1))) / (R + 1)
+        yield at_least(coverage.lueker_constant(R), -3 / log(rho))
+        for eps, delta in ((0.01, 0.05), (0.3, 1e-9)):
+            yield at_least(
+                coverage.lueker_required_n(eps, delta, R=R), -3 / log(rho) * log(2 / Fraction(min(eps, delta)))
+            )
+        for n, start, missing in ((0, 0.5, 0.5), (50, 0.01, 0.005), (7, 1e-9, 1e-12)):
+            odds = (1 - Fraction(missing)) / Fraction(missing) * (1 / Fraction(start) - 1)
+            yield at_least(potential.log_odds(start, missing), log(odds))
+            found = coverage.log_window_failure_bound(n, R, start=start, missing=missing)
+            yield at_least(found, 0 if odds * rho**n >= 1 else log(odds * rho**n))
