@@ -19,6 +19,7 @@ from theory.coverage import (
     expected_share,
     gain,
     log_window_failure_bound,
+    lower_bound,
     lueker_required_n,
     necessary_n,
     potential_factor,
@@ -32,6 +33,7 @@ from theory.coverage import (
     tail,
     union_failure_bound,
 )
+from theory.coverage.parameters import CoverageParameters
 from theory.coverage.windows import SPLITS, narrow_windows, wide_windows
 
 # -- drift ------------------------------------------------------------------------------------------------------------
@@ -388,6 +390,14 @@ def test_union_bound_adds_up_targets() -> None:
     assert skew >= sum(failure_prob_bound(n, R, eps=eps / 2, alpha=target) for target in shifted) * (1 - 1e-9)
     assert found <= skew
     assert union_failure_bound(3, 1, eps=1e-6) == 1.0
+
+
+@pytest.mark.parametrize("way", ["shift, potential", "shift, drift"])
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 1.0), (-1.0, 0.2)])
+def test_a_shifted_target_may_lie_anywhere_in_the_middle(way: str, low: float, high: float) -> None:
+    """From z in [1/2, 1] a draw in [1/2, 1] leads to all of [-1/2, 1/2], not only to its part above low (3.8)."""
+    n, middle = 45, coverage_failure_bound(45, 1, eps=0.02, low=-0.5, high=0.5)
+    assert 0.0 < middle <= lower_bound._WAYS[way](n, CoverageParameters(R=1, eps=0.02, low=low, high=high))
 
 
 @pytest.mark.parametrize(("n", "R", "eps"), [(5, 1, 0.1), (9, 1, 0.1), (4, 5, 0.1), (3, 2, 0.3)])

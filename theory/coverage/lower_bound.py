@@ -127,7 +127,7 @@ def _after_shift(n: int, asked: CoverageParameters, way: Callable[[int, Coverage
     """The best split of n into variables that shift the outer targets and variables that cover [-1/2, 1/2]."""
     if asked.high - asked.low <= 1.0:
         return 1.0
-    inner = replace(asked, low=max(-0.5, asked.low), high=min(0.5, asked.high))
+    inner = replace(asked, low=-0.5, high=0.5)  # all of it: a shifted target may lie anywhere there
     misses = [0.5 + 0.5 * (abs(end) - 0.5) for end in (asked.low, asked.high) if abs(end) > 0.5]
 
     def split(shifts: int) -> float:
