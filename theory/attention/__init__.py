@@ -5,7 +5,6 @@ from theory.attention.entry import (
     entry_failure_bound,
     log_pick_failure_bound,
     log_plain_shift_failure_bound,
-    plain_drift_constant,
     required_neurons,
 )
 from theory.attention.propagation import attention_error_bound, attention_etas, softmax_distance_bound
@@ -19,7 +18,6 @@ __all__ = [
     "entry_failure_bound",
     "log_pick_failure_bound",
     "log_plain_shift_failure_bound",
-    "plain_drift_constant",
     "required_neurons",
     "softmax_distance_bound",
 ]

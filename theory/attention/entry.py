@@ -5,7 +5,7 @@ ReLU stands between: whatever the sign of b it serves every weight, with contrib
 brings the target into [-reach, reach], as in 4.7; then the rest is made by
 
 picks       one neuron of a group whose contribution is near enough by itself: of order 1/(eta R) neurons, or one
-subset-sum  one or two groups of neurons whose sums cover [-reach, reach] by the drift of 4.7: of order log(1/eta)
+subset-sum  a group of neurons whose sums cover [-reach, reach] by Lemmas B and C of 4.7: of order log(1/eta)
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.coverage import share_failure_bound
 from theory.numerics.check import accuracy, draw_count, natural, open_probability, real
 from theory.numerics.invert import smallest_n
-from theory.product_sum import MEETING_SHARE, drift_constant
+from theory.product_sum import REACH, covering_group
 
 Array = NDArray[np.float64]
 Entries = Literal["least", "subset-sum", "picks"]
@@ -34,7 +33,6 @@ MIN_ETA, MIN_DELTA = 1e-12, 1e-30
 """Smallest error and failure probability of one entry."""
 
 _LIMIT = 2**60
-_GROUP_LIMIT = 10**4
 _UP = 1.0 + 1e-12
 _SHIFTS = 8
 """So many more neurons than necessary are tried for the shift of a design with picks."""
@@ -47,13 +45,13 @@ class EntryDesign:
     Attributes
     ----------
     neurons : int
-        shift + groups * group.
+        shift + group.
     construction : {"subset-sum", "picks"}
         What follows the shift.
     reach : float
         Half width of the interval that the shift leaves.
-    shift, groups, group : int
-        Neurons of the shift, number of groups (0, 1 or 2) and neurons in each.
+    shift, group : int
+        Neurons of the shift, and of the group, 0 where the shift comes close enough.
     failure_bound : float
         Upper bound on the probability that one entry is not made within eta.
     """
@@ -62,7 +60,6 @@ class EntryDesign:
     construction: Entries
     reach: float
     shift: int
-    groups: int
     group: int
     failure_bound: float
 
@@ -72,19 +69,6 @@ def _reach(value: float) -> float:
     if not 0.0 < number <= 0.5:
         raise ValueError(f"reach must be in (0, 1/2], got reach={value}")
     return number
-
-
-def plain_drift_constant(reach: float, R: int) -> float:
-    """The drift of one neuron where no ReLU stands between: twice that of 4.7, as it is always usable.
-
-    Rounded down. reach in (0, 1/2], R >= 1 draws of each element. Proved in theory/PROOFS.md, 4.10 (c).
-
-    Examples
-    --------
-    >>> plain_drift_constant(0.25, 1) == 2 * drift_constant(0.25, 1)
-    True
-    """
-    return 2.0 * drift_constant(_reach(reach), draw_count("R", R))
 
 
 @lru_cache(maxsize=1)
@@ -151,7 +135,7 @@ def log_pick_failure_bound(n: int, eta: float, R: int, *, reach: float) -> float
     """Log of a bound on P(none of n neurons contributes within eta of a target in [-reach, reach]).
 
     At most 0; rounded up, nonincreasing in n >= 0; the worst targets are +-reach. eta in [1e-12, reach]; reach and R
-    are those of `plain_drift_constant`. Proved in theory/PROOFS.md, 4.10 (c).
+    are those of `log_plain_shift_failure_bound`. Proved in theory/PROOFS.md, 4.10 (c).
 
     Examples
     --------
@@ -194,12 +178,9 @@ def required_neurons(eta: float, delta: float, *, R: int, construction: Entries 
 @lru_cache(maxsize=4096)
 def _best_design(eta: float, delta: float, R: int, construction: Entries) -> EntryDesign:
     found = [] if construction == "subset-sum" else [_with_picks(eta, delta, R, reach) for reach in REACHES]
-    best = min(found, key=lambda one: one.neurons, default=None)
     if construction != "picks":
-        best = _best_sums(eta, delta, R, best)
-    if best is None:
-        raise ValueError(f"eta and delta must need fewer than {_GROUP_LIMIT} neurons, got eta={eta}, delta={delta}")
-    return best
+        found.append(_with_sums(eta, delta, R))
+    return min(found, key=lambda one: one.neurons)
 
 
 def _shift(delta: float, R: int, reach: float) -> int:
@@ -216,48 +197,20 @@ def _with_picks(eta: float, delta: float, R: int, reach: float) -> EntryDesign:
             rest = math.log((delta - failed) * (1.0 - 1e-9))
             group = smallest_n(lambda n: log_pick_failure_bound(n, eta, R, reach=reach), rest, limit=_LIMIT)
             failed = (failed + math.exp(log_pick_failure_bound(group, eta, R, reach=reach))) * _UP
-        found = EntryDesign(shift + group, "picks", reach, shift, int(group > 0), group, min(1.0, failed))
+        found = EntryDesign(shift + group, "picks", reach, shift, group, min(1.0, failed))
         best = found if best is None or found.neurons < best.neurons else best
     assert best is not None
     return best
 
 
-def _best_sums(eta: float, delta: float, R: int, best: EntryDesign | None) -> EntryDesign | None:
-    """The better of ``best`` and of designs with one or two covering groups; the programme first runs coarsely."""
-    tried = []
-    for reach in REACHES[3:-1]:
-        if eta >= reach:
-            shift = _shift(delta * (1.0 - 1e-6), R, reach)
-            failed = math.exp(log_plain_shift_failure_bound(shift, R, reach=reach)) * _UP
-            tried.append(EntryDesign(shift, "subset-sum", reach, shift, 0, 0, failed))
-            continue
-        tried += [one for groups in (1, 2) if (one := _with_sums(eta, delta, R, reach, groups, 2.0)) is not None]
-    if tried:
-        first = min(tried, key=lambda one: one.neurons)
-        finer = _with_sums(eta, delta, R, first.reach, first.groups, 6.0) if first.groups else None
-        tried = [one for one in (best, first, finer) if one is not None]
-        return min(tried, key=lambda one: one.neurons)
-    return best
-
-
-def _with_sums(eta: float, delta: float, R: int, reach: float, groups: int, fineness: float) -> EntryDesign | None:
-    """Half of delta for the groups, the rest for the shift; None if a group would be too large."""
-    c = plain_drift_constant(reach, R)
-    unit = math.nextafter(eta / reach, 0.0)  # the accuracy where the interval is [-1, 1]
-    if groups == 1 and unit < 1e-9:
-        return None
-    stop = math.nextafter(1.0 - unit / 4.0, 2.0) if groups == 1 else MEETING_SHARE
-    span = math.log(stop / (1.0 - stop)) - math.log(0.5 * unit)
-    cells = math.ceil(fineness * span / c)
-    group, tail = 0, 1.0
-    while tail > 0.5 * delta:
-        group += 1
-        if group > _GROUP_LIMIT:
-            return None
-        tail = groups * share_failure_bound(group, R, start=0.5 * unit, stop=stop, c=c, cells=cells)
+def _with_sums(eta: float, delta: float, R: int) -> EntryDesign:
+    """Half of delta for the group, the rest for the shift; the shift alone where it comes close enough."""
+    reach, group, tail = min(0.5, max(eta, REACH)), 0, 0.0
+    if eta < REACH:
+        group, tail = covering_group(eta, 0.5 * delta, R, usable=1.0)
     shift = _shift((delta - tail) * (1.0 - 1e-6), R, reach)
     failed = (tail + math.exp(log_plain_shift_failure_bound(shift, R, reach=reach))) * _UP
-    return EntryDesign(shift + groups * group, "subset-sum", reach, shift, groups, group, min(1.0, failed))
+    return EntryDesign(shift + group, "subset-sum", reach, shift, group, min(1.0, failed))
 
 
 def entry_failure_bound(neurons: int, eta: float, R: int, *, construction: Entries = "least") -> float:

@@ -1,7 +1,9 @@
 """The subset-sum construction with re-sampling: logarithmic width with every constant known (theory/PROOFS.md, 4.7)."""
 
 from theory.product_sum.bounds import (
+    REACH,
     Design,
+    covering_group,
     log_network_failure_bound,
     network_designs,
     required_n,
@@ -20,7 +22,8 @@ from theory.product_sum.steps import (
 )
 
 __all__ = [
-    "Design", "ProductSum", "convolution_designs", "convolution_least_n", "log_network_failure_bound",
+    "REACH", "Design", "ProductSum", "convolution_designs", "convolution_least_n", "covering_group",
+    "log_network_failure_bound",
     "log_share_failure_bound", "log_shift_failure_bound", "necessary_n", "network_designs", "neuron_factor",
     "neuron_steps", "neurons_closed_form", "predicted_n", "required_n", "required_neurons", "success_prediction",
     "success_prob_upper", "unit_accuracy",

@@ -110,29 +110,45 @@ def _best_design(eta: float, delta: float, R: int) -> Design:
         reach = min(0.5, eta)
         shift = _shift_neurons(math.log(delta), R, reach)
         return Design(shift, reach, shift, 0, _sum_up(0.0, shift, R, reach))
-    unit = unit_accuracy(eta, REACH)
-    group, tail = _group_by_formula(unit, 0.5 * delta, R)
-    if unit >= _MIN_UNIT and delta >= _MIN_TAIL:
-        group, tail = _group_by_programme(unit, 0.5 * delta, R, group, tail)
+    group, tail = covering_group(eta, 0.5 * delta, R)
     shift = _shift_neurons(math.log((delta - tail) * (1.0 - 1e-12)), R, REACH)
     return Design(shift + group, REACH, shift, group, _sum_up(tail, shift, R, REACH))
 
 
-def _group_by_formula(unit: float, delta: float, R: int) -> tuple[int, float]:
+def covering_group(eta: float, delta: float, R: int, *, usable: float = 0.5) -> tuple[int, float]:
+    """Neurons that cover [-REACH, REACH] within eta < REACH, and the probability that they do not, at most delta.
+
+    By the formula, or by the dynamic programme where that takes fewer and is quick. ``usable`` is the probability that
+    a neuron serves: 1/2 where a ReLU follows. delta in (0, 1); R >= 1 draws of each element. Proved in
+    theory/PROOFS.md, 4.7, Lemmas B and C.
+
+    Examples
+    --------
+    >>> covering_group(0.1, 0.1, 1)[0] > covering_group(0.1, 0.1, 1, usable=1.0)[0]
+    True
+    """
+    unit = unit_accuracy(eta, REACH)
+    group, tail = _group_by_formula(unit, delta, R, usable)
+    if unit >= _MIN_UNIT and delta >= 0.5 * _MIN_TAIL:
+        group, tail = _group_by_programme(unit, delta, R, usable, group, tail)
+    return group, tail
+
+
+def _group_by_formula(unit: float, delta: float, R: int, usable: float) -> tuple[int, float]:
     """Neurons that cover [-1, 1] with accuracy unit, and the probability that they do not, at most delta."""
 
     def bound(n: int) -> float:
-        return log_share_failure_bound(n, R, reach=REACH, start=0.5 * unit, missing=0.25 * unit)
+        return log_share_failure_bound(n, R, reach=REACH, start=0.5 * unit, missing=0.25 * unit, usable=usable)
 
     group = smallest_n(bound, math.log(delta), limit=_LIMIT)
     return group, probability_above(bound(group))
 
 
-def _group_by_programme(unit: float, delta: float, R: int, most: int, tail: float) -> tuple[int, float]:
+def _group_by_programme(unit: float, delta: float, R: int, usable: float, most: int, tail: float) -> tuple[int, float]:
     """The same by the dynamic programme if fewer do than ``most``, whose tail is given."""
     start, stop = 0.5 * unit, math.nextafter(1.0 - 0.25 * unit, 2.0)
     cells = math.ceil(_CELLS * (math.log(stop / (1.0 - stop)) - math.log(start)))
-    share = tail_of(R, start, stop, neuron_steps(REACH, R), cells)
+    share = tail_of(R, start, stop, neuron_steps(REACH, R, usable=usable), cells)
     found = next((n for n in range(most) if share.up_to(n) <= delta), None)  # step by step: it runs no further
     return (most, tail) if found is None else (found, share.up_to(found))
 

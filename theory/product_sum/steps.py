@@ -16,15 +16,16 @@ _PARTS = 64
 """Equally likely parts of the b of at least 2 reach, for `neuron_factor`."""
 
 
-def neuron_steps(reach: float, R: int, *, parts: int = 2) -> tuple[Step, ...]:
+def neuron_steps(reach: float, R: int, *, parts: int = 2, usable: float = 0.5) -> tuple[Step, ...]:
     """What one neuron is for one sign, as the kinds of a step of `theory.coverage.tail.Tail`.
 
-    Usable, with probability 1/2, and with its largest b in a cell: given beta = abs(b) its contributions have, in units
-    of the reach, density x/2 on [-1/x, 1/x], x = reach/beta. Each cell is taken at its worse end; a beta below the
-    reach counts for nothing.
+    Usable, with probability 1/2 where a ReLU follows, and with its largest b in a cell: given beta = abs(b) its
+    contributions have, in units of the reach, density x/2 on [-1/x, 1/x], x = reach/beta. Each cell is taken at its
+    worse end; a beta below the reach counts for nothing.
 
     reach in (0, 1/2] is the half width of the interval to cover; R >= 1 draws of each element; ``parts``: equally
-    likely cells of the b of at least 2 reach, any number is valid. Proved in theory/PROOFS.md, 4.7, Lemma B.
+    likely cells of the b of at least 2 reach, any number is valid; ``usable``: 1 where no ReLU follows (4.10). Proved
+    in theory/PROOFS.md, 4.7, Lemma B.
 
     Examples
     --------
@@ -40,24 +41,24 @@ def neuron_steps(reach: float, R: int, *, parts: int = 2) -> tuple[Step, ...]:
             # the cell ends at y^(1/R), y = 1 - low (1 - (k+1)/cells); raised, which lowers x
             rest = 1.0 - (k + 1.0) / parts
             end = min(1.0, math.exp(math.log1p(-low * rest) / R) * (1.0 + 2.0**-48))
-            steps.append(Step(0.5 * low / parts * (1.0 - 2.0**-46), tau / end * (1.0 - 2.0**-50)))
+            steps.append(Step(usable * low / parts * (1.0 - 2.0**-46), tau / end * (1.0 - 2.0**-50)))
     between = math.exp(R * math.log(middle)) - math.exp(R * math.log(tau))
     if between > 1e-6:
-        steps.append(Step(0.5 * (between - 2.0**-40), 1.0))
+        steps.append(Step(usable * (between - 2.0**-40), 1.0))
     return tuple(steps)
 
 
-def neuron_factor(reach: float, R: int) -> float:
+def neuron_factor(reach: float, R: int, *, usable: float = 0.5) -> float:
     """What one neuron multiplies 1/v - 1 by for one sign, on average, at most; in (0, 1), rounded up.
 
-    reach and R are those of `neuron_steps`. Proved in theory/PROOFS.md, 4.7, Lemma C (with 3.7).
+    Parameters are those of `neuron_steps`. Proved in theory/PROOFS.md, 4.7, Lemma C (with 3.7).
 
     Examples
     --------
     >>> round(neuron_factor(0.3, 1), 3), round(neuron_factor(0.3, 10), 3)
     (0.925, 0.7)
     """
-    steps = neuron_steps(reach, R, parts=_PARTS)
+    steps = neuron_steps(reach, R, parts=_PARTS, usable=usable)
     less = sum(step.weight * (1.0 - potential_factor(1 if step.x > 0.5 else R, x=min(0.5, step.x))) for step in steps)
     return 1.0 - less * (1.0 - 1e-12)
 
@@ -108,7 +109,9 @@ def log_shift_failure_bound(n: int, R: int, *, reach: float) -> float:
     return min(0.0, min(s * (1.0 - reach) + n * value for s, value in _log_laplace(reach, R)) + SAFE)
 
 
-def log_share_failure_bound(n: int, R: int, *, reach: float, start: float, missing: float) -> float:
+def log_share_failure_bound(
+    n: int, R: int, *, reach: float, start: float, missing: float, usable: float = 0.5
+) -> float:
     """Log of ((1-missing)/missing) (1/start - 1) factor^n, at most 0: a bound on P(v_n < 1 - missing), v_0 = start.
 
     factor is `neuron_factor`. Rounded up, nonincreasing in n. n >= 0 neurons, both signs together; start and missing in
@@ -120,7 +123,7 @@ def log_share_failure_bound(n: int, R: int, *, reach: float, start: float, missi
     -11.3
     """
     n, logs = natural("n", n), log_odds(start, missing)
-    return min(0.0, logs + n * math.log(neuron_factor(reach, R)) * (1.0 - 1e-13))
+    return min(0.0, logs + n * math.log(neuron_factor(reach, R, usable=usable)) * (1.0 - 1e-13))
 
 
 def neurons_closed_form(eta: float, delta: float) -> int:

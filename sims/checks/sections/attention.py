@@ -13,6 +13,7 @@ from sims.checks.facts import Pairs, Rng, agree, never_above
 from sims.checks.twins import attention as _twins
 from sims.solver.philox import uniforms
 from theory import attention as theory
+from theory.product_sum import neuron_factor
 
 _LOW, _HIGH = -1.0, 0.25
 """The set, in units of the reach, that one neuron translates."""
@@ -51,9 +52,10 @@ def _drift(reach: float, R: int) -> Simulation:
     return events(f"plain neuron reach={reach} R={R}", event, 0.2 + 0.1 * R, 100_000, 1_000_000)
 
 
-def _gain(c: float, R: int) -> float:
+def _gain(factor: float) -> float:
+    """Growth of the share v that E[1/v' - 1] <= factor (1/v - 1) implies, by Jensen's inequality."""
     v = (_HIGH - _LOW) / 2
-    return c * (1 - v) * (1 - (1 - v) ** R)
+    return 1 / (1 + factor * (1 / v - 1)) - v
 
 
 def _neurons() -> Iterator[Check]:
@@ -64,7 +66,7 @@ def _neurons() -> Iterator[Check]:
         bound = math.exp(theory.log_pick_failure_bound(n, eta, R, reach=reach))
         yield _pick(n, R, reach, eta).upper("4.10", f"P(no pick), n={n} R={R} reach={reach:g} eta={eta:g}", bound)
     for reach, R in ((0.25, 1), (0.3125, 4)):
-        bound = _gain(theory.plain_drift_constant(reach, R), R)
+        bound = _gain(neuron_factor(reach, R, usable=1.0))
         where = f"P(newly reached by one neuron), reach={reach:g} R={R} A = [{_LOW:g}, {_HIGH:g}]"
         yield _drift(reach, R).lower("4.10", where, bound)
 
@@ -85,9 +87,9 @@ def _designs() -> Iterator[Check]:
 
 
 def _controls() -> Iterator[Check]:
-    bound = _gain(3 * theory.plain_drift_constant(0.25, 1), 1)
+    bound = _gain(neuron_factor(0.25, 1, usable=1.0) ** 4)
     where = f"P(newly reached by one neuron), reach=.25 R=1 A = [{_LOW:g}, {_HIGH:g}]"
-    yield _drift(0.25, 1).lower("4.10", where, bound, control="drift constant tripled")
+    yield _drift(0.25, 1).lower("4.10", where, bound, control="factor to the fourth power")
     bound = math.exp(theory.log_pick_failure_bound(16, 0.1, 1, reach=0.5))
     yield _pick(8, 1, 0.5, 0.1).upper("4.10", "P(no pick), n=8", bound, control="n = 16's bound")
     bound = math.exp(theory.log_plain_shift_failure_bound(48, 1, reach=0.4375))
