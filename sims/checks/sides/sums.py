@@ -202,6 +202,13 @@ def _distances() -> Iterator[bool]:
                 for j in range(i, len(grid)):
                     if grid[j] < reach:
                         yield at_least(float(rows.distance[i - rows.first, j - rows.first]), min(ends[j], reach) - mean)
+        tail.up_to(2)
+        level = [Fraction(y) for y in tail._level.tolist()]
+        for rows in found:
+            chords = coverage_tail._envelope(rows, tail._level[rows.first : rows.first + rows.distance.shape[1]])
+            for i, line in enumerate(rows.distance.tolist()):
+                points = [(Fraction(d), level[rows.first + j]) for j, d in enumerate(line) if d > -math.inf]
+                yield at_least(float(chords[i]), _envelope(points, Fraction(0)))
         if below is not None:
             for i, j in itertools.combinations_with_replacement(range(cells), 2):
                 yield at_least(float(below[i, j]), _stays(grid[i], ends[j], R, x))
