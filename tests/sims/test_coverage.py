@@ -122,7 +122,7 @@ def test_grid_values_are_sandwiched_by_the_exact_ones() -> None:
 def test_bounds_allow_for_the_rounding_of_grid_values(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, float] = {}
     for name in ("success_lower", "success_upper", "success_prediction"):
-        monkeypatch.setattr(Coverage, name, lambda self, n, name=name: seen.update({name: self.eps}))
+        monkeypatch.setattr(Coverage, name, lambda self, n, name=name: seen.update({name: self.eps}) or 0.5)
     command._bounds(ValueSets(5, 1, -0.5, 0.5, 6, (0.125,), 0), 0.125)
     shift = 5 / 64
     assert seen == {

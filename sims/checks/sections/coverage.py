@@ -272,7 +272,8 @@ def _compare_levels(_: Rng) -> Pairs:
                 tries.append((1 / missing - 1) * (1 / start - 1) * float(_shares.potential(R, Fraction(1, 2))) ** m)
             bound = theory.coverage_failure_bound(m, R, eps=eps, low=low, high=high)
             yield bound, min(1.0, *tries)
-            yield bound <= 0.03, m == n
+            failure = 1.0 - theory.success_prob_lower(m, R, eps=eps, low=low, high=high)  # 3.5 may be less
+            yield failure <= 0.03, m == n
 
 
 @agree(1e-6)

@@ -97,7 +97,7 @@ def _weights() -> Iterator[Check]:
         enough = theory.required_neurons(eta, delta, R=R).neurons
         where = f"P(none within {eta:g} of {w:g}), required {enough}, tried with {tried}, delta={delta:g} R={R}"
         yield _weight_simulation(min(tried, enough), R, w, eta).upper("4.7", where, delta)
-    for eta, R, w, tried in ((0.45, 1, 1.0, 0), (0.3, 2, 0.9, 0), (0.2, 4, 1.0, 7)):
+    for eta, R, w, tried in ((0.45, 1, 1.0, 0), (0.4, 2, 0.9, 0), (0.2, 4, 1.0, 7)):
         design = theory.required_neurons(eta, delta, R=R)
         where = f"P(construction misses {w:g}), shift {design.shift}"
         where += f", {min(tried, design.group)} of {design.group} more" if design.group else ""
