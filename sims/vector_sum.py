@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from sims import _early as _early  # isort: skip
 
-import dataclasses
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,9 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
 from sims.draws import boxes, draws
-from sims.experiment import GridExperiment, Layout, describe, seen_from, suffices
+from sims.experiment import GridExperiment, describe, seen_from, suffices
 from sims.options import check_grid
 from sims.solver.arguments import Integers
-from sims.statistics.result import Result
 from sims.threads import one_per_thread
 from theory.vector_sum import VectorSum
 
@@ -84,10 +82,6 @@ class VectorSumExperiment(GridExperiment[VectorSum]):
 
     def label(self, work: Pass[VectorSum]) -> str:
         return f"d={work.question.d} {describe(self.encode(work))}"
-
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
-        found = super().layout(result, entry)
-        return dataclasses.replace(found, title=f"d = {entry['d']}, {found.title}")
 
     def published(self, question: VectorSum, first: int | None) -> tuple[Published, ...]:
         from theory.vector_sum import becchetti_n

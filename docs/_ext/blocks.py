@@ -1,7 +1,7 @@
-"""Blocks of pages that are made from the code or from committed numbers: ``python docs/_ext/blocks.py`` rewrites them.
+"""Blocks of pages made from the code or from committed numbers: ``python docs/_ext/blocks.py`` rewrites them.
 
-A block stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``. In the proofs it is the line that begins with
-``*Used.*``, at the end of every section that has a claim.
+A block stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``. In the proofs it is the line that begins
+with ``*Used.*``, at the end of every section that has a claim.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def gallery() -> str:
 
 
 def theorems() -> str:
-    """Required, necessary and simulated n of every question, from the numbers that ``docs/_ext/theorems.py`` computed."""
+    """Required, necessary and simulated n of every question, from what ``docs/_ext/theorems.py`` computed."""
     found = json.loads(THEOREMS.read_text(encoding="utf-8"))
     lines = [
         "| statement | question | necessary | simulated | suffices | suffices / simulated | necessary / simulated |",

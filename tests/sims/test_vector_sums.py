@@ -181,6 +181,6 @@ def test_table_and_picture_for_people(capsys: pytest.CaptureFixture, tmp_path: P
     argv = ["--d", "1:3", "--R", "5", "--eps", "0.2", "--trials", "500", "--seed", "12", "--plot", picture]
     assert command.main(argv) == 0
     out = capsys.readouterr().out
-    assert "d = 3, R = 5, eps = 0.2, alpha = 0.5" in out
+    assert "R = 5, eps = 0.2, d = 3, alpha = 0.5" in out
     assert "is necessary (proved)" in out
     assert Path(picture).read_bytes().startswith(b"\x89PNG")

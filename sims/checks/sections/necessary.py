@@ -160,16 +160,12 @@ def _compare_one_kept(_: Rng) -> Pairs:
             yield best.cost, made
 
 
-def _expected_n(eps: float, delta: float, R: int, alpha: float) -> int:
-    return next(n for n in range(1, 500) if _sums.expected_good_sums(n, R, alpha, eps) >= 1 - Fraction(delta))
-
-
 @agree(1e-12)
 def _optimum(_: Rng, swapped: bool = False) -> Pairs:
     eps, delta, alpha = 0.02, 0.1, 0.5
     bases: tuple[tuple[trade_off.Basis, Callable[[int], int]], ...] = (
         ("proved", lambda R: max(1, subset_sum.required_n(eps, delta, R=R, alpha=alpha).n)),
-        ("necessary", lambda R: _expected_n(eps, delta, R, alpha)),
+        ("necessary", lambda R: max(1, subset_sum.necessary_n(eps, delta, R=R, alpha=alpha))),
         ("predicted", lambda R: max(1, subset_sum.predicted_n(eps, delta, R=R, alpha=alpha))),
     )
     for basis, n_of in bases:
@@ -197,7 +193,7 @@ def _compare_iso(_: Rng) -> Pairs:
             n = next(n for n in range(1, 10**4) if miss ** (n * point.R) <= Fraction(delta))
             yield point.n, n
         for point in trade_off.iso_success("subset_sum", eps, delta, R=draws, alpha=alpha, basis="necessary"):
-            yield point.n, _expected_n(eps, delta, point.R, alpha)
+            yield point.n, max(1, subset_sum.necessary_n(eps, delta, R=point.R, alpha=alpha))
         for point in trade_off.iso_success("subset_sum", eps, delta, R=draws, alpha=alpha):
             yield point.n, subset_sum.required_n(eps, delta, R=point.R, alpha=alpha).n
             yield point.draws, point.n * point.R

@@ -77,9 +77,9 @@ def _required() -> Iterator[Check]:
 
 
 def _controls() -> Iterator[Check]:
-    points = _points_simulation(3, 4, 0.05)
-    same = math.exp(-2 * 3 * 4 * 0.05)
-    yield points.exact("4.9 (c)", "P(no two kinds within t), N=3 M=4 t=.05", same, control="e^(-2NMt): gaps ignored")
+    points = _points_simulation(1, 2, 0.2)
+    same = math.exp(-2 * 1 * 2 * 0.2)
+    yield points.exact("4.9 (c)", "P(no two kinds within t), N=1 M=2 t=.2", same, control="e^(-2NMt): gaps ignored")
     p = math.exp(halves_log_miss_bound(0.1, 10, n=8))
     few = _simulation(0.1, 10, 1.0, 4, 1)
     yield few.upper("4.9 (b)", "P(one after the other misses), n=4", p, control="neurons of both signs counted")
