@@ -154,8 +154,7 @@ def test_recycling_asks_the_plain_functions(n: int, eps: float, alpha: Any, delt
 
 
 def test_where_nothing_is_proved_the_reason_is_given() -> None:
-    with pytest.raises(ValueError, match='delta must be reached by n <= 64 when alpha="uniform", got delta=1e-09'):
-        SubsetSum(eps=0.01, alpha="uniform").required_n(1e-9)
+    assert SubsetSum(eps=0.01, alpha="uniform").required_n(1e-9) > 64  # by 2.3 (c)
     with pytest.raises(ValueError, match='delta must be reached by n <= 64 when alpha="uniform", got delta=1e-09'):
         Recycling(eps=0.01, alpha="uniform").required_n(1e-9)
     with pytest.raises(ValueError, match="eps must be at least 1e-60 for a certified value, got eps=1e-70"):

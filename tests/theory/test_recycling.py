@@ -280,7 +280,7 @@ def test_blocks_multiply_for_a_fixed_target_only() -> None:
         rec.failure_prob_bound(6, eps=0.1, alpha="uniform") > rec.failure_prob_bound(3, eps=0.1, alpha="uniform") ** 2
     )
     shared = [rec.failure_prob_bound(n, eps=0.01, alpha="uniform") for n in (64, 65, 10**6)]
-    assert shared[0] == shared[1] == shared[2]
+    assert shared[0] > shared[1] > shared[2]  # by 2.3 (c), which needs no blocks
 
 
 @pytest.mark.parametrize(("eps", "delta", "alpha"), [(0.01, 0.05, 0.5), (1e-3, 1e-6, 1.0), (0.1, 0.3, "uniform")])
