@@ -328,6 +328,10 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         except ValueError:  # a uniform alpha: blocks share it, so nothing is proved beyond the largest block
             return {"necessary_n": necessary, "required_n": None}
 
+    def sentence(self, entry: Mapping[str, Any]) -> str:
+        necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
+        return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {suffices(entry)}; {seen_from(entry)}."
+
     def published(self, question: Any, first: int | None) -> Sequence[Published]:
         """What papers state about the question; ``first``: the first simulated n that succeeds as asked."""
         return ()

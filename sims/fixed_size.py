@@ -9,10 +9,10 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, seen_from, suffices
+from sims.experiment import GridExperiment
 from sims.options import check_grid
 from sims.solver.arguments import Integers
 from sims.threads import one_per_thread
@@ -85,12 +85,6 @@ class FixedSizeExperiment(GridExperiment[FixedSize]):
             left = entropy_shape(first, eps=question.eps, size=question.size)
             values = {f"the left side at n = {first}": left}
         return (Published("natale2024", "read", form, constant="constant c unknown", values=values),)
-
-    def sentence(self, entry: Mapping[str, Any]) -> str:
-        return (
-            f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-            f"{suffices(entry)}; {seen_from(entry)}."
-        )
 
     def cost(self, work: Pass[FixedSize]) -> float:
         one, n = work.question, max(work.sizes)

@@ -20,7 +20,7 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
 from sims.draws import draws
-from sims.experiment import GridExperiment, seen_from, suffices
+from sims.experiment import GridExperiment
 from sims.options import Row
 from sims.solver.arguments import Integers
 from sims.solver.limits import TARGETS
@@ -116,10 +116,7 @@ class GridSumExperiment(GridExperiment[GridSum]):
     def sentence(self, entry: Mapping[str, Any]) -> str:
         alone = entry["required_n_one"]
         single = "" if alone is None else f" A single value takes n = {alone} (exact)."
-        return (
-            f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-            f"{suffices(entry)}; {seen_from(entry)}.{single}"
-        )
+        return super().sentence(entry) + single
 
     def cost(self, work: Pass[GridSum]) -> float:
         one, n = work.question, max(work.sizes)

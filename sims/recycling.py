@@ -19,7 +19,7 @@ from sims.commands.experiment import experiment_command
 from sims.commands.output import MAX_CURVES
 from sims.counting import Counter, Found, Pass, first_hits, judge, measured, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, Layout, first_n, rows_of, seen_from, suffices
+from sims.experiment import GridExperiment, Layout, first_n, rows_of
 from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid, several
 from sims.solver.arguments import Integers
 from sims.statistics.result import Result
@@ -170,8 +170,7 @@ class RecyclingExperiment(GridExperiment[Recycling]):
         )
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        text = f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-        text += f"{suffices(entry)}; {seen_from(entry)}.\n"
+        text = super().sentence(entry) + "\n"
         if entry["gain_n"] is None:
             return text + "The gain is not measured: no simulated n > 1 lies between two of the given R."
         return text + (

@@ -10,17 +10,17 @@ from sims import _early as _early  # isort: skip
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sims.band import Published
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits
 from sims.draws import boxes, draws
-from sims.experiment import GridExperiment, describe, seen_from, suffices
+from sims.experiment import GridExperiment, describe
 from sims.options import check_grid
 from sims.solver.arguments import Integers
 from sims.threads import one_per_thread
@@ -89,10 +89,6 @@ class VectorSumExperiment(GridExperiment[VectorSum]):
         form = "n = C d^3 log(1/eps) (log(1/eps) + log d) vectors suffice for all targets at once"
         values = {"n with C = 1": becchetti_n(question.eps, d=question.d, C=1.0)}
         return (Published("becchetti2022", "abstract read", form, constant="constant C unknown", values=values),)
-
-    def sentence(self, entry: Mapping[str, Any]) -> str:
-        necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
-        return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {suffices(entry)}; {seen_from(entry)}."
 
     def cost(self, work: Pass[VectorSum]) -> float:
         one, n = work.question, max(work.sizes)

@@ -7,7 +7,7 @@ A section is a module with ``checks(seed)``, which returns a list of these, cont
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -151,6 +151,20 @@ def asked(
         return counter, counter.piece
 
     return Simulation(key, make, cost, least, most)
+
+
+def success_curve(
+    simulation: Simulation, theory: Any, one: Any, where: Sequence[tuple[int, str]], upper: str, lower: str, guess: str
+) -> Iterator[Check]:
+    """The bounds and the prediction of a package at every n of a simulated question, each with its words; ``upper``,
+    ``lower`` and ``guess`` are the claims that state them. An upper bound of 1 says nothing and is left out."""
+    at = settings(one)
+    for i, (n, words) in enumerate(where):
+        bound = theory.success_prob_upper(n, one.R, **at)
+        if bound < 1.0:
+            yield simulation.upper(upper, f"P(success), {words}", bound, i)
+        yield simulation.lower(lower, f"P(success), {words}", theory.success_prob_second_moment(n, one.R, **at), i)
+        yield simulation.predicted(guess, f"P(success), {words}", theory.success_prediction(n, one.R, **at), i)
 
 
 def events(

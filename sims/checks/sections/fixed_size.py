@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from sims.checks.check import Check, Closest, Fact, Simulation, asked, settings
+from sims.checks.check import Check, Closest, Fact, Simulation, asked, settings, success_curve
 from sims.checks.facts import Pairs, Rng, agree, measured
 from sims.checks.twins import sums as _sums
 from theory import fixed_size as theory
@@ -36,14 +36,8 @@ def _where(one: FixedSize, n: int) -> str:
 
 def _curves() -> Iterator[Check]:
     for one, sizes in CURVES:
-        simulation = _curve(one, sizes)
-        for i, n in enumerate(sizes):
-            where, at = f"P(success), {_where(one, n)}", settings(one)
-            upper = theory.success_prob_upper(n, one.R, **at)
-            if upper < 1.0:
-                yield simulation.upper("2.6", where, upper, i)
-            yield simulation.lower("2.6", where, theory.success_prob_second_moment(n, one.R, **at), i)
-            yield simulation.predicted("2.6 (p)", where, theory.success_prediction(n, one.R, **at), i)
+        where = [(n, _where(one, n)) for n in sizes]
+        yield from success_curve(_curve(one, sizes), theory, one, where, "2.6", "2.6", "2.6 (p)")
 
 
 def _required() -> Iterator[Check]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from sims.checks.check import Check, Closest, Fact, Simulation, Untested, asked, events, settings
+from sims.checks.check import Check, Closest, Fact, Simulation, Untested, asked, events, settings, success_curve
 from sims.checks.facts import Pairs, Rng, agree, all_true, generator
 from sims.checks.twins import vectors as _vectors
 from sims.solver.philox import uniforms
@@ -46,14 +46,8 @@ def _where(one: VectorSum, n: int) -> str:
 
 def _curves() -> Iterator[Check]:
     for one, sizes, cost in CURVES:
-        simulation = _curve(one, sizes, cost)
-        for i, n in enumerate(sizes):
-            where, at = f"P(success), {_where(one, n)}", settings(one)
-            upper = theory.success_prob_upper(n, one.R, **at)
-            if upper < 1.0:
-                yield simulation.upper("9.1", where, upper, i)
-            yield simulation.lower("9.2", where, theory.success_prob_second_moment(n, one.R, **at), i)
-            yield simulation.predicted("9.3", where, theory.success_prediction(n, one.R, **at), i)
+        where = [(n, _where(one, n)) for n in sizes]
+        yield from success_curve(_curve(one, sizes, cost), theory, one, where, "9.1", "9.2", "9.3")
     within = theory.success_prob_upper(12, 1, **settings(SHORT))
     yield _short(12).exact("9.1", f"P(no coordinate falls short), {_where(SHORT, 12)}", within)
 
