@@ -86,11 +86,15 @@ class Bits:
         return False
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, load, store and decode, print; returns the exit code."""
+def measure(given: Bits) -> Result:
+    """Store a network in every way that is asked for: a row for each error and way, as `nets.storage.comparison`.
+
+    Raises
+    ------
+    ValueError
+        One line: a network that cannot be read, a setting outside its domain, or work that takes too long.
+    """
     started = time.monotonic()
-    given = flags.parse(Bits, argv, prog="python -m nets.bits")
-    check_files(given, figure="bits", curves=1, settings_of="codes")
     if len(given.eta) > MAX_ETAS:
         raise flags.UsageError(f"--eta takes up to {MAX_ETAS} values, got {len(given.eta)}")
     tests = _images_of(given)
@@ -105,18 +109,15 @@ def work(argv: Sequence[str] | None) -> int:
     parts = parts_of(graph)
     weights = sum(part.weights for part in parts)
     limits = limits_of(graph, parts, asked.etas)
-    announce(
-        Prediction(predicted_seconds(parts, limits, asked), _BYTES * weights),
-        max_time=given.max_time,
-        quiet=given.quiet,
-    )
+    expected = Prediction(predicted_seconds(parts, limits, asked), _BYTES * weights)
+    announce(expected, max_time=given.max_time, quiet=given.quiet)
     total = weights * len(asked.etas) * (1 + len(asked.codes))
     with progress(total, quiet=given.quiet or given.json) as advance:
         rows = compare(graph, parts, limits, asked, score=score, advance=advance)
     params = {"target": given.target, "eta": given.eta, "codes": given.codes, "d": given.d, "seed": asked.seed}
     params |= {"activation": given.activation, "fix": dict(given.fix), "score": job}
     seconds = time.monotonic() - started
-    result = Result(
+    return Result(
         command="nets.bits",
         params=params,
         rows=rows,
@@ -124,6 +125,13 @@ def work(argv: Sequence[str] | None) -> int:
         summary=[asdict(one) for one in PUBLISHED],
         details={"parts": limits},
     )
+
+
+def work(argv: Sequence[str] | None) -> int:
+    """Parse, store and decode, print; returns the exit code."""
+    given = flags.parse(Bits, argv, prog="python -m nets.bits")
+    check_files(given, figure="bits", curves=1, settings_of="codes")
+    result = measure(given)
     return deliver(result, given, show=lambda: print_table(result))
 
 
@@ -180,8 +188,8 @@ def print_table(result: Result) -> None:
     out, params, parts = console(), result.params, result.details["parts"]
     weights = result.rows[0]["weights"]
     out.print(f"{params['target']}: {weights} weights in {len(parts)} parts, d={params['d']}, seed {params['seed']}")
-    table = Table(title="bits for each weight", title_justify="left")
-    for heading in ("eta", "way", "bits", "over limit", "whole file", "exceptions", "max error"):
+    table = Table(title="bits of the whole file for each weight", title_justify="left")
+    for heading in ("eta", "way", "bits", "over limit", "weights alone", "exceptions", "max error"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
     table.add_column("score" if params["score"] is None else params["score"].partition(" ")[0], justify="right")
     table.add_column("seconds", justify="right")
@@ -192,7 +200,7 @@ def print_table(result: Result) -> None:
         exceptions = "" if row["exceptions"] is None else f"{100 * row['exceptions']:.2g} %"
         table.add_row(
             "" if row["eta"] == eta else f"{row['eta']:g}", row["way"], f"{row['bits']:.2f}",
-            _number(row["over_limit"], "+.2f"), _number(row["file_bits"], ".2f"), exceptions,
+            _number(row["over_limit"], "+.2f"), _number(row["bare"], ".2f"), exceptions,
             _number(row["max_error"], ".3g"), _number(row["score"], ".4f"), _number(row["seconds"], ".1f"),
         )  # fmt: skip
         eta = row["eta"]

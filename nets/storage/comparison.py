@@ -141,9 +141,9 @@ def compare(
     Returns
     -------
     list of dict
-        A row for the target, then for every eta the limit, the quantiser and the codes. ``bits`` are those of what
-        stands for a weight, ``file_bits`` those of the whole file for each weight, ``over_limit`` the difference of
-        ``bits`` to the limit; ``max_error`` is relative to the largest weight of the part.
+        A row for the target, then for every eta the limit, the quantiser and the codes. ``bits`` are those of the
+        whole file for each weight, ``bare`` those without the graph and all else that stands for no weight,
+        ``over_limit`` is ``bits`` without the limit; ``max_error`` is relative to the largest weight of the part.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def compare(
     >>> graph = as_graph(random_target((30, 40, 10), seed=1))
     >>> parts, asked = parts_of(graph), Comparison(etas=(0.01,), codes=(), seed=1)
     >>> rows = compare(graph, parts, limits_of(graph, parts, asked.etas), asked)
-    >>> [row["way"] for row in rows], 0 < rows[2]["over_limit"] < 1
+    >>> [row["way"] for row in rows], 0 < rows[2]["bare"] - rows[1]["bits"] < 1
     (['target', 'limit', 'quantiser'], True)
     """
     weights = sum(part.weights for part in parts)
@@ -190,14 +190,11 @@ def _stored_row(
         error = weight_error(weight, stored.effective[part.constant])
         worst = max(worst, float(error.max() / (np.abs(weight).max() or 1.0)))
     exceptions = None if stored.exceptions is None else stored.exceptions / weights
-    bits = 8 * stored.weight_bytes / weights
-    return _row(
-        way, eta, weights, bits=bits, limit=limit, file_bits=8 * stored.bytes / weights, exceptions=exceptions,
-        max_error=worst, score=score, seconds=stored.seconds,
-    )  # fmt: skip
+    bits, bare = 8 * stored.bytes / weights, 8 * stored.weight_bytes / weights
+    known = {"bare": bare, "exceptions": exceptions, "max_error": worst, "score": score, "seconds": stored.seconds}
+    return _row(way, eta, weights, bits=bits, over_limit=bits - limit, **known)
 
 
-def _row(way: str, eta: float | None, weights: int, limit: float | None = None, **known: Any) -> dict[str, Any]:
-    names = ("bits", "over_limit", "file_bits", "exceptions", "max_error", "score", "seconds")
-    row: dict[str, Any] = {"eta": eta, "way": way, "weights": weights, **dict.fromkeys(names), **known}
-    return row if limit is None else {**row, "over_limit": row["bits"] - limit}
+def _row(way: str, eta: float | None, weights: int, **known: Any) -> dict[str, Any]:
+    names = ("bits", "over_limit", "bare", "exceptions", "max_error", "score", "seconds")
+    return {"eta": eta, "way": way, "weights": weights, **dict.fromkeys(names), **known}
