@@ -35,7 +35,7 @@ _LABELS = {
 
 def plot(result: Result) -> Figure:
     """Draw a result of ``nets.bits``: bits of the whole file for each weight against the largest error."""
-    return _panels([result], height=3.6)
+    return _panels([result], height=4.0)
 
 
 def save(result: Result, path: str) -> None:
@@ -56,7 +56,7 @@ def _panels(results: Sequence[Result], height: float) -> Figure:
         known = {
             label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=3)
+        figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=3 if len(results) > 1 else 2)
     return figure
 
 

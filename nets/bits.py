@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 MAX_ETAS = 12
 """Errors that one table compares."""
 
-_BYTES = 200
-"""Memory for each weight, about."""
-
 
 @dataclass(frozen=True)
 class Bits:
@@ -99,7 +96,7 @@ def measure(given: Bits) -> Result:
         raise flags.UsageError(f"--eta takes up to {MAX_ETAS} values, got {len(given.eta)}")
     tests = _images_of(given)
     from nets.device import machine
-    from nets.storage.comparison import Comparison, compare, limits_of, predicted_seconds
+    from nets.storage.comparison import Comparison, compare, limits_of, predicted_bytes, predicted_seconds
     from nets.storage.published import PUBLISHED
     from nets.tickets.approximation import parts_of
 
@@ -108,9 +105,9 @@ def measure(given: Bits) -> Result:
     graph, score, job = _loaded(given, tests)
     parts = parts_of(graph)
     weights = sum(part.weights for part in parts)
-    limits = limits_of(graph, parts, asked.etas)
-    expected = Prediction(predicted_seconds(parts, limits, asked), _BYTES * weights)
+    expected = Prediction(predicted_seconds(parts, asked), int(predicted_bytes(parts, asked)))
     announce(expected, max_time=given.max_time, quiet=given.quiet)
+    limits = limits_of(graph, parts, asked.etas)
     total = weights * len(asked.etas) * (1 + len(asked.codes))
     with progress(total, quiet=given.quiet or given.json) as advance:
         rows = compare(graph, parts, limits, asked, score=score, advance=advance)
@@ -188,9 +185,10 @@ def print_table(result: Result) -> None:
     out, params, parts = console(), result.params, result.details["parts"]
     weights = result.rows[0]["weights"]
     out.print(f"{params['target']}: {weights} weights in {len(parts)} parts, d={params['d']}, seed {params['seed']}")
-    table = Table(title="bits of the whole file for each weight", title_justify="left")
-    for heading in ("eta", "way", "bits", "over limit", "weights alone", "exceptions", "max error"):
-        table.add_column(heading, justify="left" if heading == "way" else "right")
+    title = "bits: of the whole file for each weight; of weights: without the graph and other constants"
+    table = Table(title=title, title_justify="left")
+    for heading in ("eta", "way", "bits", "- limit", "of weights", "exceptions", "max error"):
+        table.add_column(heading, justify="left" if heading == "way" else "right", no_wrap=True)
     table.add_column("score" if params["score"] is None else params["score"].partition(" ")[0], justify="right")
     table.add_column("seconds", justify="right")
     eta = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nets.graph.graph import Graph
 from nets.graph.parts import Part
 from nets.graph.substitution import Effective, substituted
-from nets.storage.coded import CODES, MASK_N, Stored, coded, errors_of, quantised
+from nets.storage.coded import CODES, Stored, coded, errors_of, mask_settings, quantised, settings_of
 from nets.storage.limit import estimated
 from nets.tickets.numbers import weight_error
 from sims.experiment import between, fresh_seed
@@ -20,15 +20,17 @@ from sims.progress import Advance, silent
 from sims.solver.memory import default_jobs
 from sims.solver.philox import MAX_SEED
 
+if TYPE_CHECKING:
+    from nets.tickets.approximation import ApproximationSettings
+    from nets.tickets.coding import CodeSettings
+
 Score = Callable[[Callable[..., Any]], float]
 """How well a network does its job, from a callable that takes what the target takes."""
 
-LEAST_ETA = 2.0**-20
+LEAST_ETA = 1e-6
 
-_QUANTISED, _CODED = 3e-7, 3e-6
-"""Seconds for each weight, of the quantiser and of a code without its search."""
-_TESTS, _MAX_BITS = 1e8, 24
-"""Candidates that a thread tests in a second; log2 of those that are tested at most."""
+_QUANTISED = 3e-7
+"""Seconds of the quantiser for each weight."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Comparison:
     Attributes
     ----------
     etas : tuple of float
-        Largest errors, each relative to the largest weight of a part, in [2^-20, 1].
+        Largest errors, each relative to the largest weight of a part, in [1e-6, 1).
     codes : tuple of str
         Of `nets.storage.coded.CODES`.
     d : int
@@ -57,12 +59,12 @@ class Comparison:
 
     def __post_init__(self) -> None:
         for eta in self.etas:
-            if not (math.isfinite(eta) and LEAST_ETA <= eta <= 1):
-                raise ValueError(f"eta must be in [2^-20, 1], got {eta:g}")
+            if not (math.isfinite(eta) and LEAST_ETA <= eta < 1):
+                raise ValueError(f"eta must be in [1e-6, 1), got {eta:g}")
         for code in self.codes:
             if code not in CODES:
                 raise ValueError(f"codes must be of {', '.join(CODES)}, got {code}")
-        between("d", self.d, 1, 8)
+        between("d", self.d, 1, 4)
         between("seed", self.seed, 0, MAX_SEED)
         between("jobs", self.jobs, 1, 4096)
 
@@ -95,23 +97,43 @@ def limits_of(graph: Graph, parts: Sequence[Part], etas: Sequence[float]) -> lis
     return found
 
 
-def predicted_seconds(parts: Sequence[Part], limits: Sequence[Mapping[str, Any]], asked: Comparison) -> float:
-    """Time that `compare` takes on this machine without scores, good to a factor of about 3."""
-    from nets.tickets.approximation import ApproximationSettings
-    from nets.tickets.approximation import predicted_seconds as of_mask
+def predicted_seconds(parts: Sequence[Part], asked: Comparison) -> float:
+    """Time that `compare` takes on this machine without scores, good to a factor of about 4."""
+    from nets.tickets import approximation, coding
 
-    weights, seconds = sum(part.weights for part in parts), 0.0
-    for place, eta in enumerate(asked.etas):
-        seconds += _QUANTISED * weights
-        for code in asked.codes:
-            if code == "mask":
-                plain = ApproximationSettings(n=MASK_N, eta=eta, source="private", seed=asked.seed, jobs=asked.jobs)
-                seconds += of_mask(parts, plain)
-                continue
-            d = asked.d if code == "block" else 1
-            tests = sum(one["weights"] / d * 2 ** min(d * (one["limits"][place] + 1), _MAX_BITS) for one in limits)
-            seconds += (tests / _TESTS + _CODED * weights) / asked.jobs
+    weights = sum(part.weights for part in parts)
+    seconds = _QUANTISED * weights * len(asked.etas)
+    for settings in _settings(asked):
+        if isinstance(settings, coding.CodeSettings):
+            seconds += coding.predicted_seconds(weights, settings)
+        else:
+            seconds += approximation.predicted_seconds(parts, settings)
     return seconds
+
+
+def predicted_bytes(parts: Sequence[Part], asked: Comparison) -> float:
+    """Memory that `compare` takes at its peak, about."""
+    from nets.tickets import approximation, coding
+
+    sizes = [part.weights for part in parts]
+    each = [
+        coding.predicted_bytes(max(sizes), sum(sizes), settings)
+        if isinstance(settings, coding.CodeSettings)
+        else approximation.predicted_bytes(parts, settings)
+        for settings in _settings(asked)
+    ]
+    return 50 * sum(sizes) + max(each, default=0.0)
+
+
+def _settings(asked: Comparison) -> list[ApproximationSettings | CodeSettings]:
+    """Of every code and error."""
+    return [
+        mask_settings(eta, seed=asked.seed, jobs=asked.jobs)
+        if code == "mask"
+        else settings_of(code, eta, d=asked.d, seed=asked.seed, jobs=asked.jobs)
+        for eta in asked.etas
+        for code in asked.codes
+    ]
 
 
 def compare(

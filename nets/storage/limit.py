@@ -71,7 +71,7 @@ class Law:
         --------
         >>> law = estimated(np.random.default_rng(1).uniform(-1, 1, 10_000))
         >>> round(law.limit(0.01), 2), round(law.limit(2.0), 2)
-        (6.64, 0.0)
+        (6.63, 0.0)
         """
         if not error > 0:
             raise ValueError(f"error must be > 0, got {error}")
@@ -107,10 +107,10 @@ def estimated(weights: Floats) -> Law:
     Returns
     -------
     Law
-        A value is an atom if more weights share it than the estimator's window holds, sqrt(weights): the float32
-        numbers that a smooth law rounds to by chance are none. The differential entropy is Ebrahimi's spacing estimate
-        with scipy's window. On samples of uniform, normal, Laplace and Student's t laws its mean error is at most 0.1
-        bits from 144 weights on, 0.04 from 10,000, and its scatter 0.17 and 0.02.
+        A value is an atom if more than sqrt(weights) have it: the few that share a number of float32 or float16 by
+        rounding are spread over the gaps to their neighbours. The differential entropy is Ebrahimi's spacing estimate
+        with a window of weights^(1/3). On samples of uniform, normal, Laplace and Student's t laws it is too low by
+        0.08 bits in the mean for 144 weights, 0.04 for 1,000 and 0.02 for 10,000; it scatters by 0.15, 0.05 and 0.02.
 
     Source
     ------
@@ -120,19 +120,25 @@ def estimated(weights: Floats) -> Law:
 
     values, counts = np.unique(np.asarray(weights, np.float64), return_counts=True)
     total = int(counts.sum())
-    shared = np.zeros(values.size, bool)
-    while (more := ~shared & (counts > _window(int(counts[~shared].sum())))).any():
-        shared |= more
+    shared = counts > math.sqrt(total)
     others = np.repeat(values[~shared], counts[~shared])
     entropy = None
     if others.size >= FEWEST:
-        window = _window(others.size)
-        entropy = float(differential_entropy(others, base=2, method="ebrahimi", window_length=window))
+        smooth = _spread(values[~shared], counts[~shared])
+        window = round(smooth.size ** (1 / 3))
+        entropy = float(differential_entropy(smooth, base=2, method="ebrahimi", window_length=window))
     return Law(total, entropy, values[shared], counts[shared].astype(np.int64), others)
 
 
-def _window(weights: int) -> int:
-    return math.floor(math.sqrt(weights) + 0.5)
+def _spread(values: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+    """Values in ascending order, those that occur more than once spread evenly over half of the gaps beside them."""
+    middles = (values[1:] + values[:-1]) / 2
+    ends = np.concatenate([2 * values[:1] - middles[:1], middles, 2 * values[-1:] - middles[-1:]])
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    many = np.repeat(counts, counts)
+    inside = (np.arange(many.size) - first + 0.5) / many
+    made: Floats = np.repeat(ends[:-1], counts) + inside * np.repeat(np.diff(ends), counts)
+    return np.where(many > 1, made, np.repeat(values, counts))
 
 
 def _binary(p: float) -> float:

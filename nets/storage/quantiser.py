@@ -44,9 +44,9 @@ def encode(parts: Sequence[Floats], errors: Sequence[float]) -> bytes:
 
     Examples
     --------
-    >>> weights = np.linspace(-1, 1, 1000)
+    >>> weights = np.linspace(-1, 1, 10_000)
     >>> made = encode([weights], [0.01])
-    >>> bool(np.abs(decode(made, [(1000,)])[0] - weights).max() <= 0.01), 8 * len(made) / 1000 < 6.5
+    >>> bool(np.abs(decode(made, [(10_000,)])[0] - weights).max() <= 0.01), 8 * len(made) / 10_000 < 7
     (True, True)
     """
     writer, heads = Writer(), []
