@@ -69,8 +69,8 @@ class Approximate:
     law: Literal["matched", "uniform"] | None = None
     """draw, block: law of the draws, matched (default) to each layer's weights or uniform."""
     construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] | None = None
-    """layered only (default: subset-sum). window: the proof's choice. best: one product. halves, thirds, quarters: 2, 3, 4 products, of a
-    neuron each. subset-sum: a sum of several."""
+    """layered only. window: the proof's choice. best: one product. halves, thirds, quarters: 2, 3, 4 products, of a
+    neuron each. subset-sum (default): a sum of several."""
     activation: flags.OptionalName = None
     """What stands between the layers of a file of weights: relu leaky_relu relu6 gelu elu sigmoid tanh none."""
     fix: flags.Fixed = ()
@@ -278,6 +278,7 @@ def _result(
     summary = {
         "weights": numbers["weights"],
         "exact": ticket.exact_numbers,
+        "n": one.n,
         "eta": one.eta,
         "within_eta": numbers["within_eta"],
         "max_weight_error": numbers["max_weight_error"],

@@ -46,7 +46,7 @@ _NUMBERS = {"weights", "kept", "exceptions", "within_eta", "max_weight_error"}
 
 @dataclass(frozen=True)
 class CodedPart:
-    """A part of a coded ticket: a constant of the graph, its sides, its largest absolute value, the bytes of its code."""
+    """A part of a coded ticket: a constant of the graph, its sides, its largest absolute value, its code's bytes."""
 
     constant: str
     shape: tuple[int, ...]

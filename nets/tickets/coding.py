@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from nets.graph.substitution import Effective
     from nets.tickets.network import PrunedNetwork
 
-MIN_ETA = 1e-6
-"""Below it the float32 of a weight that is stored as it is would not be near enough."""
+MIN_ETA = 1e-9
+"""Below it no draw of 32 bits would be near."""
 _DEFAULT_DRAWS = {"draw": 2**20, "block": 2**22, "rank": 1}
 
 
@@ -51,7 +51,7 @@ class CodeSettings:
         each. pool: draws that a part shares, pruned to few that come within eta of all its weights. rank: the first
         sum of some of n values within eta, by number of summands, then in a fixed order.
     eta : float
-        Largest error of a weight, in [1e-6, 1), as a share of the largest weight of its part.
+        Largest error of a weight, in [1e-9, 1), as a share of the largest weight of its part.
     d : int
         block: weights in a block, 1 to 4.
     n : int
@@ -194,7 +194,7 @@ def code_network(
         effective[part.constant] = values, values
         content.append(coded.content)
         held_parts.append(CodedPart(part.constant, tuple(part.shape), size, len(coded.content)))
-        rows.append(_row(coded, flat, size))
+        rows.append(_row(coded, flat, size, settings.eta))
     names = {part.constant for part in parts}
     exact = {name: np.asarray(array) for name, array in graph.constants.items() if name not in names}
     ticket = CodedTicket(
@@ -225,12 +225,12 @@ def _check_finite(parts: Sequence[Part], arrays: Sequence[npt.NDArray[np.float64
             raise ValueError(f"{part.constant} holds NaN or infinity")
 
 
-def _row(coded: Coded, weights: npt.NDArray[np.float64], size: float) -> dict[str, Any]:
+def _row(coded: Coded, weights: npt.NDArray[np.float64], size: float, eta: float) -> dict[str, Any]:
     """Counts of one part; its largest error is a share of its largest weight."""
     error = np.abs(coded.values - weights)
     return {
         "weights": weights.size,
-        "within_eta": weights.size,
+        "within_eta": int((error <= eta * size).sum()),
         "kept": coded.kept,
         "exceptions": coded.exceptions,
         "max_weight_error": float(error.max() / size) if size else 0.0,
@@ -239,12 +239,12 @@ def _row(coded: Coded, weights: npt.NDArray[np.float64], size: float) -> dict[st
 
 
 def _numbers(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The numbers of a ticket: `PartCode.encode` lets no weight be further than eta."""
+    """The numbers of a ticket."""
     return {
         "weights": sum(row["weights"] for row in rows),
         "kept": sum(row["kept"] for row in rows),
         "exceptions": sum(row["exceptions"] for row in rows),
-        "within_eta": sum(row["weights"] for row in rows),
+        "within_eta": sum(row["within_eta"] for row in rows),
         "max_weight_error": max(row["max_weight_error"] for row in rows),
     }
 

@@ -15,7 +15,8 @@ pool
 rank
     Header: a byte: symbols in the table. Words: the table, and an index for each weight.
 
-Then, for all codes, each weight that has no value, as the low and the high 16 bits of its float32.
+Then, for all codes, the weights that have no value as float64: the lowest 16 bits of each, the next 16 of each, and so
+on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from nets.tickets.codes.law import ENDS_SIZE, Floats, Law, fitted_law, read_law,
 
 Integers = npt.NDArray[np.int64]
 CODES = ("draw", "block", "pool", "rank")
+_QUARTERS = np.arange(0, 64, 16, dtype=np.uint64)
 
 
 class Coded(NamedTuple):
@@ -102,11 +104,6 @@ class PartCode:
             draw, block: the law of the draws, instead of the one that `self.law` says.
         stream : RotatedStreams, optional
             The streams of the ticket, so that their index is made once.
-
-        Raises
-        ------
-        ValueError
-            If a weight that is stored as float32 is not within the error.
         """
         writer = Writer()
         if self.code in ("draw", "block"):
@@ -117,14 +114,10 @@ class PartCode:
             header, values, found = self._encode_rank(weights, writer, jobs, tick)
         kept = int(found.sum())
         missing = found == 0
-        rest = weights[missing].astype(np.float32)
-        values[missing] = rest
-        halves = rest.view(np.uint32)
-        writer.add(halves & 0xFFFF, uniform(16))
-        writer.add(halves >> 16, uniform(16))
-        far = np.abs(values - weights).max(initial=0.0)
-        if far > self.error:
-            raise ValueError(f"a weight of part {self.part + 1} is {far:.3g} away, more than {self.error:.3g}")
+        values[missing] = weights[missing]
+        whole = weights[missing].view(np.uint64)
+        for shift in _QUARTERS:
+            writer.add((whole >> shift) & 0xFFFF, uniform(16))
         return Coded(struct.pack("<H", len(header)) + header + writer.to_bytes(), values, int(missing.sum()), kept)
 
     def decode(self, content: bytes, count: int) -> Coded:
@@ -140,8 +133,10 @@ class PartCode:
         values, found = make(header, reader, count)
         missing = found == 0
         many = int(missing.sum())
-        low, high = reader.take(many, uniform(16)), reader.take(many, uniform(16))
-        values[missing] = (low.astype(np.uint32) | high.astype(np.uint32) << 16).view(np.float32)
+        whole = np.zeros(many, np.uint64)
+        for shift in _QUARTERS:
+            whole |= reader.take(many, uniform(16)).astype(np.uint64) << shift
+        values[missing] = whole.view(np.float64)
         reader.finish()
         header.finish()
         if not np.isfinite(values).all():
