@@ -126,13 +126,14 @@ def predicted_bytes(parts: Sequence[Part], asked: Comparison) -> float:
 
 
 def _settings(asked: Comparison) -> list[ApproximationSettings | CodeSettings]:
-    """Of every code and error."""
+    """Of every code and error; the masks are the same for all errors."""
     return [
         mask_settings(eta, seed=asked.seed, jobs=asked.jobs)
         if code == "mask"
         else settings_of(code, eta, d=asked.d, seed=asked.seed, jobs=asked.jobs)
-        for eta in asked.etas
+        for place, eta in enumerate(asked.etas)
         for code in asked.codes
+        if code != "mask" or not place
     ]
 
 
@@ -180,6 +181,7 @@ def compare(
     weights = sum(part.weights for part in parts)
     held = sum(8 * np.asarray(graph.constants[part.constant]).nbytes for part in parts) / weights
     rows = [_row("target", None, weights, bits=held, max_error=0.0, score=_scored(score, graph, {}))]
+    masks: Stored | None = None
     for place, eta in enumerate(asked.etas):
         limit = sum(one["weights"] * one["limits"][place] for one in limits) / weights
         rows.append(_row("limit", eta, weights, bits=limit))
@@ -187,8 +189,12 @@ def compare(
             if way == "quantiser":
                 stored = quantised(graph, parts, eta)
                 advance(weights, way)
+            elif way == "mask" and masks is not None:
+                stored = masks  # whatever eta
+                advance(weights, way)
             else:
                 stored = coded(graph, parts, way, eta, d=asked.d, seed=asked.seed, jobs=asked.jobs, advance=advance)
+                masks = stored if way == "mask" else masks
             rows.append(_stored_row(way, eta, graph, parts, stored, limit, _scored(score, graph, stored.effective)))
     return rows
 
