@@ -129,6 +129,14 @@ def test_what_is_decoded_is_within_the_error(parts: list[np.ndarray], eta: float
         assert (np.abs(one - part) <= error).all()
 
 
+def test_weights_on_the_edges_of_cells_are_within_the_error_too() -> None:
+    odd = np.repeat(np.arange(-99, 100, 2), 200)
+    for error in (0.01, 1 / 3, 1e-5):
+        weights = error * (odd + np.random.default_rng(1).uniform(-1, 1, odd.size) * 2.0**-22)
+        (made,) = decode(encode([weights], [error]), [weights.shape])
+        assert (np.abs(made - weights) <= error).all()
+
+
 @pytest.mark.parametrize("name", LAWS)
 def test_the_quantiser_is_near_the_entropy_of_its_numbers(name: str) -> None:
     weights = LAWS[name][0](np.random.default_rng(4), 50_000)
@@ -145,11 +153,12 @@ def test_damaged_bytes_are_refused() -> None:
     weights = np.random.default_rng(4).normal(size=(20, 30))
     content = encode([weights, np.zeros(5)], [0.01, 0.0])
     assert not decode(content, [(20, 30), (5,)])[1].any()
-    for cut in (3, 30, len(content) - 1):
+    for cut in (3, 30, len(content) - 4, len(content) - 1):
         with pytest.raises(ValueError):
             decode(content[:cut], [(20, 30), (5,)])
-    with pytest.raises(ValueError):
-        decode(content + bytes(4), [(20, 30), (5,)])
+    for more in (bytes(4), b"\1\0\0\0"):
+        with pytest.raises(ValueError):
+            decode(content + more, [(20, 30), (5,)])
     with pytest.raises(ValueError, match=r"error must be at least 2\^-21 of the largest weight"):
         encode([weights], [1e-8])
 
