@@ -94,8 +94,9 @@ def success(n: int, R: int, *, eps: float, alpha: Target, basis: Basis = "proved
     if basis == "necessary":
         return subset_sum.success_prob_upper(n, R, **at)
     if n == 1:
-        alone = complement_below(math.nextafter(single_weight.log_miss_prob_exact(1, R, **at), 0.0))
-        return max(alone, subset_sum.success_prob_lower(1, R, **at))
+        if subset_sum.SubsetSum(**at).certain:  # the empty sum
+            return 1.0
+        return complement_below(math.nextafter(single_weight.log_miss_prob_exact(1, R, **at), 0.0))
     if basis == "proved":
         return subset_sum.success_prob_lower(n, R, **at)
     return min(1.0, subset_sum.success_prediction(n, R, **at))
@@ -139,22 +140,33 @@ def cheapest_choice(
     best: Choice | None = None
     cost, n = math.inf, 1
     while n * (1.0 + price) < min(cost, MAX_BUDGET + 1.0):
-        R = _least_draws(n, eps, delta, alpha, basis)
+        R = _least_draws(n, cost, price, eps, delta, alpha, basis)
         if R is not None:
-            here = n * math.log2(R + 1) + price * n * R
-            if here < cost:
-                best, cost = Choice(n, R, success(n, R, eps=eps, alpha=alpha, basis=basis)), here
+            best, cost = Choice(n, R, success(n, R, eps=eps, alpha=alpha, basis=basis)), _cost(n, R, price)
         n += 1
     if best is None:
         raise ValueError(f"eps must take at most {MAX_BUDGET:g} bits of choice, got eps={eps} with delta={delta}")
     return best
 
 
-def _least_draws(n: int, eps: float, delta: float, alpha: Target, basis: Basis) -> int | None:
-    """Least R that does with n candidates, None if the largest budget's does not."""
-    most = most_draws(MAX_BUDGET, n)
+def _cost(n: int, R: int, price: float) -> float:
+    return n * math.log2(R + 1) + price * n * R
+
+
+def _least_draws(
+    n: int, cost: float, price: float, eps: float, delta: float, alpha: Target, basis: Basis
+) -> int | None:
+    """Least R that does with n candidates; None if none does that costs less than the best so far."""
+    last = most_draws(MAX_BUDGET, n)
+    if cost < math.inf:  # the first R that costs as much is one too many
+        last = smallest_n(lambda R: -_cost(n, R, price), -cost, lo=1, limit=2**60) - 1
+    if last < 1:
+        return None
+    near = round(math.exp(min(700.0, math.log1p((1.0 - delta) / eps) / n))) - 1  # where counting begins to allow it
     try:
-        return smallest_n(lambda R: -success(n, R, eps=eps, alpha=alpha, basis=basis), delta - 1.0, lo=1, limit=most)
+        return smallest_n(
+            lambda R: -success(n, R, eps=eps, alpha=alpha, basis=basis), delta - 1.0, lo=1, limit=last, guess=near
+        )
     except ValueError:
         return None
 
