@@ -6,6 +6,7 @@ A case is a `DrawCode`; its blocks are uniform or fixed, its draws uniform.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from theory.bits.hits import hits_of, mean_convex
@@ -35,9 +36,18 @@ def _draws(p: Fraction, R: int) -> Any:
     return exact(1.0) if p == 1 else -(R * log_one_minus(p)).expm1() / exact(p)
 
 
-def _balls(R: int, case: DrawCodeParameters) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Enclosures of P(no hit in R draws) and of E min(K, R)."""
-    return mean_convex(case, lambda p: _miss(p, R)), mean_convex(case, lambda p: _draws(p, R))
+@lru_cache(maxsize=4096)
+def _misses(R: int, case: DrawCodeParameters) -> tuple[Any, Any]:
+    """Enclosure of P(no hit in R draws), two balls."""
+    with precision():
+        return mean_convex(case, lambda p: _miss(p, R))
+
+
+@lru_cache(maxsize=4096)
+def _looked(R: int, case: DrawCodeParameters) -> tuple[Any, Any]:
+    """Enclosure of E min(K, R), two balls."""
+    with precision():
+        return mean_convex(case, lambda p: _draws(p, R))
 
 
 def miss_prob(R: int, case: DrawCodeParameters) -> tuple[float, float]:
@@ -54,7 +64,7 @@ def miss_prob(R: int, case: DrawCodeParameters) -> tuple[float, float]:
     """
     R = _cap(R)
     with precision():
-        low, high = mean_convex(case, lambda p: _miss(p, R))
+        low, high = _misses(R, case)
         return max(0.0, down(low)), min(1.0, up(high))
 
 
@@ -71,7 +81,7 @@ def mean_draws(R: int, case: DrawCodeParameters) -> tuple[float, float]:
     """
     R = _cap(R)
     with precision():
-        low, high = mean_convex(case, lambda p: _draws(p, R))
+        low, high = _looked(R, case)
         return down(low), up(high)
 
 
@@ -88,8 +98,7 @@ def hit_share(R: int, case: DrawCodeParameters) -> float:
     """
     R = _cap(R)
     with precision():
-        misses, draws = _balls(R, case)
-        return min(1.0, float((1 - misses[1]) / draws[1]))
+        return min(1.0, float((1 - _misses(R, case)[1]) / _looked(R, case)[1]))
 
 
 def capped_bits_bound(R: int, case: DrawCodeParameters, *, exception_bits: float) -> float:
@@ -112,14 +121,27 @@ def capped_bits_bound(R: int, case: DrawCodeParameters, *, exception_bits: float
         return 0.0
     p = Fraction(hit_share(R, case))
     with precision():
-        misses, draws = _balls(R, case)
         hit, toss = -exact(p).log() / exact(2.0).log(), -log_one_minus(p) / exact(2.0).log()
-        rest = [(1 - miss) * hit + (draws[1] - 1 + miss) * toss + miss * exact(extra) for miss in misses]
-        return up(rest[0].max(rest[1]))
+        looked = _looked(R, case)[1]
+        low, high = ((1 - m) * hit + (looked - 1 + m) * toss + m * exact(extra) for m in _misses(R, case))
+        return up(low.max(high))
+
+
+_SHORT = 64
+"""R up to which the mean logarithm is added up."""
+
+
+def _short_log(p: Fraction, R: int) -> Any:
+    """The sum of (1-p)^k log(1+1/k) over k < R: E log min(K, R)."""
+    total, power, miss = exact(0.0), exact(1.0), exact(1 - p)
+    for k in range(1, R):
+        power *= miss
+        total += power * exact(Fraction(1, k)).log1p()
+    return total
 
 
 def mean_log2_index_capped(R: int, case: DrawCodeParameters) -> tuple[float, float]:
-    """Enclosure of E log2 min(K, R): that of E log2 K, its low end lowered by E (1-p)^R log2(e)/(R p) at most.
+    """Enclosure of E log2 min(K, R): added up for R <= 64; else that of E log2 K, its low end lowered by what is cut.
 
     (low, high), rounded outward. R from 1 to 2^60. Proved in theory/PROOFS.md, 8.4.
 
@@ -131,7 +153,11 @@ def mean_log2_index_capped(R: int, case: DrawCodeParameters) -> tuple[float, flo
     (5.85, 5.85)
     """
     R = _cap(R)
-    low, high = mean_log2_index(case)
+    if R <= _SHORT:
+        with precision():
+            low, high = mean_convex(case, lambda p: _short_log(p, R))
+            return max(0.0, down(low / exact(2.0).log())), up(high / exact(2.0).log())
+    least, most = mean_log2_index(case)
     with precision():
         lost = mean_convex(case, lambda p: _miss(p, R) / exact(p))[1] / R / exact(2.0).log()
-        return max(0.0, down(exact(low) - lost)), high
+        return max(0.0, down(exact(least) - lost)), most

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from theory.bits.laws import UNIFORM, Laws, Piece, pieces
@@ -91,7 +91,7 @@ def mean_convex(case: DrawCodeParameters, g: Callable[[Fraction], Any]) -> tuple
     """
     from flint import arb
 
-    (here, *edge), d = _merged(_one_coordinate(case)), case.d
+    (here, *edge), d, g = _merged(_one_coordinate(case)), case.d, cache(g)
     if not edge:
         value = g(here.low**d)
         return value, value
