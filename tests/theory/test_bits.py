@@ -145,6 +145,11 @@ def test_the_scale_is_coded_where_the_mean_is_infinite() -> None:
     low, high = bits.mean_log2_inverse_hit(case)
     assert low <= math.log2(3) + E / 2 <= high <= low + 1e-12
     assert bits.mean_log2_index(case)[0] < naive.mean(law, math.log2)
+    m = E / 2  # log2 of the largest p over p, on average
+    scale = (1 + m) * math.log2(1 + m) - m * math.log2(m)  # the entropy of the geometric law of mean m
+    assert bits.index_bits_bound(case) == pytest.approx(math.log2(3) + E / 2 + E + 0.0862 + scale, abs=1e-12)
+    y = np.linspace(1.0, 2.0, 100_001)  # the mean of X that is 1 or 2
+    assert 0.0860 < (np.log2(y) - (y - 1)).max() < 0.0862
 
 
 def test_a_weight_that_no_draw_reaches() -> None:
@@ -346,3 +351,7 @@ def test_budgets_are_checked() -> None:
         bits.best_under_budget(0.5, eps=0.1, alpha=0.5)
     with pytest.raises(ValueError, match="basis must be 'proved', 'necessary' or 'predicted'"):
         choice.success(1, 1, eps=0.1, alpha=0.5, basis="hoped")
+    with pytest.raises(ValueError, match="basis must be"):
+        bits.cheapest_choice(0.1, 0.1, alpha=0.5, basis="hoped")
+    with pytest.raises(ValueError, match=r"eps must be in \(0, 1\], got eps=2"):
+        bits.cheapest_choice(2.0, 0.1, alpha=0.5)

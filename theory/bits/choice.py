@@ -78,6 +78,13 @@ def _at_most(options: int, share: Fraction) -> bool:
         return bool(log2_ball(Fraction(options)) <= exact(share))
 
 
+def _case(eps: float, alpha: Target, basis: str) -> subset_sum.SubsetSum:
+    """What is asked of sums, checked."""
+    if basis not in ("proved", "necessary", "predicted"):
+        raise ValueError(f"basis must be 'proved', 'necessary' or 'predicted', got basis={basis!r}")
+    return subset_sum.SubsetSum(eps=check.certified_accuracy("eps", eps), alpha=alpha)
+
+
 def success(n: int, R: int, *, eps: float, alpha: Target, basis: Basis = "proved") -> float:
     """Probability that some choice of n candidates' draws is within eps of alpha, on the stated basis.
 
@@ -88,13 +95,12 @@ def success(n: int, R: int, *, eps: float, alpha: Target, basis: Basis = "proved
     >>> round(success(1, 99, eps=0.01, alpha=0.5), 4), round(success(7, 1, eps=0.01, alpha=0.5, basis="predicted"), 2)
     (0.6303, 0.53)
     """
-    if basis not in ("proved", "necessary", "predicted"):
-        raise ValueError(f"basis must be 'proved', 'necessary' or 'predicted', got basis={basis!r}")
-    at: dict[str, Any] = {"eps": eps, "alpha": alpha}
+    case = _case(eps, alpha, basis)
+    at: dict[str, Any] = {"eps": case.eps, "alpha": case.alpha}
     if basis == "necessary":
         return subset_sum.success_prob_upper(n, R, **at)
     if n == 1:
-        if subset_sum.SubsetSum(**at).certain:  # the empty sum
+        if case.certain:  # the empty sum
             return 1.0
         return complement_below(math.nextafter(single_weight.log_miss_prob_exact(1, R, **at), 0.0))
     if basis == "proved":
@@ -137,6 +143,7 @@ def cheapest_choice(
     Choice(n=1, R=299, success=0.9504...
     """
     delta, price = check.open_probability("delta", delta), check.nonnegative("price_draw", price_draw)
+    _case(eps, alpha, basis)  # below, ValueError says that no R does
     best: Choice | None = None
     cost, n = math.inf, 1
     while n * (1.0 + price) < min(cost, MAX_BUDGET + 1.0):
