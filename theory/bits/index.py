@@ -102,14 +102,16 @@ def index_bits_bound(case: Case) -> float:
     with precision():
         if hits.least == 1:
             return 0.0
-        spread = _log2(hits.log_inverse + exact(hits.most).log())  # m, at least 0
-        spread = spread.max(exact(0.0))
-        scaled = hits.log_inverse + 1 + exact(2.0).log() * (_SPECHT + _log2((1 + spread).log() + 1))
-        best = up(_log2(scaled))
+        spread = _log2(hits.log_inverse + exact(hits.most).log()).max(exact(_LEAST_SPREAD))
+        scale = (1 + spread) * spread.log1p() - spread * spread.log()  # (1 + m) H2(1/(1+m)), increasing in m
+        best = up(_log2(hits.log_inverse + 1 + scale) + exact(_SPECHT))
         if hits.inverse.is_finite():
             best = min(best, up(_log2(coin_entropy(1 / hits.inverse))))
         return best
 
+
+_LEAST_SPREAD = 2.0**-40
+"""In place of an m below it, for which the entropy of the scale is less."""
 
 _SPECHT = 0.0862
 """Above log2(log2 e) - log2 e + 1, the most by which log2 E X exceeds E log2 X for X in [a, 2a]."""
