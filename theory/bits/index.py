@@ -15,6 +15,12 @@ from theory.numerics.balls import down, exact, precision, up
 
 _TERMS = 512
 
+_LEAST_SPREAD = 2.0**-40
+"""In place of an m below it, for which the entropy of the scale is less."""
+
+_SPECHT = 0.0862
+"""Above log2(log2 e) - log2 e + 1, the most by which log2 E X exceeds E log2 X for X in [a, 2a]."""
+
 
 def _log2(natural: Any) -> Any:
     return natural / exact(2.0).log()
@@ -108,13 +114,6 @@ def index_bits_bound(case: Case) -> float:
         if hits.inverse.is_finite():
             best = min(best, up(_log2(coin_entropy(1 / hits.inverse))))
         return best
-
-
-_LEAST_SPREAD = 2.0**-40
-"""In place of an m below it, for which the entropy of the scale is less."""
-
-_SPECHT = 0.0862
-"""Above log2(log2 e) - log2 e + 1, the most by which log2 E X exceeds E log2 X for X in [a, 2a]."""
 
 
 def geometric_bits(index: int, hit: float) -> float:
