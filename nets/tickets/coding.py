@@ -21,7 +21,7 @@ from nets.tickets.approximation_file import target_sha256
 from nets.tickets.coded_file import MAX_DRAWS, CodedPart, CodedTicket, type_of
 from nets.tickets.codes import pool
 from nets.tickets.codes.draws import RotatedStreams
-from nets.tickets.codes.part import CODES, Coded, PartCode
+from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
 from nets.tickets.file import write_bytes
 from sims.experiment import between, fresh_seed
@@ -58,6 +58,9 @@ class CodeSettings:
         rank: values for each weight, 1 to 20.
     R : int
         Draws at most, up to 2^24; by default 2^20 (draw), 2^22 (block), about 40 / eta (pool, a power of two).
+    draws : {"even", "independent"}
+        draw, block: the draws of one block are spread evenly over all values, or independent. Every single one is
+        random in both cases; even ones come near sooner.
     law : {"matched", "uniform"}
         draw, block: law of the draws, fitted to each part's weights or uniform up to the largest of them.
     seed : int
@@ -71,12 +74,13 @@ class CodeSettings:
     d: int = 4
     n: int = 18
     R: int | None = None
+    draws: Literal["even", "independent"] = "even"
     law: Literal["matched", "uniform"] = "matched"
     seed: int = field(default_factory=fresh_seed)
     jobs: int = field(default_factory=default_jobs)
 
     def __post_init__(self) -> None:
-        for name, known in (("code", CODES), ("law", ("matched", "uniform"))):
+        for name, known in (("code", CODES), ("draws", DRAWS), ("law", LAWS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not (math.isfinite(self.eta) and MIN_ETA <= self.eta < 1):
@@ -99,7 +103,9 @@ class CodeSettings:
     def part_code(self, number: int, size: float) -> PartCode:
         """The code of part `number`, from 0, whose largest weight is `size`."""
         assert self.R is not None
-        return PartCode(self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, law=self.law)
+        return PartCode(
+            self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, draws=self.draws, law=self.law
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +176,7 @@ def code_network(
     _check_finite(parts, arrays)
     whole = target_sha256(arrays)
     kept = None if store is None else _Store(Path(store), {**asdict(settings), "jobs": 0, "target": whole})
-    stream, digest = RotatedStreams(settings.seed, settings.R or 1), hashlib.sha256()
+    stream, digest = RotatedStreams(settings.seed, settings.R or 1, even=settings.draws == "even"), hashlib.sha256()
     rows: list[dict[str, Any]] = []
     effective: dict[str, tuple[Any, Any]] = {}
     content, held_parts = [], []
@@ -202,6 +208,7 @@ def code_network(
         d=settings.d,
         n=settings.n,
         R=settings.R or 1,
+        draws=settings.draws,
         law=settings.law,
         seed=settings.seed,
         eta=settings.eta,

@@ -17,8 +17,10 @@ from tests.nets.small_networks import NETWORKS
 
 CODES = {
     "draw": {"code": "draw"},
+    "independent": {"code": "draw", "draws": "independent"},
     "block4": {"code": "block", "R": 2**12},
     "block3": {"code": "block", "d": 3, "R": 64},
+    "block2": {"code": "block", "d": 2, "R": 2**12, "draws": "independent"},
     "pool": {"code": "pool", "R": 64},
     "rank": {"code": "rank", "n": 7},
 }
@@ -117,6 +119,7 @@ BAD = {
     "n": (put("n", 21), "n must be an integer"),
     "seed": (put("seed", -1), "seed must be"),
     "eta": (put("eta", 0), "eta must be > 0"),
+    "draws": (put("draws", "odd"), "draws must be one of"),
     "law": (put("law", "normal"), "law must be one of"),
     "generator": (put("generator", "mt"), "generator must be"),
     "sha": (put("values_sha256", "0"), "64 hexadecimal"),
