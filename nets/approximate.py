@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from nets.accuracy import accuracy, images_named, load_images
 from sims.commands import cli, flags
 from sims.commands.prediction import Prediction, announce
 from sims.progress import progress
 from sims.statistics.result import Result, check_output, provenance, write_text
 
 if TYPE_CHECKING:
-    import torch
-
     from nets.certificate import Domain
-    from nets.graph.graph import Graph
     from nets.graph.parts import Part
     from nets.tickets.approximation import Approximation, ApproximationSettings
     from nets.tickets.coding import CodeSettings
@@ -115,13 +113,7 @@ class Approximate:
         """Where the test images are, as results name it: digits, mnist:DIR, or None."""
         if self.data is None:
             return "digits" if self.target == "digits" and self.inputs is None else None
-        kind, _, folder = self.data.partition(":")
-        folder = folder or self.data_dir or ""
-        if kind == "digits" and not folder:
-            return "digits"
-        if kind == "mnist" and folder:
-            return f"mnist:{folder}"
-        raise flags.UsageError(f"--data takes digits, or mnist with --data-dir DIR, got {self.data}")
+        return images_named(self.data, self.data_dir)
 
 
 def work(argv: Sequence[str] | None) -> int:
@@ -163,7 +155,12 @@ def work(argv: Sequence[str] | None) -> int:
     size = found.save(given.out) if given.out is not None else len(found.ticket.to_bytes())
     accuracies: dict[str, float | None] = {"target": None, "pruned": None}
     if images is not None:
-        accuracies = _accuracies(graph, found, *images)
+        import torch
+
+        from nets.graph import GraphModule
+
+        both = {"target": GraphModule(graph, dtype=torch.float64), "pruned": found.network("float64")}
+        accuracies = {name: accuracy(network, graph, *images) for name, network in both.items()}
     times["total"] = time.monotonic() - started
     result = _result(given, found, tests, accuracies, times, size)
     if given.csv is not None:
@@ -220,50 +217,6 @@ def _domain(given: Approximate, examples: Mapping[str, Any] | None) -> Domain | 
         return Domain.box(-1.0, 1.0)
     floating = {name: batch for name, batch in examples.items() if batch.is_floating_point()}
     return {name: Domain.box_of(batch.numpy()) for name, batch in floating.items()}
-
-
-def load_images(tests: str | None, pixels: str, graph: Graph) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Inputs and labels of the test images, read before the work starts: a wrong folder is noticed at once."""
-    if tests is None:
-        return None
-    if tests == "digits":
-        from nets.targets.digits import digits_split
-
-        split = digits_split()
-        x, y = split.x_test, split.y_test
-    else:
-        from nets.data.mnist import load_mnist
-
-        x, y = load_mnist(tests.removeprefix("mnist:"), pixels=pixels)
-    sides = graph.inputs[0].shape or ()
-    fixed = [side for side in sides[1:] if isinstance(side, int)]
-    wanted = 1
-    for side in fixed:
-        wanted *= side
-    if len(graph.inputs) != 1 or len(fixed) != len(sides) - 1 or wanted != x.shape[1]:
-        takes = f"{wanted} numbers" if len(graph.inputs) == 1 else f"{len(graph.inputs)} inputs"
-        raise flags.UsageError(f"--data {tests} has {x.shape[1]} pixels, the target takes {takes}")
-    return x.reshape(len(x), *fixed), y
-
-
-def _accuracies(
-    graph: Graph, found: Approximation, images: torch.Tensor, labels: torch.Tensor
-) -> dict[str, float | None]:
-    """Part of the images whose largest output is the label's, for both networks."""
-    import torch
-
-    from nets.graph import GraphModule
-    from nets.targets.examples import batches
-
-    accuracies: dict[str, float | None] = {}
-    for name, network in (("target", GraphModule(graph, dtype=torch.float64)), ("pruned", found.network("float64"))):
-        feeds = batches(graph, {graph.inputs[0].name: images}, size=1000)
-        outputs = torch.cat([network(*feed) for feed in feeds])
-        if outputs.ndim != 2 or int(labels.max()) >= outputs.shape[1]:
-            raise flags.UsageError(f"the test images have labels up to {int(labels.max())}, "
-                                   f"the target gives outputs of shape {tuple(outputs.shape[1:])}")  # fmt: skip
-        accuracies[name] = float((outputs.argmax(-1) == labels).double().mean())
-    return accuracies
 
 
 def _result(
