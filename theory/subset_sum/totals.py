@@ -100,7 +100,7 @@ class Kernels:
             ]
             least = [np.minimum(up, down) for up, down in pair]  # the farther one: K_c falls in \\|x\\|
             both = [np.concatenate(lattice)[start].transpose(1, 2, 0) for lattice in (most, least)]
-            tables.append(np.stack(both, axis=2))
+            tables.append(np.ascontiguousarray(np.stack(both, axis=2)))  # else every product would copy it
         return tables
 
     def _moved(self, mesh: Mesh, offset: Fraction, rows: int, slack: Fraction) -> Iterator[tuple[Array, Array]]:
