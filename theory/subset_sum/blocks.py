@@ -96,7 +96,7 @@ def success_prob_given_total(n: int, R: int, *, eps: float, alpha: float) -> flo
     --------
     >>> round(success_prob_given_total(8, 5, eps=1e-3, alpha=0.5), 3), round(success_prob_second_moment(
     ...     8, 5, eps=1e-3, alpha=0.5), 3)
-    (0.991, 0.973)
+    (0.991, 0.967)
     """
     n = check.natural("n", n)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
@@ -210,7 +210,7 @@ def log_failure_prob_bound(
     Examples
     --------
     >>> round(log_failure_prob_bound(4000, 1, eps=0.01, alpha=0.5))
-    -830
+    -599
     """
     n = check.natural("n", n)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
@@ -261,7 +261,7 @@ def success_prob_lower(
     Examples
     --------
     >>> round(success_prob_lower(20, 1, eps=1e-3, alpha=0.5), 3)
-    0.981
+    0.98
     """
     return complement_below(
         log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, totals=totals)
