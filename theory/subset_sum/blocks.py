@@ -164,7 +164,7 @@ _COARSE = 0.02
 
 def log_least_given_total(n: int, case: SubsetSumParameters) -> float:
     """Below it the bound given the total has never been seen, so that it need not be computed: no proof rests on it."""
-    return math.log(0.1 / (n * case.R) + 0.6 * case.eps)
+    return math.log(0.1 / (n * case.R) + (0.9 if case.R <= 2 else 0.6) * case.eps)
 
 
 def log_failure_given_total(n: int, case: SubsetSumParameters) -> float:

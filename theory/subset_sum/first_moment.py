@@ -146,7 +146,7 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
     >>> necessary_n(0.01, 0.05, R=1, alpha=0.5), necessary_n(0.01, 0.05, R=5, alpha=0.5)
     (10, 3)
     >>> necessary_n(0.01, 0.01, R=1, alpha=0.5), necessary_n(0.01, 1e-6, R=1, alpha=0.5)
-    (11, 28)
+    (12, 28)
     """
     delta = check.open_probability("delta", delta)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))

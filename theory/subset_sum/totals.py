@@ -110,8 +110,10 @@ class Kernels:
                 for (above, below), (up, down) in zip(towards, pair, strict=True)
             ]
             least = [np.minimum(up, down) for up, down in pair]  # the farther one: K_c falls in \\|x\\|
-            both = [np.concatenate(lattice)[start].transpose(1, 2, 0) for lattice in (most, least)]
-            tables.append(np.ascontiguousarray(np.stack(both, axis=2)))  # else every product would copy it
+            table = np.empty((2 * reach, len(mesh.weights), 2, len(self.kind)))
+            for side, lattice in enumerate((most, least)):
+                table[:, :, side] = np.concatenate(lattice)[start].transpose(1, 2, 0)
+            tables.append(table)
         return tables
 
     def _moved(self, mesh: Mesh, offset: Fraction, rows: int, slack: Fraction) -> Iterator[tuple[Array, Array]]:
