@@ -73,7 +73,7 @@ class Kernels:
 
     def nearest(self, x: Fraction, slack: Fraction) -> Array:
         """max over \\|y\\| <= slack of K_c(x + k w - y), shape (draws + 1, 2 bins + 1), within window_error(c)."""
-        out = np.max(self.at(x + slack, x - slack), axis=0)
+        out: Array = np.max(self.at(x + slack, x - slack), axis=0)
         around = [abs(x + k * 2 * self.half) <= slack for k in range(-self.bins, self.bins + 1)]
         centre = hit_table(self.draws, alpha=0.0, eps=float(self.half))[: self.draws + 1]
         out[:, around] = np.array(centre)[:, None]
@@ -81,7 +81,8 @@ class Kernels:
 
     def farthest(self, x: Fraction, slack: Fraction) -> Array:
         """The least over \\|y\\| <= slack in place of the greatest."""
-        return np.min(self.at(x + slack, x - slack), axis=0)
+        out: Array = np.min(self.at(x + slack, x - slack), axis=0)
+        return out
 
     def knots(self, slack: Fraction) -> set[Fraction]:
         """Points that are knots, modulo 1, of the functions of t that ``on`` gives."""
