@@ -139,8 +139,8 @@ def visit(page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, lis
 
 
 def same_count(here: str | None, there: int) -> bool:
-    """Exactly; beyond 2^36 up to last digits of logarithms, times what a layer of small share in delta makes of them."""
-    return here is not None and (int(here) == there if there < 2**36 else abs(int(here) - there) <= 1e-9 * there)
+    """Exactly; beyond 2^36 up to the last digits of one logarithm."""
+    return here is not None and (int(here) == there if there < 2**36 else abs(int(here) - there) <= 1e-11 * there)
 
 
 def close(here: float | str, there: float, rel: float) -> bool:
@@ -176,8 +176,16 @@ def test_every_number_is_the_functions(visit: tuple[str, list[str], list[str]]) 
         asked = {"delta": delta, "R": R}
         for name in ("ours", "repaired", "recalled"):
             there = getattr(network_width, f"required_n_{name}")(widths, eps, **asked)
-            assert all(map(same_count, here[f"required_n_{name}"], there)), (name, point)
-            assert len(here[f"required_n_{name}"]) == len(there)
+            counts = here[f"required_n_{name}"]
+            assert len(counts) == len(there)
+            if (
+                name == "ours" and max(there) >= 2**36
+            ):  # a small share hangs on the others' last digits
+                assert same_count(str(sum(map(int, counts))), sum(there)), point
+                reached = network_width.log_failure_bound(widths, eps, R=R, n=list(map(int, counts)))
+                assert reached <= math.log(delta) + 1e-9, point
+            else:
+                assert all(map(same_count, counts, there)), (name, point)
         R_alone = network_width.required_R_for_minimal_width(widths, eps, delta=delta)
         assert same_count(here["required_R_for_minimal_width"], R_alone), point
 
