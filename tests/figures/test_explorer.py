@@ -178,9 +178,7 @@ def test_every_number_is_the_functions(visit: tuple[str, list[str], list[str]]) 
             there = getattr(network_width, f"required_n_{name}")(widths, eps, **asked)
             counts = here[f"required_n_{name}"]
             assert len(counts) == len(there)
-            if (
-                name == "ours" and max(there) >= 2**36
-            ):  # a small share hangs on the others' last digits
+            if name == "ours" and max(there) >= 2**36:  # a small share hangs on the others' last digits
                 assert same_count(str(sum(map(int, counts))), sum(there)), point
                 reached = network_width.log_failure_bound(widths, eps, R=R, n=list(map(int, counts)))
                 assert reached <= math.log(delta) + 1e-9, point
