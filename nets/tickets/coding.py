@@ -287,7 +287,9 @@ def rebuilt(ticket: CodedTicket) -> Rebuilt:
 
 def predicted_seconds(weights: int, settings: CodeSettings) -> float:
     """Time that coding takes on this machine, good to a factor of about 4."""
-    each = {"draw": 1.5 / settings.eta * 5e-9 + 1e-6, "block": 2.5e-5, "pool": 1e-6, "rank": 4e-6}[settings.code]
+    each = {"draw": 1e-5, "block": 2.5e-5, "pool": 1e-6, "rank": 4e-6}[settings.code]
+    if settings.code == "draw" and settings.draws == "independent":
+        each = 1e-6 + 1.5 / settings.eta * 5e-9
     return 2.0 + weights * each / (settings.jobs if settings.code != "pool" else 1)
 
 
@@ -295,6 +297,16 @@ def predicted_bytes(largest: int, weights: int, settings: CodeSettings) -> float
     """Memory that coding takes at its peak, about; `largest`: weights of the largest part."""
     index = 60 * settings.R if settings.code == "block" and settings.R else 0
     return 24 * weights + 120 * largest + index
+
+
+def _differences(text: str, run: dict[str, Any]) -> str:
+    """What is not the same in a run that was stopped, in a few words; nothing if all is."""
+    try:
+        then = json.loads(text)
+        names = [name for name in run if then[name] != run[name]]
+    except (ValueError, KeyError, TypeError):
+        return "its settings are not readable"
+    return ", ".join("another network" if name == "target" else f"{name} {then[name]}" for name in names)
 
 
 class _Store:
@@ -305,8 +317,9 @@ class _Store:
         text = json.dumps(run, sort_keys=True)
         mark = folder / "run.json"
         if mark.exists():
-            if mark.read_text() != text:
-                raise ValueError(f"{folder} holds parts of another run: remove it, or write to another file")
+            other = _differences(mark.read_text(), run)
+            if other:
+                raise ValueError(f"{folder} holds parts of another run ({other}): run as then, or remove it")
             return
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ValueError(f"{folder} is in the way: the parts that are done would be kept there")

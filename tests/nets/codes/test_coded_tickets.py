@@ -196,8 +196,11 @@ def test_a_run_that_is_stopped_goes_on(graph, made, tmp_path):
         code_network(graph, settings, advance=stop, store=store)
     kept = sorted(path.name for path in store.iterdir())
     assert kept == ["part1.bin", "run.json"]
-    with pytest.raises(ValueError, match="parts of another run"):
+    with pytest.raises(ValueError, match=f"parts of another run .seed {SEED}"):
         code_network(graph, replace(settings, seed=7), store=store)
+    other = as_graph(random_target((3, 7, 2), seed=2))
+    with pytest.raises(ValueError, match="another network"):
+        code_network(other, settings, store=store)
     (store / "part1.bin").write_bytes(b"damaged" * 9)
     again = code_network(graph, replace(settings, jobs=1), store=store)
     assert again.ticket.to_bytes() == made["draw"].ticket.to_bytes()
