@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from nets.accuracy import accuracy, images_named, load_images
 from sims.commands import cli, flags
 from sims.commands.prediction import Prediction, announce
 from sims.progress import progress
 from sims.statistics.result import Result, check_output, provenance, write_text
 
 if TYPE_CHECKING:
-    import torch
-
     from nets.certificate import Domain
-    from nets.graph.graph import Graph
-    from nets.tickets.approximation import Approximation
+    from nets.graph.parts import Part
+    from nets.tickets.approximation import Approximation, ApproximationSettings
+    from nets.tickets.coding import CodeSettings
 
 _MAX_ROWS = 40
 
@@ -43,23 +43,34 @@ class Approximate:
     examples: ClassVar[tuple[str, ...]] = (
         "python -m nets.approximate digits --n 28 --eta 0.01 --seed 1 --out ticket.safetensors",
         "python -m nets.approximate model.onnx --source shared --inputs data.npy --out ticket.safetensors",
+        "python -m nets.approximate model.onnx --code pool --eta 0.01 --out ticket.safetensors",
         "python -m nets.approximate mlp.pt --activation relu --data mnist --data-dir DIR --check",
     )
     renamed: ClassVar[dict[str, str]] = {"--eval": "--data"}
 
     target: Annotated[flags.File, tyro.conf.Positional]
     """A network on disk (.onnx, or .pt .pth .safetensors .npz with --activation), or digits."""
-    n: flags.Integer = 21
-    """Random values per weight or output; layered: neurons per input channel and sign."""
+    n: flags.OptionalInteger = None
+    """Random values per weight or output; layered: neurons per input channel and sign. Default: 21; --code rank: 18."""
     eta: flags.Real = 0.01
-    """Largest error of one weight."""
-    source: Literal["layered", "private", "shared"] = "layered"
-    """layered: products of two random layers. private, shared: values of each weight's, each output's own."""
-    R: flags.Integer = 1
-    """Draws that each random value may take in total."""
-    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] = "subset-sum"
+    """Largest error of one weight; with --code, unless mask, as a share of its layer's largest weight."""
+    source: Literal["layered", "private", "shared"] | None = None
+    """layered (default): products of two random layers. private, shared: values of each weight's, each output's own."""
+    R: flags.OptionalInteger = None
+    """Draws that each random value may take in total. Default: 1; with --code, what nearly always suffices."""
+    code: Literal["mask", "draw", "block", "pool", "rank"] = "mask"
+    """How the ticket names what is kept. mask: a bit for each random value. The others keep one random value for each
+    weight and name it in few bits. draw: the first of its own draws within eta. block: the first draw of --d weights at
+    once. pool: a few of the draws that a layer shares. rank: the first sum of some of n values."""
+    d: flags.OptionalInteger = None
+    """block: weights in a block, 1 to 4. Default: 4."""
+    draws: Literal["even", "independent"] | None = None
+    """draw, block: draws of one weight are spread evenly over all values (default), or independent."""
+    law: Literal["matched", "uniform"] | None = None
+    """draw, block: law of the draws, matched (default) to each layer's weights or uniform."""
+    construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] | None = None
     """layered only. window: the proof's choice. best: one product. halves, thirds, quarters: 2, 3, 4 products, of a
-    neuron each. subset-sum: a sum of several."""
+    neuron each. subset-sum (default): a sum of several."""
     activation: flags.OptionalName = None
     """What stands between the layers of a file of weights: relu leaky_relu relu6 gelu elu sigmoid tanh none."""
     fix: flags.Fixed = ()
@@ -102,13 +113,7 @@ class Approximate:
         """Where the test images are, as results name it: digits, mnist:DIR, or None."""
         if self.data is None:
             return "digits" if self.target == "digits" and self.inputs is None else None
-        kind, _, folder = self.data.partition(":")
-        folder = folder or self.data_dir or ""
-        if kind == "digits" and not folder:
-            return "digits"
-        if kind == "mnist" and folder:
-            return f"mnist:{folder}"
-        raise flags.UsageError(f"--data takes digits, or mnist with --data-dir DIR, got {self.data}")
+        return images_named(self.data, self.data_dir)
 
 
 def work(argv: Sequence[str] | None) -> int:
@@ -124,12 +129,9 @@ def work(argv: Sequence[str] | None) -> int:
     check_output("--csv", given.csv)
     from nets.targets import load_target
     from nets.targets.examples import read_examples
-    from nets.tickets import ApproximationSettings, approximate
-    from nets.tickets.approximation import as_graph, parts_of, predicted_bytes, predicted_seconds
+    from nets.tickets.approximation import approximate, approximate_by_code, as_graph, parts_of
 
-    names = ("n", "eta", "source", "R", "construction", "seed", "device", "jobs")
-    chosen = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    settings = ApproximationSettings(**chosen)
+    settings = _settings(given)
     begun = time.monotonic()
     graph = as_graph(load_target(given.target, activation=given.activation, fixed=dict(given.fix)))
     images = load_images(tests, given.pixels, graph)
@@ -140,15 +142,25 @@ def work(argv: Sequence[str] | None) -> int:
     parts = parts_of(graph)
     weights = sum(part.weights for part in parts)
     domain = _domain(given, examples)
-    expected = Prediction(predicted_seconds(parts, settings), int(predicted_bytes(parts, settings)))
-    announce(expected, max_time=given.max_time, quiet=given.quiet)
+    announce(_expected(parts, settings), max_time=given.max_time, quiet=given.quiet)
     with progress(weights, quiet=given.quiet or given.json) as advance:
-        found = approximate(graph, examples, domain=domain, advance=advance, **asdict(settings))
+        if given.code == "mask":
+            found = approximate(graph, examples, domain=domain, advance=advance, **asdict(settings))
+        else:
+            store = None if given.out is None else f"{given.out}.unfinished"
+            found = approximate_by_code(
+                graph, examples, domain=domain, advance=advance, store=store, **asdict(settings)
+            )
     times |= found.seconds
     size = found.save(given.out) if given.out is not None else len(found.ticket.to_bytes())
     accuracies: dict[str, float | None] = {"target": None, "pruned": None}
     if images is not None:
-        accuracies = _accuracies(graph, found, *images)
+        import torch
+
+        from nets.graph import GraphModule
+
+        both = {"target": GraphModule(graph, dtype=torch.float64), "pruned": found.network("float64")}
+        accuracies = {name: accuracy(network, graph, *images) for name, network in both.items()}
     times["total"] = time.monotonic() - started
     result = _result(given, found, tests, accuracies, times, size)
     if given.csv is not None:
@@ -160,6 +172,35 @@ def work(argv: Sequence[str] | None) -> int:
         _print_table(result, given.out)
     numbers = found.ticket.numbers
     return 1 if given.check and numbers["within_eta"] < numbers["weights"] else 0
+
+
+def _settings(given: Approximate) -> ApproximationSettings | CodeSettings:
+    """The settings that the flags name; those of another code are refused."""
+    from nets.tickets import ApproximationSettings, CodeSettings
+
+    common = ("eta", "R", "seed", "jobs")
+    masks, draws, ranks = ("source", "construction", "device", "n"), ("draws", "law"), ("n",)
+    own = {"mask": masks, "draw": draws, "block": ("d", *draws), "pool": (), "rank": ranks}[given.code]
+    for name in ("source", "construction", "n", "d", "draws", "law"):
+        if getattr(given, name) is not None and name not in own:
+            raise flags.UsageError(f"--{name} is not for --code {given.code}")
+    if given.device != "cpu" and given.code != "mask":
+        raise flags.UsageError(f"--code {given.code} runs on the CPU, got --device {given.device}")
+    chosen = {name: getattr(given, name) for name in (*common, *own) if getattr(given, name) is not None}
+    return ApproximationSettings(**chosen) if given.code == "mask" else CodeSettings(code=given.code, **chosen)
+
+
+def _expected(parts: Sequence[Part], settings: ApproximationSettings | CodeSettings) -> Prediction:
+    """Time and memory of the work, before it begins."""
+    from nets.tickets import ApproximationSettings, approximation, coding
+
+    if isinstance(settings, ApproximationSettings):
+        seconds, size = approximation.predicted_seconds(parts, settings), approximation.predicted_bytes(parts, settings)
+    else:
+        weights = [part.weights for part in parts]
+        seconds = coding.predicted_seconds(sum(weights), settings)
+        size = coding.predicted_bytes(max(weights), sum(weights), settings)
+    return Prediction(seconds, int(size))
 
 
 def _domain(given: Approximate, examples: Mapping[str, Any] | None) -> Domain | dict[str, Domain] | None:
@@ -176,50 +217,6 @@ def _domain(given: Approximate, examples: Mapping[str, Any] | None) -> Domain | 
         return Domain.box(-1.0, 1.0)
     floating = {name: batch for name, batch in examples.items() if batch.is_floating_point()}
     return {name: Domain.box_of(batch.numpy()) for name, batch in floating.items()}
-
-
-def load_images(tests: str | None, pixels: str, graph: Graph) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Inputs and labels of the test images, read before the work starts: a wrong folder is noticed at once."""
-    if tests is None:
-        return None
-    if tests == "digits":
-        from nets.targets.digits import digits_split
-
-        split = digits_split()
-        x, y = split.x_test, split.y_test
-    else:
-        from nets.data.mnist import load_mnist
-
-        x, y = load_mnist(tests.removeprefix("mnist:"), pixels=pixels)
-    sides = graph.inputs[0].shape or ()
-    fixed = [side for side in sides[1:] if isinstance(side, int)]
-    wanted = 1
-    for side in fixed:
-        wanted *= side
-    if len(graph.inputs) != 1 or len(fixed) != len(sides) - 1 or wanted != x.shape[1]:
-        takes = f"{wanted} numbers" if len(graph.inputs) == 1 else f"{len(graph.inputs)} inputs"
-        raise flags.UsageError(f"--data {tests} has {x.shape[1]} pixels, the target takes {takes}")
-    return x.reshape(len(x), *fixed), y
-
-
-def _accuracies(
-    graph: Graph, found: Approximation, images: torch.Tensor, labels: torch.Tensor
-) -> dict[str, float | None]:
-    """Part of the images whose largest output is the label's, for both networks."""
-    import torch
-
-    from nets.graph import GraphModule
-    from nets.targets.examples import batches
-
-    accuracies: dict[str, float | None] = {}
-    for name, network in (("target", GraphModule(graph, dtype=torch.float64)), ("pruned", found.network("float64"))):
-        feeds = batches(graph, {graph.inputs[0].name: images}, size=1000)
-        outputs = torch.cat([network(*feed) for feed in feeds])
-        if outputs.ndim != 2 or int(labels.max()) >= outputs.shape[1]:
-            raise flags.UsageError(f"the test images have labels up to {int(labels.max())}, "
-                                   f"the target gives outputs of shape {tuple(outputs.shape[1:])}")  # fmt: skip
-        accuracies[name] = float((outputs.argmax(-1) == labels).double().mean())
-    return accuracies
 
 
 def _result(
@@ -242,8 +239,9 @@ def _result(
         "max_weight_error": numbers["max_weight_error"],
         "kept": numbers["kept"],
         "kept_per_weight": numbers["kept"] / numbers["weights"],
+        "exceptions": numbers.get("exceptions", 0),
         "seconds": {name: round(value, 4) for name, value in times.items()},
-        "error": numbers["certificate"],
+        "error": found.certificate.to_dict(),
         "accuracy": accuracies,
         "bits_per_weight": 8 * size / numbers["weights"],
         "assumptions": list(found.target.assumptions),
@@ -251,49 +249,25 @@ def _result(
     }
     params = {
         "target": given.target,
-        "n": one.n,
-        "eta": one.eta,
-        "source": one.source,
-        "R": one.R,
-        "construction": one.construction,
+        "code": given.code,
+        **asdict(one),
         "activation": given.activation,
         "fix": dict(given.fix),
-        "seed": one.seed,
         "inputs": given.inputs,
         "data": tests,
         "pixels": given.pixels,
         "domain": given.domain,
         "radius": given.radius,
         "box": given.box,
-        "jobs": one.jobs,
-        "device": one.device,
+        "device": given.device,
     }
     return Result(
         command="nets.approximate",
         params=params,
-        rows=_rows(found),
-        provenance=provenance(seed=one.seed, threads=one.jobs, seconds=times["total"], **machine(one.device)),
+        rows=found.rows,
+        provenance=provenance(seed=one.seed, threads=one.jobs, seconds=times["total"], **machine(params["device"])),
         summary=[summary],
     )
-
-
-def _rows(found: Approximation) -> list[dict[str, Any]]:
-    numbers = found.ticket.numbers["parts"]
-    return [
-        {
-            "part": row.constant,
-            "kind": row.kind,
-            "shape": list(row.shape),
-            "weights": row.weights,
-            "within_eta": counts["within_eta"],
-            "max_weight_error": counts["max_weight_error"],
-            "kept": counts["kept"],
-            "gain": row.gain,
-            "halves": row.halves,
-            "relu": row.relu,
-        }
-        for row, counts in zip(found.ticket.parts, numbers, strict=True)
-    ]
 
 
 def _print_table(result: Result, out: str | None) -> None:
@@ -302,10 +276,9 @@ def _print_table(result: Result, out: str | None) -> None:
 
     params, found = result.params, result.summary[0]
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
-    how = f", {params['construction']}" if params["source"] == "layered" else ""
     console.print(
-        f"{params['target']}: {found['weights']} weights in {len(result.rows)} parts, source {params['source']}{how}, "
-        f"n={params['n']}, R={params['R']}, eta={params['eta']:g}, seed {params['seed']}"
+        f"{params['target']}: {found['weights']} weights in {len(result.rows)} parts, {_how(params)}, "
+        f"seed {params['seed']}"
     )
     for text in found["assumptions"]:
         console.print(f"assumed: {text}")
@@ -321,6 +294,8 @@ def _print_table(result: Result, out: str | None) -> None:
     if len(shown) < len(result.rows):
         console.print(f"{len(result.rows) - len(shown)} more parts are in --json and --csv")
     console.print(f"{found['exact']} numbers are kept as they are; the rest comes from the random network")
+    if found["exceptions"]:
+        console.print(f"{found['exceptions']} weights have no such random value and stand in the ticket as they are")
     missing = found["weights"] - found["within_eta"]
     if missing:
         worst = found["missed"][0]
@@ -336,6 +311,17 @@ def _print_table(result: Result, out: str | None) -> None:
     times = ", ".join(f"{name} {value:.2f} s" for name, value in found["seconds"].items())
     where = f" -> {out}" if out is not None else " (not written: no --out)"
     console.print(f"{times}; ticket {found['bits_per_weight']:.2f} bits per weight{where}")
+
+
+def _how(params: Mapping[str, Any]) -> str:
+    """How the network was looked for, in one line."""
+    if params["code"] == "mask":
+        how = f", {params['construction']}" if params["source"] == "layered" else ""
+        return f"source {params['source']}{how}, n={params['n']}, R={params['R']}, eta={params['eta']:g}"
+    own = {"block": f" of d={params['d']}", "rank": f" of n={params['n']}"}.get(params["code"], "")
+    law = f", {params['draws']} draws, {params['law']} law" if params["code"] in ("draw", "block") else ""
+    draws = "" if params["code"] == "rank" else f", R={params['R']}"
+    return f"code {params['code']}{own}{law}{draws}, eta={params['eta']:g} of each part's largest weight"
 
 
 def certificate_lines(error: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from nets.tickets import Ticket, read_ticket
+from nets.tickets import CodedTicket, Ticket, read_ticket
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.statistics.result import check_output
@@ -73,9 +73,11 @@ def _verify(given: Verify) -> int:
 
     ticket, target, examples = read_ticket(given.file), None, None
     if given.inputs is not None:
-        if given.target is None or ticket.version == 1:
+        if given.target is None or ticket.version != 2:
             what = (
-                "needs --target" if given.target is None else "is not for tickets of version 1, which have no examples"
+                "needs --target"
+                if given.target is None
+                else f"is not for tickets of version {ticket.version}, which have no examples"
             )
             raise flags.UsageError(f"--inputs {what}")
         from nets.targets.examples import read_examples
@@ -97,7 +99,7 @@ def _verify(given: Verify) -> int:
         print(json_text.dumps({**content, "checked": checked, "mismatches": lines, "ok": not lines}, indent=1))
     else:
         rest = "" if target is not None else "; numbers about the target need --target"
-        if ticket.numbers["certificate"].get("data") is not None and examples is None:
+        if ticket.numbers.get("certificate", {}).get("data") is not None and examples is None:
             rest += "; numbers about examples need --inputs"
         for line in lines:
             print(line)
@@ -118,8 +120,10 @@ def _export(given: Export) -> int:
     return 0
 
 
-def describe(ticket: Ticket, size: int) -> dict[str, Any]:
+def describe(ticket: Ticket | CodedTicket, size: int) -> dict[str, Any]:
     """What ``info`` prints, for a file of `size` bytes."""
+    if isinstance(ticket, CodedTicket):
+        return _describe_coded(ticket, size)
     bits = sum(ticket.mask_bits.values())
     draws = sum(array.nbytes for name, array in ticket.tensors.items() if name.startswith("draws"))
     own = ["version", "kind", "construction", "signs", "generator", "seed", "n", "R", "eta"]
@@ -141,6 +145,26 @@ def describe(ticket: Ticket, size: int) -> dict[str, Any]:
     }
 
 
+def _describe_coded(ticket: CodedTicket, size: int) -> dict[str, Any]:
+    own = ["version", "code", "generator", "seed", "eta", "R", "d", "n", "draws", "law"]
+    coded = 8 * sum(part.bytes for part in ticket.parts)
+    return {
+        **{name: getattr(ticket, name) for name in own},
+        "inputs": [f"{name} {dtype} {shape}" for name, dtype, shape in ticket.graph["inputs"]],
+        "operators": dict(Counter(node[0] for node in ticket.graph["nodes"]).most_common()),
+        "weights": ticket.weights,
+        "exact": ticket.exact_numbers,
+        "kept": ticket.numbers["kept"],
+        "exceptions": ticket.numbers["exceptions"],
+        "file_bytes": size,
+        "bits_per_weight": 8 * size / ticket.weights,
+        "code_bits_per_weight": coded / ticket.weights,
+        "bits_by_part": {part.constant: round(8 * part.bytes / part.weights, 3) for part in ticket.parts},
+        "target_sha256": ticket.target_sha256,
+        "numbers": ticket.numbers,
+    }
+
+
 def _info(given: Info) -> int:
     ticket = read_ticket(given.file)
     content = describe(ticket, os.path.getsize(given.file))
@@ -148,12 +172,14 @@ def _info(given: Info) -> int:
         print(json_text.dumps({"schema": "strong-tickets/nets.ticket/2", "file": given.file, **content}, indent=1))
         return 0
     for name, value in content.items():
-        if name not in ("numbers", "kept_by_mask"):
+        if name not in ("numbers", "kept_by_mask", "bits_by_part"):
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else value
             text = ", ".join(map(str, value)) if isinstance(value, list) else text
             print(f"{name:>21}  {text:.6g}" if isinstance(value, float) else f"{name:>21}  {text}")
     print(f"{'within eta':>21}  {ticket.numbers['within_eta']} of {ticket.weights}")
     print(f"{'max weight error':>21}  {ticket.numbers['max_weight_error']:.6g}")
+    if isinstance(ticket, CodedTicket):
+        return 0
     error = ticket.numbers["certificate"]
     lower = "an unknown number" if error["lower"] is None else f"{error['lower']:.3g}"
     upper = "no upper bound" if error["upper"] is None else f"{error['upper']:.3g}"

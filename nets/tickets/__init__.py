@@ -9,8 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nets.tickets.approximation import Approximation, ApproximationSettings, approximate
+    from nets.tickets.approximation import (
+        Approximation,
+        ApproximationSettings,
+        approximate,
+        approximate_by_code,
+    )
     from nets.tickets.approximation_file import Ticket, read_ticket, save_ticket
+    from nets.tickets.coded_file import CodedTicket
+    from nets.tickets.coding import CodedNetwork, CodeSettings, code_network
     from nets.tickets.fields import GENERATOR
     from nets.tickets.file import TicketError
     from nets.tickets.layers import random_layers
@@ -18,8 +25,10 @@ if TYPE_CHECKING:
     from nets.tickets.verification import verify
 
 _PLACES = {
-    "approximation": ("Approximation", "ApproximationSettings", "approximate"),
+    "approximation": ("Approximation", "ApproximationSettings", "approximate", "approximate_by_code"),
     "approximation_file": ("Ticket", "read_ticket", "save_ticket"),
+    "coded_file": ("CodedTicket",),
+    "coding": ("CodeSettings", "CodedNetwork", "code_network"),
     "fields": ("GENERATOR",),
     "file": ("TicketError",),
     "layers": ("random_layers",),
@@ -31,10 +40,15 @@ __all__ = [
     "GENERATOR",
     "Approximation",
     "ApproximationSettings",
+    "CodeSettings",
+    "CodedNetwork",
+    "CodedTicket",
     "PrunedNetwork",
     "Ticket",
     "TicketError",
     "approximate",
+    "approximate_by_code",
+    "code_network",
     "load_ticket",
     "random_layers",
     "read_ticket",

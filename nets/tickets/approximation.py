@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nets.graph.parts import Part
     from nets.graph.substitution import Effective
     from nets.targets.target import Target
+    from nets.tickets.coded_file import CodedTicket
+    from nets.tickets.coding import CodeSettings
     from nets.tickets.network import PrunedNetwork
 
 MAX_DRAWS = 2**33
@@ -102,28 +104,31 @@ class Approximation:
     ----------
     target : Graph
         The network that was looked for, batch norms absorbed.
-    settings : ApproximationSettings
+    settings : ApproximationSettings or CodeSettings
     parts : tuple of Part
         The weights that were found; the constants of `target` that none of them names stay as they are.
     effective : dict of str to pairs of ndarray
         For every part, by its constant: the weights that act on s(h) and on -s(-h), in the target's units.
     certificate : NetworkCertificate
         How far the outputs can differ and how far they did.
-    ticket : Ticket
-        The seed and the masks, from which anyone can make the network again.
+    ticket : Ticket or CodedTicket
+        The seed and the masks, or codes, from which anyone can make the network again.
     missed : list of dict
         The weights that miss eta by most.
+    rows : list of dict
+        What the table says of each part.
     seconds : dict
         What solving and certifying took.
     """
 
     target: Graph
-    settings: ApproximationSettings
+    settings: ApproximationSettings | CodeSettings
     parts: tuple[Part, ...]
     effective: Effective
     certificate: NetworkCertificate
-    ticket: Ticket
+    ticket: Ticket | CodedTicket
     missed: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
     seconds: dict[str, float]
 
     @property
@@ -219,7 +224,77 @@ def approximate(
     from nets.tickets.numbers import missed_weights
 
     missed = missed_weights(parts, graph.constants, solved.effective, eta=chosen.eta)
-    return Approximation(graph, chosen, parts, solved.effective, certificate, ticket, missed, seconds)
+    rows = _rows(ticket)
+    return Approximation(graph, chosen, parts, solved.effective, certificate, ticket, missed, rows, seconds)
+
+
+def approximate_by_code(
+    target: Graph | Target | torch.nn.Module,
+    example_inputs: torch.Tensor | Sequence[torch.Tensor] | Mapping[str, torch.Tensor] | None = None,
+    *,
+    domain: Domain | Mapping[str, Domain] | None = None,
+    advance: Advance = silent,
+    store: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> Approximation:
+    """Find a network in a random one by naming random values that are within eta of its weights, in few bits.
+
+    Parameters
+    ----------
+    target, example_inputs, domain, advance
+        As for `approximate`.
+    store : path, optional
+        As for `nets.tickets.coding.code_network`.
+    **settings
+        Of `nets.tickets.coding.CodeSettings`: code, eta, d, n, R, law, seed, jobs.
+
+    Raises
+    ------
+    GraphError, ValueError
+        As `approximate`.
+
+    Examples
+    --------
+    >>> from nets.targets import random_target
+    >>> found = approximate_by_code(random_target((2, 3, 1), seed=1), code="draw", eta=0.05, seed=1)
+    >>> found.ticket.numbers["exceptions"], found.ticket.numbers["max_weight_error"] <= 0.05
+    (0, True)
+    """
+    from nets.targets.examples import checked_examples
+    from nets.tickets.coding import CodeSettings, code_network
+
+    chosen = CodeSettings(**settings)
+    graph = as_graph(target, example_inputs)
+    examples = checked_examples(graph, example_inputs)
+    _check_domain(graph, domain, examples)
+    coded = code_network(graph, chosen, advance=advance, store=store)
+    started = time.monotonic()
+    certificate = _certified(graph, coded.effective, domain, examples)
+    seconds = {"solve": coded.seconds, "certify": time.monotonic() - started}
+    rows = [
+        {"part": part.constant, "kind": part.kind, "shape": list(part.shape), **row}
+        for part, row in zip(coded.parts, coded.rows, strict=True)
+    ]
+    return Approximation(graph, chosen, coded.parts, coded.effective, certificate, coded.ticket, [], rows, seconds)
+
+
+def _rows(ticket: Ticket) -> list[dict[str, Any]]:
+    """A row of the table for every part."""
+    return [
+        {
+            "part": row.constant,
+            "kind": row.kind,
+            "shape": list(row.shape),
+            "weights": row.weights,
+            "within_eta": counts["within_eta"],
+            "max_weight_error": counts["max_weight_error"],
+            "kept": counts["kept"],
+            "gain": row.gain,
+            "halves": row.halves,
+            "relu": row.relu,
+        }
+        for row, counts in zip(ticket.parts, ticket.numbers["parts"], strict=True)
+    ]
 
 
 def as_graph(target: Any, example_inputs: Any = None) -> Graph:

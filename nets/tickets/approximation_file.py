@@ -17,7 +17,7 @@ witness{i}     any        input i at which the recorded lower end of the error i
 =============  =========  ==============================================================================================
 
 The first bit is the lowest bit of the first byte; unused bits are 0. Version 1, dense ReLU chains only, is read too
-(`nets.tickets.version1`).
+(`nets.tickets.version1`); version 3 holds coded tickets (`nets.tickets.coded_file`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import numpy.typing as npt
 
 from nets.construction.bits import draw_bits, popcount, spare_bits, unpack_draws
 from nets.graph.graph import Array, Graph
+from nets.tickets.coded_file import CodedTicket, check_coded, coded_ticket
 from nets.tickets.fields import (
     GENERATOR,
     MAX_INT,
@@ -221,8 +222,8 @@ def save_ticket(path: str | Path, ticket: Ticket) -> int:
     return write_bytes(path, ticket.to_bytes())
 
 
-def read_ticket(path: str | Path) -> Ticket:
-    """Read and check a ticket file; nothing is regenerated yet.
+def read_ticket(path: str | Path) -> Ticket | CodedTicket:
+    """Read and check a ticket file; nothing is regenerated yet. A file of version 3 is a `CodedTicket`.
 
     Raises
     ------
@@ -230,20 +231,26 @@ def read_ticket(path: str | Path) -> Ticket:
         If the file is missing, truncated, edited, no ticket, of a newer version, holds values that make no sense, or
         needs more than half of the available memory. The message is one line.
     """
-    checked: list[Ticket] = []
+    checked: list[Ticket | None] = []
 
     def check(text: Mapping[str, str], file: Any) -> None:
         slices = {name: file.get_slice(name) for name in sorted(file.keys())}
         shapes = {name: (one.get_dtype(), one.get_shape()) for name, one in slices.items()}
-        if schema_version(text) == 1:
+        version = schema_version(text)
+        if version == 1:
             from nets.tickets import version1
 
             checked.append(version1.check(text.get("ticket", ""), shapes))
+        elif version == 3:
+            check_coded(shapes)
+            checked.append(None)
         else:
             checked.append(_checked(text.get("ticket", ""), shapes))
 
-    def finish(meta: str, tensors: dict[str, npt.NDArray[Any]]) -> Ticket:
+    def finish(meta: str, tensors: dict[str, npt.NDArray[Any]]) -> Ticket | CodedTicket:
         (ticket,) = checked
+        if ticket is None:
+            return coded_ticket(tensors)
         if ticket.version == 1:
             from nets.tickets import version1
 
@@ -262,8 +269,10 @@ def schema_version(text: Mapping[str, str]) -> int:
     if found is None:
         raise TicketError("a safetensors file, but no ticket: its metadata name no ticket schema")
     version = int(found[1])
-    if version > SCHEMA_VERSION:
-        raise TicketError(f"schema {text['schema']} is newer than this program, which reads up to {SCHEMA_VERSION}")
+    if version > CodedTicket.version:
+        raise TicketError(
+            f"schema {text['schema']} is newer than this program, which reads up to {CodedTicket.version}"
+        )
     if version < 1:
         raise TicketError(f"schema {text['schema']} does not exist")
     return version

@@ -14,6 +14,7 @@ from nets.graph.module import GraphModule
 from nets.graph.parts import Part, find_parts
 from nets.graph.substitution import Effective, substituted
 from nets.tickets.approximation_file import Ticket, read_ticket
+from nets.tickets.coded_file import CodedTicket
 from nets.tickets.file import TicketError
 from nets.tickets.parts import Source
 
@@ -23,7 +24,7 @@ class PrunedNetwork(GraphModule):
 
     Attributes
     ----------
-    ticket : Ticket
+    ticket : Ticket or CodedTicket
     effective : dict of str to pairs of ndarray
         For every part, by its constant: the weights that act on s(h) and on -s(-h), float64, in the target's units.
     values_sha256 : str
@@ -31,7 +32,12 @@ class PrunedNetwork(GraphModule):
     """
 
     def __init__(
-        self, ticket: Ticket, effective: Effective, values_sha256: str, *, dtype: torch.dtype | None = None
+        self,
+        ticket: Ticket | CodedTicket,
+        effective: Effective,
+        values_sha256: str,
+        *,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(substituted(hollow_network(ticket), effective), dtype=dtype)
         self.ticket, self.effective, self.values_sha256 = ticket, dict(effective), values_sha256
@@ -40,6 +46,8 @@ class PrunedNetwork(GraphModule):
         """The random sub-networks themselves in place of their effective weights; see `nets.tickets.layers`."""
         from nets.tickets.layers import random_layers
 
+        if isinstance(self.ticket, CodedTicket):
+            raise TicketError("a coded ticket has no layers of its own: its weights are the random values themselves")
         return random_layers(self.ticket)
 
     def extra_repr(self) -> str:
@@ -67,8 +75,13 @@ def load_ticket(path: Any, *, dtype: torch.dtype | None = None) -> PrunedNetwork
     return rebuild(read_ticket(path), dtype=dtype)
 
 
-def rebuild(ticket: Ticket, *, dtype: torch.dtype | None = None) -> PrunedNetwork:
+def rebuild(ticket: Ticket | CodedTicket, *, dtype: torch.dtype | None = None) -> PrunedNetwork:
     """Make every kept value of a ticket again; see `load_ticket`."""
+    if isinstance(ticket, CodedTicket):
+        from nets.tickets.coding import rebuilt
+
+        made = rebuilt(ticket)
+        return PrunedNetwork(ticket, made.effective, made.digest, dtype=dtype)
     digest = Digest(ticket.version)
     effective = {}
     for number, part in enumerate(views(ticket)):
@@ -79,12 +92,12 @@ def rebuild(ticket: Ticket, *, dtype: torch.dtype | None = None) -> PrunedNetwor
     return PrunedNetwork(ticket, effective, digest.hexdigest(), dtype=dtype)
 
 
-def views(ticket: Ticket) -> tuple[Part, ...]:
+def views(ticket: Ticket | CodedTicket) -> tuple[Part, ...]:
     """The parts of a ticket's graph, with their views as matrices."""
     return find_parts(hollow_network(ticket))
 
 
-def hollow_network(ticket: Ticket) -> Graph:
+def hollow_network(ticket: Ticket | CodedTicket) -> Graph:
     """A ticket's graph with zeros for its parts, which take no memory."""
     return ticket.network({part.constant: np.broadcast_to(np.float32(0), part.shape) for part in ticket.parts})
 

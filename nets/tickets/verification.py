@@ -11,6 +11,7 @@ import numpy as np
 
 from nets.graph.text import constants_in_use, structure, to_plain
 from nets.tickets.approximation_file import Ticket, target_sha256
+from nets.tickets.coded_file import CodedTicket
 from nets.tickets.network import PrunedNetwork, hollow_network, rebuild, views
 from nets.tickets.numbers import measured
 from nets.tickets.parts import Source
@@ -32,7 +33,7 @@ _SOLVED_AGAIN = 2**12
 
 
 def verify(
-    ticket: Ticket, *, target: Graph | None = None, examples: Mapping[str, torch.Tensor] | None = None
+    ticket: Ticket | CodedTicket, *, target: Graph | None = None, examples: Mapping[str, torch.Tensor] | None = None
 ) -> tuple[list[str], list[str]]:
     """Rebuild a ticket's network and compare every recorded number with what is found.
 
@@ -65,6 +66,10 @@ def verify(
     is how a wrong construction is found. The upper end of a ticket of version 1 came from another, wider bound: it
     must not be below today's.
     """
+    if isinstance(ticket, CodedTicket):
+        from nets.tickets.coded_verification import verify_coded
+
+        return verify_coded(ticket, target=target)
     made = rebuild(ticket)
     numbers = ticket.numbers
     kept = kept_by_part(ticket)
@@ -114,11 +119,7 @@ def _against(
     if own != shapes:
         return found
     names = [part.constant for part in parts]
-    recorded = hollow_network(ticket)
-    form = to_plain if list(_values(recorded)) == list(_values(graph)) else structure
-    found["graph"] = _hashed(form(recorded)), _hashed(form(graph)), 0.0
-    held = _in_place(recorded, [part.constant for part in ticket.parts])
-    found["constants kept as they are"] = held, _in_place(graph, names), 0.0
+    found |= same_graph(hollow_network(ticket), [part.constant for part in ticket.parts], graph, names)
     weights = [np.asarray(graph.constants[name], np.float64) for name in names]
     found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
     if any(a != b for a, b, _ in found.values()):
@@ -138,6 +139,15 @@ def _against(
     whole = ticket.network(named)
     found |= against_target(ticket, whole, made.effective)
     return found if examples is None else found | against_data(ticket, whole, made.effective, examples)
+
+
+def same_graph(recorded: Graph, own: Sequence[str], graph: Graph, names: Sequence[str]) -> Found:
+    """The graph and the exact constants of a ticket with parts `own`, and those of a target with parts `names`."""
+    form = to_plain if list(_values(recorded)) == list(_values(graph)) else structure
+    return {
+        "graph": (_hashed(form(recorded)), _hashed(form(graph)), 0.0),
+        "constants kept as they are": (_in_place(recorded, own), _in_place(graph, names), 0.0),
+    }
 
 
 def _found_again(ticket: Ticket, graph: Graph, parts: Sequence[Part], weights: Sequence[Any]) -> Found:

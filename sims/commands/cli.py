@@ -15,7 +15,10 @@ from types import FrameType
 
 from sims.threads import leave_behind
 
-EXTRAS = {"torch": "nets", "safetensors": "nets", "sklearn": "nets", "onnx": "nets", "jinja2": "report"}
+EXTRAS = {
+    **dict.fromkeys(("torch", "safetensors", "sklearn", "onnx", "constriction"), "nets"),
+    "jinja2": "report",
+}
 """Packages that not every command needs, and the extra that installs each."""
 
 INTERRUPTED = 130

@@ -20,6 +20,7 @@ COMMANDS = {
     "store": ("sims.store", "look into the stores of sweeps, merge them, export them"),
     "approximate": ("nets.approximate", "prune a random network until it is yours, and certify the error"),
     "ticket": ("nets.ticket", "rebuild such a ticket from its seed and check every number"),
+    "bits": ("nets.bits", "how many bits a weight costs: the limit, a plain quantiser, the codes of tickets"),
     "gallery": ("nets.gallery.__main__", "published networks inside random ones: their jobs before and after"),
     "train": ("nets.train", "find a ticket by Edge-Popup, Biprop, IteRand or recycling"),
     "train-mlp": ("nets.train_mlp", "train a dense network, to be approximated"),

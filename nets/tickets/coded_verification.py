@@ -1,0 +1,78 @@
+"""Check everything that a coded ticket records against what it decodes to and, where it is given, its target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nets.tickets.approximation_file import target_sha256
+from nets.tickets.coded_file import CodedTicket
+from nets.tickets.codes.part import law_of
+from nets.tickets.coding import rebuilt
+from nets.tickets.file import TicketError
+from nets.tickets.network import hollow_network
+
+if TYPE_CHECKING:
+    from nets.graph.graph import Graph
+    from nets.tickets.verification import Found
+
+_CODED_AGAIN = 2**12
+"""Weights that are coded again, at least one part."""
+
+
+def verify_coded(ticket: CodedTicket, *, target: Graph | None = None) -> tuple[list[str], list[str]]:
+    """As `nets.tickets.verify`; with a target the smallest parts are coded again, and their bytes compared."""
+    effective, digest, kept, exceptions = rebuilt(ticket)
+    numbers = ticket.numbers
+    found: Found = {
+        "values_sha256": (ticket.values_sha256, digest, 0.0),
+        "weights": (numbers["weights"], ticket.weights, 0.0),
+        "kept": (numbers["kept"], kept, 0.0),
+        "exceptions": (numbers["exceptions"], exceptions, 0.0),
+    }
+    if target is not None:
+        found |= _against(ticket, effective, target)
+    lines = [f"{name}: recorded {a}, found {b}" for name, (a, b, _) in found.items() if a != b]
+    return list(found), lines
+
+
+def _against(ticket: CodedTicket, effective: dict[str, tuple[Any, Any]], target: Graph) -> Found:
+    """What the ticket says of its target, and what is found."""
+    from nets.tickets.approximation import as_graph, parts_of
+    from nets.tickets.verification import same_graph
+
+    graph = as_graph(target)
+    parts = parts_of(graph)
+    own, shapes = [part.shape for part in ticket.parts], [tuple(part.shape) for part in parts]
+    found: Found = {"shapes of the parts": (own, shapes, 0.0)}
+    if own != shapes:
+        return found
+    names = [part.constant for part in parts]
+    found |= same_graph(hollow_network(ticket), [part.constant for part in ticket.parts], graph, names)
+    weights = [np.asarray(graph.constants[name], np.float64) for name in names]
+    found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
+    if any(a != b for a, b, _ in found.values()):
+        return found
+    within, worst = 0, 0.0
+    for part, weight in zip(ticket.parts, weights, strict=True):
+        size = float(np.abs(weight).max())
+        found[f"{part.constant}: size"] = part.size, size, 0.0
+        error = np.abs(effective[part.constant][0] - weight)
+        within += int((error <= ticket.eta * size).sum())
+        worst = max(worst, float(error.max() / size) if size else 0.0)
+    found["within_eta"] = ticket.numbers["within_eta"], within, 0.0
+    found["max_weight_error"] = ticket.numbers["max_weight_error"], worst, 0.0
+    total = 0
+    for number in sorted(range(len(parts)), key=lambda number: parts[number].weights):
+        total += parts[number].weights
+        if total > _CODED_AGAIN and total > parts[number].weights:
+            break
+        try:
+            law = law_of(ticket.content[number]) if ticket.code in ("draw", "block") else None
+            again = ticket.part_code(number).encode(weights[number].reshape(-1), law=law).content
+        except ValueError as error:
+            raise TicketError(f"{ticket.parts[number].constant}: {' '.join(str(error).split())}") from None
+        same = "the same bytes" if again == ticket.content[number] else "other bytes"
+        found[f"{ticket.parts[number].constant}: what coding it again gives"] = "the same bytes", same, 0.0
+    return found
