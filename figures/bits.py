@@ -51,7 +51,8 @@ def _panels(results: Sequence[Result], height: float) -> Figure:
             _neighbours(axes, result.summary, named=axes is panels[-1])
             axes.set(xscale="log", xlabel="eta: largest error / largest weight of the layer", ylim=(0, None))
             axes.set_title(f"{result.params['target']}, {result.rows[0]['weights']:,} weights")
-            axes.invert_xaxis()
+            etas = [row["eta"] for row in result.rows if row["eta"] is not None]
+            axes.set_xlim(1.4 * max(etas), min(etas) / (2.5 if axes is panels[-1] else 1.4))  # room for names
         panels[0].set_ylabel("bits a weight")
         known = {
             label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
@@ -75,9 +76,7 @@ def _neighbours(axes: Any, published: Sequence[Row], *, named: bool) -> None:
     for one in published:
         if one["high"] is None:
             continue
-        axes.axhspan(
-            one["low"], one["high"] + (0.05 if one["low"] == one["high"] else 0), color="0.5", alpha=0.15, lw=0
-        )
+        axes.axhspan(one["low"], one["high"] + (0.2 if one["low"] == one["high"] else 0), color="0.5", alpha=0.15, lw=0)
         if named:
             middle = (one["low"] + one["high"]) / 2
             axes.annotate(one["name"], (1.0, middle), xycoords=("axes fraction", "data"), fontsize=6, color="0.35",
@@ -104,10 +103,16 @@ def _caption(data: Data) -> str:
     return (
         "Size of the whole file for each weight, every weight within eta times the largest weight of its layer. Line: "
         "h - log2(2 eta) of the estimated laws of the layers, which no code can beat on average. Blocks hold "
-        f"{first['params']['d']} weights. Rank and mask are subset sums; the mask's error is that of the best of 2^21 "
-        "subsets, whatever eta. Grey: SeedLM (3 to 4) and FedPM (below 1, a trained mask), as published for other "
-        f"networks and errors, and int8. {' '.join(scores)} Seed {first['params']['seed']}."
+        f"{first['params']['d']} weights. Rank and mask are subset sums; the mask is that of the best of 2^21 subsets, "
+        f"whatever eta (largest errors {_worst(data)}). Grey: SeedLM (3 to 4) and FedPM (below 1, a trained mask), as "
+        f"published for other networks and errors, and int8. {' '.join(scores)} Seed {first['params']['seed']}."
     )
+
+
+def _worst(data: Data) -> str:
+    """The largest errors of the masks."""
+    found = [row["max_error"] for one in data["results"] for row in one["rows"] if row["way"] == "mask"]
+    return ", ".join(f"{error:.2g}" for error in dict.fromkeys(found)) or "not measured"
 
 
 def _scores(result: Row) -> str:
@@ -116,8 +121,8 @@ def _scores(result: Row) -> str:
     decoded = [row for row in result["rows"] if row["score"] is not None and row["eta"] == 0.01]
     if before is None or not decoded:
         return ""
-    low, high = (end(row["score"] for row in decoded) for end in (min, max))
-    return f"Score of {result['params']['target']}: {before:.4f}; decoded at eta = 0.01: {low:.4f} to {high:.4f}."
+    span = " to ".join(f"{one:.4f}" for one in sorted({f(row["score"] for row in decoded) for f in (min, max)}))
+    return f"Score of {result['params']['target']}: {before:.4f}; decoded at eta = 0.01: {span}."
 
 
 RECIPE = Recipe("bits", 22, "How many bits a weight takes", _compute, _plot, _caption)

@@ -17,6 +17,7 @@ DOCS = Path(__file__).parent.parent
 PROOFS = DOCS.parent / "theory" / "PROOFS.md"
 GALLERY = DOCS / "data" / "gallery.json"
 THEOREMS = DOCS / "data" / "theorems.json"
+BITS = DOCS / "data" / "bits.json"
 
 MEANINGS = {
     "linear": "found in the random network (weights and biases); bounded by their norms",
@@ -81,6 +82,23 @@ def theorems() -> str:
     return "\n".join([*lines, "", f"n for success with probability {1 - found['delta']:g}; {points}."])
 
 
+def bits() -> str:
+    """Bits of a weight of the published networks, from what ``docs/_ext/bits.py`` computed."""
+    found = json.loads(BITS.read_text(encoding="utf-8"))
+    ways = ("limit", "quantiser", "pool", "block", "draw", "rank")
+    headings = ("network", "weights", *ways, "score", "decoded")
+    lines = [f"| {' | '.join(headings)} |", "|---|" + "--:|" * (len(headings) - 1)]
+    for name, one in found["networks"].items():
+        rows = {row["way"]: row for row in one["rows"]}
+        after = [rows[way]["score"] for way in ways[1:] if way in rows]
+        span = " to ".join(f"{score:.4g}" for score in sorted({min(after), max(after)}))
+        cells = [f"{rows[way]['bits']:.2f}" if way in rows else "" for way in ways]
+        cells = [name, f"{rows['target']['weights']:,}", *cells, f"{rows['target']['score']:.4g}", span]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"eta = {found['eta']:g} of each layer's largest weight, blocks of 4, seed 1."]
+    return "\n".join(lines)
+
+
 def _cells(row: Mapping[str, Any]) -> list[str]:
     share = "all" if row["share_within_eta"] == 1 else f"{100 * row['share_within_eta']:.4g} %"
     proved = "no bound" if row["certified"] is None else f"{row['certified']:.3g}"
@@ -96,6 +114,7 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "operators": ("real_networks.md", operators),
     "table": ("gallery_networks.md", gallery),
     "looseness": ("theorems.md", theorems),
+    "bits": ("bits.md", bits),
 }
 """Name of a block: its page, and what makes it."""
 

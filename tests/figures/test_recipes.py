@@ -13,7 +13,7 @@ from sims.run import run
 from sims.statistics.result import Result
 from theory.subset_sum import SubsetSum
 
-NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy"}
+NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy", "bits"}
 
 
 def test_numbers_and_names_are_one_to_one() -> None:
