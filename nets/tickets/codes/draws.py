@@ -17,8 +17,9 @@ three are not. That is what lets one index of the common stream serve all blocks
 
 Even draws have floor(k g_j / 2^32) mod 2^32 in place of word j of the common stream, g_j = floor(2^64 x^-(j+1)) with x
 the root > 1 of x^(d+1) = x + 1 (`STEPS`). Each draw is uniform and blocks are independent of each other, but the draws
-of one block are spread evenly over all values, so that one comes near sooner. Sequences: Kronecker's; these steps:
-recalled from M. Roberts, 2018.
+of one block are spread evenly over all values, so that one comes near sooner: for d = 1 the first N leave no gap wider
+than 1.9/N (computed for N up to 6,000, and for 80 N up to 2^24; as the three-gap theorem has it for the golden ratio).
+The sequences are Kronecker's, the steps recalled from M. Roberts, 2018.
 """
 
 from __future__ import annotations

@@ -215,6 +215,16 @@ def test_the_block_that_is_named_is_the_first(d, even):
     assert (found < 0).any() or (even and d == 1)  # even draws of single weights leave no gap so wide
 
 
+@pytest.mark.parametrize("even", [True, False])
+def test_even_draws_leave_no_wide_gap(even):
+    stream = draws.common_words(5, 1, np.arange(10**6), even=even)[:, 0].astype(np.int64)
+    worst = 0.0
+    for many in np.geomspace(2, 10**6, 40).astype(int).tolist():
+        here = np.sort(stream[:many])
+        worst = max(worst, np.diff([*here, here[0] + 2**32]).max() * many / 2**32)
+    assert worst <= 1.9 if even else worst > 4
+
+
 def test_even_draws_come_sooner():
     weights = np.random.default_rng(15).normal(size=20_000)
     sizes = [
