@@ -46,10 +46,9 @@ class Verify(Info):
 
 def info(given: Info) -> int:
     """Print what a ticket holds."""
-    from nets.tickets.found_file import read_found
     from nets.training.found import describe
 
-    content = describe(read_found(given.path), given.path.stat().st_size)
+    content = describe(given.path)
     _print(given, content, "\n".join(_lines(content)))
     return 0
 
@@ -74,9 +73,13 @@ def _lines(content: Mapping[str, Any]) -> Iterable[str]:
         if name == "layers":
             for layer in value:
                 shape = "x".join(map(str, layer["shape"]))
-                yield f"{'layer ' + layer['name']:>27}  {shape}, {layer['kept']} kept, values: {layer['values']}"
+                cost, values = layer["mask_bits_per_weight"], layer["values"]
+                yield (
+                    f"{'layer ' + layer['name']:>28}  {shape}, {layer['kept']} kept, "
+                    f"mask: {cost:.4g} bits a weight, values: {values}"
+                )
         else:
-            yield f"{name:>27}  {value:.6g}" if isinstance(value, float) else f"{name:>27}  {value}"
+            yield f"{name:>28}  {value:.6g}" if isinstance(value, float) else f"{name:>28}  {value}"
 
 
 def _verdict(path: str, found: Mapping[str, Any]) -> str:
