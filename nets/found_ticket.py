@@ -1,13 +1,15 @@
-"""Found tickets from the command line: ``info FILE`` says what one holds and costs, ``verify FILE`` checks it.
+"""Found tickets from the command line: what one holds and costs, whether it is right, and what the masks of many cost.
 
-``python -m nets.found_ticket verify FILE`` makes the network again and compares every kept weight and the recorded
-outputs. The file is that of `nets.tickets.found_file`.
+``python -m nets.found_ticket info FILE`` says what a ticket holds and costs, ``verify FILE`` makes the network again and
+compares every kept weight and the recorded outputs, ``masks FILE ...`` prints a table of bits per weight. The file is
+that of `nets.tickets.found_file`.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ import tyro
 
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
+from sims.statistics.result import Result, print_json, provenance
+
+FILES = tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,7 @@ class Info:
     @property
     def path(self) -> Path:
         """The file itself."""
-        path = Path(self.file)
-        return path / "ticket.safetensors" if path.is_dir() else path
+        return _ticket(self.file)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,18 @@ class Verify(Info):
     """Make the network of a found ticket again, and compare every kept weight and the recorded outputs."""
 
     examples: ClassVar = ("python -m nets.found_ticket verify runs/a --json",)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Bits per weight of the masks of tickets, beside H2(density), and which knowledge of the decoder saves how much."""
+
+    examples: ClassVar = ("python -m nets.found_ticket masks runs/a runs/b",)
+
+    files: Annotated[tyro.conf.Positional[tuple[str, ...]], FILES]
+    """Tickets (.safetensors), or folders of runs."""
+    json: bool = False
+    """Print the result as JSON and nothing else."""
 
 
 def info(given: Info) -> int:
@@ -61,6 +77,24 @@ def check(given: Verify) -> int:
     content = verify(read_found(given.path))
     _print(given, content, _verdict(str(given.path), content))
     return 0 if content["ok"] else 1
+
+
+def masks(given: Masks) -> int:
+    """Code the masks with more and more known of them, and print what they take."""
+    from nets.tickets.found_file import read_found
+    from nets.tickets.mask_bits import markdown, mask_row
+
+    started = time.monotonic()
+    rows = [mask_row(Path(file).name, read_found(_ticket(file))) for file in given.files]
+    origin = provenance(seed=None, threads=1, seconds=time.monotonic() - started)
+    result = Result("nets.found_ticket.masks", {"files": [row["run"] for row in rows]}, rows, origin)
+    print_json(result) if given.json else print(markdown(rows))
+    return 0
+
+
+def _ticket(file: str) -> Path:
+    path = Path(file)
+    return path / "ticket.safetensors" if path.is_dir() else path
 
 
 def _print(given: Info, content: Mapping[str, Any], text: str) -> None:
@@ -90,7 +124,7 @@ def _verdict(path: str, found: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check)}
+    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check), "masks": Verb(Masks, masks)}
     return dispatch("python -m nets.found_ticket", verbs, argv)
 
 

@@ -36,7 +36,7 @@ def coded(ticket: FoundTicket) -> Tensors:
     """The tensors of a ticket as its file has them: each string of bits as it is or coded, whichever is smaller."""
     out = dict(ticket.tensors)
     for index, layer in enumerate(ticket.layers if _has_seeds(ticket) else ()):
-        every = _known(ticket, index, layer)
+        every = known_weights(ticket, index, layer)
         for name, given in _strings(layer, every, ticket.tensors):
             words = encode_bits(given, unpack(out[name], len(given)) ^ _turned(name, given))
             if words.nbytes < out[name].nbytes:
@@ -70,7 +70,7 @@ def decoded(ticket: FoundTicket, tensors: Tensors) -> Tensors:
             raise TicketError(
                 f"to decode layer {layer.name} takes {readable(_BYTES_PER_WEIGHT * layer.numel)} of memory"
             )
-        every = _known(ticket, index, layer)
+        every = known_weights(ticket, index, layer)
         for name, given in _strings(layer, every, out):
             words = out.pop(CODED + name, None)
             if words is None:
@@ -94,7 +94,8 @@ def _strings(layer: Layer, every: Known, tensors: Tensors) -> Iterator[tuple[str
         yield f"{layer.bits}.{layer.name}", every.only(unpack(packed, layer.numel))
 
 
-def _known(ticket: FoundTicket, index: int, layer: Layer) -> Known:
+def known_weights(ticket: FoundTicket, index: int, layer: Layer) -> Known:
+    """What a decoder knows of the weights of layer number `index` of a ticket."""
     return known(
         shape=layer.shape,
         n_keep=layer.n_keep,

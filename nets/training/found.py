@@ -9,7 +9,6 @@ of which element each kept weight is) and the weights themselves is stored, laye
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from nets.threads import few_threads
 from nets.tickets.file import TicketError, tensor_bytes
 from nets.tickets.found_code import CODED
 from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.tickets.mask_bits import entropy_bits
 from nets.training.models import weight_layers
 from nets.training.parts import plain_model, start_search
 from nets.training.settings import TrainSettings
@@ -283,7 +283,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         **{name: ticket.params.get(name) for name in own},
         **storage(ticket, path.stat().st_size),
         **{f"{name}_bits_per_weight": count / ticket.weights for name, count in bits.items()},
-        "mask_entropy_bits_per_weight": mask_entropy(ticket) / ticket.weights,
+        "mask_entropy_bits_per_weight": entropy_bits(ticket) / ticket.weights,
         "events": ticket.events,
         "event_masks_bits_per_weight": ticket.events + 1,
         "values_sha256": ticket.values_sha256,
@@ -301,12 +301,6 @@ def describe(path: str | Path) -> dict[str, Any]:
         ],
         **ticket.made_with,
     }
-
-
-def mask_entropy(ticket: FoundTicket) -> float:
-    """Bits of masks of which no more is known than the density of each layer: H2(density) for each weight."""
-    shares = [(layer.numel, layer.n_keep / layer.numel) for layer in ticket.layers]
-    return sum(-count * part * math.log2(part) for count, share in shares for part in (share, 1 - share) if part)
 
 
 def verify(ticket: FoundTicket) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nets import found_ticket as command
 from nets.search import draws
 from nets.search.methods import make_method
-from nets.tickets import found_code
+from nets.tickets import found_code, mask_bits
 from nets.tickets.file import TicketError, file_bytes
 from nets.tickets.found_code import coded
 from nets.tickets.found_file import SCHEMA, FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
@@ -227,7 +227,7 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         read_found(tmp_path / "none.safetensors")
     for argv in ([], ["show", str(iterand)]):
         assert command.main(argv) == 2
-        assert "the first word says what to do: info or verify" in capsys.readouterr().err
+        assert "the first word says what to do: info, verify or masks" in capsys.readouterr().err
     assert command.main(["--help"]) == 0
 
 
@@ -307,7 +307,7 @@ def test_codes_are_found_by_a_decoder_written_from_the_description(method: str) 
                 signs
                 == np.unpackbits(ticket.tensors[f"signs.{layer.name}"], count=len(kept), bitorder="little").tolist()
             )
-    assert 0 < used < found_module.mask_entropy(ticket)
+    assert 0 < used < mask_bits.entropy_bits(ticket)
     assert any(name.startswith("coded.signs") for name in tensors) == (method in ("iterand", "recycle"))
 
 
