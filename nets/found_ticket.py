@@ -1,8 +1,8 @@
 """Found tickets from the command line: what one holds and costs, whether it is right, and what the masks of many cost.
 
-``python -m nets.found_ticket info FILE`` says what a ticket holds and costs, ``verify FILE`` makes the network again and
-compares every kept weight and the recorded outputs, ``masks FILE ...`` prints a table of bits per weight. The file is
-that of `nets.tickets.found_file`.
+``python -m nets.found_ticket info FILE`` says what a ticket holds and costs, ``verify FILE`` makes the network again
+and compares every kept weight and the recorded outputs, ``masks FILE ...`` prints a table of bits per weight. The file
+is that of `nets.tickets.found_file`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Verify(Info):
 
 @dataclass(frozen=True)
 class Masks:
-    """Bits per weight of the masks of tickets, beside H2(density), and which knowledge of the decoder saves how much."""
+    """Bits per weight of the masks of tickets, beside H2(density), and which knowledge saves how much."""
 
     examples: ClassVar = ("python -m nets.found_ticket masks runs/a runs/b",)
 
@@ -84,6 +84,8 @@ def masks(given: Masks) -> int:
     from nets.tickets.found_file import read_found
     from nets.tickets.mask_bits import markdown, mask_row
 
+    if not given.files:
+        raise flags.UsageError("masks takes one ticket at least")
     started = time.monotonic()
     rows = [mask_row(Path(file).name, read_found(_ticket(file))) for file in given.files]
     origin = provenance(seed=None, threads=1, seconds=time.monotonic() - started)

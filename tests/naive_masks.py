@@ -63,11 +63,12 @@ def decode(words: Sequence[int], weights: Iterable[Weight]) -> list[int]:
     chances, logit = table(), logit_table()
     stream = chain(words, repeat(0))
     low, size, point = 0, 2**64 - 1, next(stream) << 32 | next(stream)
-    mix, cells, counts, bits = [16384] * 5, {}, {}, []
+    mix, cells, counts, bits = [16384] * 7, {}, {}, []
     for row, column, zone, big, negative, guess in weights:
-        lines = [counts.setdefault(("row", row), [0, 0]), counts.setdefault(("column", column), [0, 0])]
-        unrest = [isqrt(256 * (2 * s + 1) // (2 * v + 8)) for v, s in lines]
-        places = [(0, zone), (1, zone, unrest[0]), (2, zone, unrest[1]), (3, zone, big), (4, zone, negative)]
+        lines = [counts.setdefault(("row", row), [0, 0, 0]), counts.setdefault(("column", column), [0, 0, 0])]
+        unrest = [isqrt(256 * (2 * s + 1) // (2 * v + 8)) for v, s, _ in lines]
+        share = [(16 * o + 8) // (v + 1) for v, _, o in lines]
+        places = [(0, zone), *((j, zone, x) for j, x in enumerate([*unrest, *share, big, negative], 1))]
         mine = [cells.setdefault(place, [32768, 0]) for place in places]
         logits = [logit[chance >> 4] for chance, _ in mine]
         total = sum(w * x for w, x in zip(mix, logits, strict=True)) >> 16
@@ -82,6 +83,6 @@ def decode(words: Sequence[int], weights: Iterable[Weight]) -> list[int]:
             cell[0] = min(max(cell[0] + ((65536 * bit - cell[0]) * (131072 // (2 * cell[1] + 3)) >> 16), 16), 65520)
             cell[1] = min(cell[1] + 1, 255)
         for line in lines:
-            line[:] = line[0] + 1, line[1] + (bit != guess)
+            line[:] = line[0] + 1, line[1] + (bit != guess), line[2] + bit
         bits.append(bit)
     return bits

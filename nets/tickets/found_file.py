@@ -21,7 +21,8 @@ logits          float32   outputs for 8 inputs that follow from the seed
 With values "seed" a layer needs its mask alone. Each layer takes what costs least.
 
 A file of version 2 has, in place of mask.LAYER, signs.LAYER or moved.LAYER, their code where that is shorter, under the
-name with "coded." before it and of dtype uint32: see `nets.tickets.found_code`. In version 1 nothing is coded.
+name with "coded." before it and of dtype uint32: see `nets.tickets.found_code`. In version 1 nothing is coded. Layers
+leave out what has its default in `Layer`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,12 @@ class FoundTicket:
     def to_bytes(self) -> bytes:
         """The file's content."""
         content = {key: value for key, value in asdict(replace(self, tensors={})).items() if key != "tensors"}
-        return file_bytes(SCHEMA, json.dumps(content, sort_keys=True, allow_nan=False), coded(self))
+        usual = {item.name: item.default for item in fields(Layer)}
+        content["layers"] = [
+            {key: value for key, value in layer.items() if value != usual[key]} for layer in content["layers"]
+        ]
+        text = json.dumps(content, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return file_bytes(SCHEMA, text, coded(self))
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""

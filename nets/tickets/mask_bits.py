@@ -90,8 +90,8 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     | digits | iterand | 0.5 | 1.000 | 0.400 | 0.400 | 0.400 | 0.400 | 0.400 | 0.400 | 0.062 | 0.860 |
     """
     names = ("entropy", *STEPS, "masks", "values", "file")
-    heads = ("H2(density)", "without scores", "scores alone", "+ rows, columns", "+ sizes", "+ signs")
-    heads += ("masks in the file", "values in the file", "file")
+    steps = ["H2(density)", "without scores", "scores alone", "+ rows, columns", "+ sizes", "+ signs"]
+    heads = [*steps, "masks in the file", "values in the file", "file"]
     lines = [f"| data | method | density | {' | '.join(heads)} |", "|---|---|" + "--:|" * (1 + len(heads))]
     for row in rows:
         cells = " | ".join(f"{row[name]:.3f}" for name in names)

@@ -1,21 +1,22 @@
 """Bits of masks in a range coder, each with the chance that the bits before it and `nets.tickets.mask_known` leave it.
 
-**The chance of a 1** is learned: how likely a surprise is for a score in this zone, in this row and this column, for a
-weight of this size and this sign. Five tables hold a chance in 65536ths and an age in every cell; the log-odds of a
-weight's five cells are added with factors that are learned too (logistic mixing, as in the PAQ compressors). All is
-integers, so every machine finds the same; ``>>`` and ``//`` round down.
+**The chance of a 1** is learned: for a score in this zone, in rows and columns with as many surprises and as many ones,
+for a weight of this size and this sign. Seven tables hold a chance in 65536ths and an age in every cell; the log-odds
+of a weight's seven cells are added with factors that are learned too (logistic mixing, as in the PAQ compressors). All
+is integers, so every machine finds the same; ``>>`` and ``//`` round down.
 
 *   ODDS[d], -3072 <= d <= 3072, is the chance of the binary log-odds d/256, in 2^-24ths: 2^64 // (2^40 + r(-d)) for
     d < 0 with r(d) = floor(2^(40 + d/256)), 2^24 - ODDS[-d] for d > 0, and 2^23 for d = 0. LOGIT[q], 1 <= q < 4096, is
     the largest d with ODDS[d] <= 4096 q + 2048.
-*   A row or column of which v bits are out, s of them surprises, has unrest isqrt(256 (2 s + 1) // (2 v + 8)), 0 to 15.
-*   The cells of a weight in zone z are z, 16 z + unrest of its row, 16 z + unrest of its column, 8 z + size and 2 z +
-    negative, each in its own table. With their chances t_j, factors w_j and l_j = LOGIT[t_j >> 4] the chance of a 1 is
-    p = ODDS[(sum of w_j l_j) >> 16, cut to -3071 .. 3071].
+*   A row or column of which v bits are out, s of them surprises and o of them 1, has unrest isqrt(256 (2 s + 1) //
+    (2 v + 8)) and share (16 o + 8) // (v + 1), both 0 to 15.
+*   The cells of a weight in zone z are z, 16 z + unrest of its row, 16 z + unrest of its column, 16 z + share of its
+    row, 16 z + share of its column, 8 z + size and 2 z + negative, each in its own table. With their chances t_j,
+    factors w_j and l_j = LOGIT[t_j >> 4] the chance of a 1 is p = ODDS[(sum of w_j l_j) >> 16, cut to -3071 .. 3071].
 *   When the bit b is out, w_j += (l_j ((2^24 b - p) >> 12) + 1024) >> 11; then t_j += ((65536 b - t_j) (131072 //
-    (2 a_j + 3))) >> 16, cut to 16 .. 65520; then a_j += 1, up to 255; v += 1 for its row and its column, and s += 1 if
-    b is not the guess.
-*   In the beginning w_j = 16384, t_j = 32768, a_j = v = s = 0.
+    (2 a_j + 3))) >> 16, cut to 16 .. 65520; then a_j += 1, up to 255; for its row and its column v += 1, o += b, and
+    s += 1 if b is not the guess.
+*   In the beginning w_j = 16384, t_j = 32768, a_j = v = s = o = 0.
 
 **The coder** is the ``RangeEncoder`` of constriction, words of 32 bits and a state of 64, with chances in 2^-24ths. A
 bit whose chance of a 1 is p is given the chance a = 1 + (2^24 - p)(2^24 - 2) // 2^24 of a 0. A decoder, modulo 2^64,
@@ -45,7 +46,8 @@ from nets.tickets.mask_known import ZONES, Known
 Bits = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint32]
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
-_ROW, _COLUMN, _SIZE, _SIGN, _CELLS = (ZONES * cells for cells in (1, 17, 33, 41, 43))
+_TABLES = 7
+_UNREST, _SHARE, _SIZE, _SIGN, _CELLS = (ZONES * cells for cells in (1, 33, 65, 73, 75))
 _TOP = 3072
 _LEAST_BITS = 1 / 2840
 """No bit takes less, even if it is foreseen: -log2(1 - ODDS[-3071] / 2^24) = 1/2832."""
@@ -155,10 +157,10 @@ def _written(bits: Bits, found: npt.NDArray[np.int64]) -> Words:
 
 def _inputs(known: Known) -> tuple[npt.NDArray[Any], ...]:
     """What the kernels take: the knowledge of each weight, and the model's state, blank."""
-    rows, columns = (np.zeros((int(part.max(initial=-1)) + 1, 2), np.int64) for part in (known.row, known.column))
+    rows, columns = (np.zeros((int(part.max(initial=-1)) + 1, 3), np.int64) for part in (known.row, known.column))
     each = known.row, known.column, known.zone, known.size, known.negative, known.guess
     cells = np.full(_CELLS, 32768), np.zeros(_CELLS, np.int64)
-    return (*each, *cells, rows, columns, np.full(5, 16384), np.zeros((2, 5), np.int64))
+    return (*each, *cells, rows, columns, np.full(_TABLES, 16384), np.zeros((2, _TABLES), np.int64))
 
 
 @njit(**_JIT)
@@ -178,12 +180,13 @@ def _expect(  # type: ignore[no-untyped-def]
     """The chance of bit i; `now` keeps its cells and their log-odds."""
     z = np.int64(zone[i])
     now[0, 0] = z
-    now[0, 1] = _ROW + 16 * z + _unrest(rows[row[i]])
-    now[0, 2] = _COLUMN + 16 * z + _unrest(columns[column[i]])
-    now[0, 3] = _SIZE + 8 * z + size[i]
-    now[0, 4] = _SIGN + 2 * z + negative[i]
+    for line, counts in enumerate((rows[row[i]], columns[column[i]])):
+        now[0, 1 + line] = _UNREST + 16 * (ZONES * line + z) + _unrest(counts)
+        now[0, 3 + line] = _SHARE + 16 * (ZONES * line + z) + (16 * counts[2] + 8) // (counts[0] + 1)
+    now[0, 5] = _SIZE + 8 * z + size[i]
+    now[0, 6] = _SIGN + 2 * z + negative[i]
     total = 0
-    for j in range(5):
+    for j in range(_TABLES):
         now[1, j] = logit[cells[now[0, j]] >> 4]
         total += factors[j] * now[1, j]
     return odds[min(max(total >> 16, 1 - _TOP), _TOP - 1) + _TOP]
@@ -195,17 +198,16 @@ def _learn(  # type: ignore[no-untyped-def]
 ):
     """Take in bit i."""
     error = ((bit << 24) - chance) >> 12
-    for j in range(5):
+    for j in range(_TABLES):
         cell = now[0, j]
         factors[j] += (now[1, j] * error + 1024) >> 11
         moved = cells[cell] + ((((bit << 16) - cells[cell]) * (131072 // (2 * ages[cell] + 3))) >> 16)
         cells[cell] = min(max(moved, 16), 65520)
         ages[cell] = min(ages[cell] + 1, 255)
-    surprise = bit != guess[i]
-    rows[row[i], 0] += 1
-    rows[row[i], 1] += surprise
-    columns[column[i], 0] += 1
-    columns[column[i], 1] += surprise
+    for counts in (rows[row[i]], columns[column[i]]):
+        counts[0] += 1
+        counts[1] += bit != guess[i]
+        counts[2] += bit
 
 
 @njit(**_JIT)

@@ -311,6 +311,37 @@ def test_codes_are_found_by_a_decoder_written_from_the_description(method: str) 
     assert any(name.startswith("coded.signs") for name in tensors) == (method in ("iterand", "recycle"))
 
 
+def test_what_a_code_would_make_longer_stays_as_it_is() -> None:
+    """Masks that have nothing to do with the first scores."""
+    rng = np.random.default_rng(4)
+    tensors = {f"mask.{name}": np.packbits(rng.permutation(400) < 200, bitorder="little") for name in "ab"}
+    layers = tuple(Layer(name, (20, 20), 200) for name in "ab")
+    params = {"seed": 1, "score_seed": 1, "method": "edge-popup"}
+    ticket = FoundTicket(params, (1, 2, 2), 2, layers, 0, "0" * 64, {}, tensors)
+    assert coded(ticket).keys() == tensors.keys()
+    guess = found_code.known_weights(ticket, 1, layers[1]).guess
+    foreseen = replace(ticket, tensors={**tensors, "mask.b": np.packbits(guess, bitorder="little")})
+    assert coded(foreseen).keys() == {"mask.a", "coded.mask.b"}
+
+
+def test_what_masks_cost(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert command.main(["masks", str(iterand), str(iterand), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["schema"] == "strong-tickets/nets.found_ticket.masks/1"
+    row, again = content["rows"]
+    assert row == again
+    found = found_module.describe(iterand)
+    for key in ("bits", "mask_bits", "mask_entropy_bits", "value_bits"):
+        own = {"bits": "file", "mask_bits": "masks", "mask_entropy_bits": "entropy", "value_bits": "values"}[key]
+        assert row[own] == found[f"{key}_per_weight"]
+    assert row["masks"] <= row["signs"] < row["no_scores"]
+    assert row["masks"] < row["entropy"] < 1
+    assert command.main(["masks", str(iterand)]) == 0
+    assert "| digits | iterand | 0.4 | 0.9" in capsys.readouterr().out
+    for argv in (["masks"], ["masks", str(tmp_path)]):
+        assert command.main(argv) == 2
+
+
 def test_scores_are_ranked_as_the_methods_rank_them() -> None:
     signed = {name for name in METHODS if name != "dense" and make_method(name).score_key == "raw"}
     assert signed == set(found_code._SIGNED)
