@@ -85,16 +85,22 @@ def theorems() -> str:
 def bits() -> str:
     """Bits of a weight of the published networks, from what ``docs/_ext/bits.py`` computed."""
     found = json.loads(BITS.read_text(encoding="utf-8"))
-    ways = ("limit", "quantiser", "pool", "block", "draw", "rank")
-    headings = ("network", "weights", *ways, "score", "decoded")
+    ways = ("quantiser", "pool", "block", "draw", "rank")
+    headings = ("network", "weights", "limit", *ways, "file of the pool", "score", "decoded")
     lines = [f"| {' | '.join(headings)} |", "|---|" + "--:|" * (len(headings) - 1)]
     for name, one in found["networks"].items():
         rows = {row["way"]: row for row in one["rows"]}
-        after = [rows[way]["score"] for way in ways[1:] if way in rows]
+        after = [rows[way]["score"] for way in ways if way in rows]
         span = " to ".join(f"{score:.4g}" for score in sorted({min(after), max(after)}))
-        cells = [f"{rows[way]['bits']:.2f}" if way in rows else "" for way in ways]
-        cells = [name, f"{rows['target']['weights']:,}", *cells, f"{rows['target']['score']:.4g}", span]
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = [f"{rows[way]['bare']:.2f}" if way in rows else "" for way in ways]
+        cells = [
+            f"{rows['target']['weights']:,}",
+            f"{rows['limit']['bits']:.2f}",
+            *cells,
+            f"{rows['pool']['bits']:.2f}",
+        ]
+        cells += [f"{rows['target']['score']:.4g}", span]
+        lines.append(f"| {' | '.join((name, *cells))} |")
     lines += ["", f"eta = {found['eta']:g} of each layer's largest weight, blocks of 4, seed 1."]
     return "\n".join(lines)
 
