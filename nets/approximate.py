@@ -64,6 +64,8 @@ class Approximate:
     once. pool: a few of the draws that a layer shares. rank: the first sum of some of n values."""
     d: flags.OptionalInteger = None
     """block: weights in a block, 1 to 4. Default: 4."""
+    draws: Literal["even", "independent"] | None = None
+    """draw, block: draws of one weight are spread evenly over all values (default), or independent."""
     law: Literal["matched", "uniform"] | None = None
     """draw, block: law of the draws, matched (default) to each layer's weights or uniform."""
     construction: Literal["window", "best", "halves", "thirds", "quarters", "subset-sum"] | None = None
@@ -177,9 +179,9 @@ def _settings(given: Approximate) -> ApproximationSettings | CodeSettings:
     from nets.tickets import ApproximationSettings, CodeSettings
 
     common = ("eta", "R", "seed", "jobs")
-    masks, draws, ranks = ("source", "construction", "device", "n"), ("law",), ("n",)
+    masks, draws, ranks = ("source", "construction", "device", "n"), ("draws", "law"), ("n",)
     own = {"mask": masks, "draw": draws, "block": ("d", *draws), "pool": (), "rank": ranks}[given.code]
-    for name in ("source", "construction", "n", "d", "law"):
+    for name in ("source", "construction", "n", "d", "draws", "law"):
         if getattr(given, name) is not None and name not in own:
             raise flags.UsageError(f"--{name} is not for --code {given.code}")
     if given.device != "cpu" and given.code != "mask":
@@ -317,7 +319,7 @@ def _how(params: Mapping[str, Any]) -> str:
         how = f", {params['construction']}" if params["source"] == "layered" else ""
         return f"source {params['source']}{how}, n={params['n']}, R={params['R']}, eta={params['eta']:g}"
     own = {"block": f" of d={params['d']}", "rank": f" of n={params['n']}"}.get(params["code"], "")
-    law = f", {params['law']} law" if params["code"] in ("draw", "block") else ""
+    law = f", {params['draws']} draws, {params['law']} law" if params["code"] in ("draw", "block") else ""
     draws = "" if params["code"] == "rank" else f", R={params['R']}"
     return f"code {params['code']}{own}{law}{draws}, eta={params['eta']:g} of each part's largest weight"
 

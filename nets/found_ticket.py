@@ -1,13 +1,15 @@
-"""Found tickets from the command line: ``info FILE`` says what one holds and costs, ``verify FILE`` checks it.
+"""Found tickets from the command line: what one holds and costs, whether it is right, and what the masks of many cost.
 
-``python -m nets.found_ticket verify FILE`` makes the network again and compares every kept weight and the recorded
-outputs. The file is that of `nets.tickets.found_file`.
+``python -m nets.found_ticket info FILE`` says what a ticket holds and costs, ``verify FILE`` makes the network again
+and compares every kept weight and the recorded outputs, ``masks FILE ...`` prints a table of bits per weight. The file
+is that of `nets.tickets.found_file`.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ import tyro
 
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
+from sims.statistics.result import Result, print_json, provenance
+
+FILES = tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,7 @@ class Info:
     @property
     def path(self) -> Path:
         """The file itself."""
-        path = Path(self.file)
-        return path / "ticket.safetensors" if path.is_dir() else path
+        return _ticket(self.file)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,23 @@ class Verify(Info):
     examples: ClassVar = ("python -m nets.found_ticket verify runs/a --json",)
 
 
+@dataclass(frozen=True)
+class Masks:
+    """Bits per weight of the masks of tickets, beside H2(density), and which knowledge saves how much."""
+
+    examples: ClassVar = ("python -m nets.found_ticket masks runs/a runs/b",)
+
+    files: Annotated[tyro.conf.Positional[tuple[str, ...]], FILES]
+    """Tickets (.safetensors), or folders of runs."""
+    json: bool = False
+    """Print the result as JSON and nothing else."""
+
+
 def info(given: Info) -> int:
     """Print what a ticket holds."""
-    from nets.tickets.found_file import read_found
     from nets.training.found import describe
 
-    content = describe(read_found(given.path), given.path.stat().st_size)
+    content = describe(given.path)
     _print(given, content, "\n".join(_lines(content)))
     return 0
 
@@ -64,6 +79,26 @@ def check(given: Verify) -> int:
     return 0 if content["ok"] else 1
 
 
+def masks(given: Masks) -> int:
+    """Code the masks with more and more known of them, and print what they take."""
+    from nets.tickets.found_file import read_found
+    from nets.tickets.mask_bits import markdown, mask_row
+
+    if not given.files:
+        raise flags.UsageError("masks takes one ticket at least")
+    started = time.monotonic()
+    rows = [mask_row(Path(file).name, read_found(_ticket(file))) for file in given.files]
+    origin = provenance(seed=None, threads=1, seconds=time.monotonic() - started)
+    result = Result("nets.found_ticket.masks", {"files": [row["run"] for row in rows]}, rows, origin)
+    print_json(result) if given.json else print(markdown(rows))
+    return 0
+
+
+def _ticket(file: str) -> Path:
+    path = Path(file)
+    return path / "ticket.safetensors" if path.is_dir() else path
+
+
 def _print(given: Info, content: Mapping[str, Any], text: str) -> None:
     head = {"schema": "strong-tickets/nets.found_ticket/1", "file": str(given.path)}
     print(json.dumps({**head, **content}, indent=1) if given.json else text)
@@ -74,9 +109,13 @@ def _lines(content: Mapping[str, Any]) -> Iterable[str]:
         if name == "layers":
             for layer in value:
                 shape = "x".join(map(str, layer["shape"]))
-                yield f"{'layer ' + layer['name']:>27}  {shape}, {layer['kept']} kept, values: {layer['values']}"
+                cost, values = layer["mask_bits_per_weight"], layer["values"]
+                yield (
+                    f"{'layer ' + layer['name']:>28}  {shape}, {layer['kept']} kept, "
+                    f"mask: {cost:.4g} bits a weight, values: {values}"
+                )
         else:
-            yield f"{name:>27}  {value:.6g}" if isinstance(value, float) else f"{name:>27}  {value}"
+            yield f"{name:>28}  {value:.6g}" if isinstance(value, float) else f"{name:>28}  {value}"
 
 
 def _verdict(path: str, found: Mapping[str, Any]) -> str:
@@ -87,7 +126,7 @@ def _verdict(path: str, found: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check)}
+    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check), "masks": Verb(Masks, masks)}
     return dispatch("python -m nets.found_ticket", verbs, argv)
 
 

@@ -25,6 +25,7 @@ QUESTIONS = {
     "MovableSum": ("sims.movable_sum", "some sum of n values within eps of alpha, if each may move a little?"),
     "ProductSum": ("sims.product_sum", "some of n products of two weights adding up to within eps of a weight?"),
     "VectorSum": ("sims.vector_sum", "some sum of n re-sampled vectors within eps of a vector, in every coordinate?"),
+    "DrawCode": ("sims.draw_code", "how many bits name the first draw within eps of a block of weights?"),
     "MainTheorem": ("nets.main_theorem", "does the random network of depth 2l contain the target?"),
 }
 """A question's class, the module whose ``EXPERIMENT`` simulates it, and what it asks, for ``strong-tickets --help``."""

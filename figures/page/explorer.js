@@ -57,8 +57,8 @@
       log_miss_prob_bound: formulas.logMissProbBound(n, R, eps),
       required_n_exact: formulas.requiredNExact(eps, delta, R, alpha),
       required_n: formulas.requiredN(eps, delta, R),
-      success_prob_upper: formulas.successProbUpper(n, R, table),
-      necessary_n: formulas.necessaryN(delta, R, table),
+      success_prob_upper: formulas.successProbUpper(n, R, eps, alpha, table),
+      necessary_n: formulas.necessaryN(delta, R, eps, alpha, table),
       necessary_n_closed_form: formulas.necessaryNClosedForm(eps, delta, R, alpha),
       success_prediction: predicted.success,
       failure_prediction: predicted.failure,
@@ -114,8 +114,13 @@
     const y = (p) => PLOT.bottom - (PLOT.bottom - PLOT.top) * p;
     const numbers = Array.from({ length: last + 1 }, (_, m) => m);
     const table = formulas.hitTable(formulas.MAX_N, alpha, eps);
+    let highest = 0; // once it is drawn at 1 the bound stays there: the sums over bins of many draws take long
+    const upper = (m) => {
+      highest = highest > 0.9999 ? 1 : formulas.successProbUpper(m, R, eps, alpha, table);
+      return highest;
+    };
     const curves = {
-      upper: numbers.map((m) => formulas.successProbUpper(m, R, table)),
+      upper: numbers.map(upper),
       prediction: numbers.map((m) => formulas.prediction(m, R, eps, alpha).success),
       one: numbers.map((m) => (m === 0 ? 0 : -Math.expm1(formulas.logMissProbExact(m, R, eps, alpha)))),
     };

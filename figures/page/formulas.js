@@ -7,6 +7,8 @@ const formulas = (() => {
   const ROUNDING = 1e-12; // theory.network_width.ROUNDING
   const REPAIR = 160.2 / 64; // theory.network_width.REPAIR
   const MAX_N = 64; // of the subset sum here
+  const DEGREE = 64; // theory.subset_sum.reach
+  const USEFUL = 0.1; // theory.subset_sum.first_moment
   const MAX_PREDICTED = 1000;
 
   // -- numbers --------------------------------------------------------------------------------------------------
@@ -26,6 +28,27 @@ const formulas = (() => {
       denominator *= 2n;
     }
     return [BigInt(x), denominator];
+  }
+
+  function sum(terms) { // of doubles, exactly: numerator and denominator
+    return terms.reduce(([top, under], x) => {
+      const [more, of] = fraction(Math.abs(x));
+      const common = under > of ? under : of; // powers of two
+      return [(top * common) / under + ((x < 0 ? -more : more) * common) / of, common];
+    }, [0n, 1n]);
+  }
+
+  function ratio(top, under) { // the largest double that is not above top/under >= 0
+    if (top === 0n) return 0;
+    const size = (x) => x.toString(2).length;
+    const up = 53 - (size(top) - size(under)); // the quotient has 53 or 54 binary digits
+    let digits = up > 0 ? (top << BigInt(up)) / under : top / (under << BigInt(-up));
+    let down = up;
+    if (digits >= 2n ** 53n) {
+      digits >>= 1n;
+      down -= 1;
+    }
+    return down < 1000 ? Number(digits) * 2 ** -down : Number(digits) * 2 ** -1000 * 2 ** (1000 - down);
   }
 
   function smallestN(bound, level, lo) { // theory._invert.smallest_n; null if none below LARGEST
@@ -89,29 +112,21 @@ const formulas = (() => {
 
   // -- 2 subset sum, choice model -------------------------------------------------------------------------------
 
-  function lattice(a, b) { // a + b as an integer plus part; part and rest = 1 - part with one or two roundings each
-    const sum = a + b;
-    const back = sum - a;
-    const lost = a - (sum - back) + (b - back); // a + b = sum + lost, exactly
-    let whole = Math.floor(sum);
-    let part = sum - whole + lost;
-    let rest = 1 - (sum - whole) - lost;
-    if (part < 0) {
-      whole -= 1;
-      rest = -part;
-      part = 1 + part;
-    }
-    return { whole, part, rest };
+  function point(...terms) { // the exact sum of doubles as an integer plus part; part and rest = 1 - part rounded once
+    const [top, under] = sum(terms);
+    const whole = top < 0n ? (top - under + 1n) / under : top / under;
+    const over = top - whole * under;
+    return { whole: Number(whole), part: ratio(over, under), rest: ratio(under - over, under) };
   }
 
-  // 2.0: P(|S_k - alpha| <= eps) for k = 0..order, S_k the sum of k uniforms, by recurrences without subtraction
-  function hitTable(order, alpha, eps) {
-    alpha = Math.abs(alpha);
-    const table = [alpha <= eps ? 1 : 0];
-    const rows = order + 4;
-    const upper = lattice(alpha, eps);
-    const lower = lattice(alpha, -eps);
-    const fill = (value) => Float64Array.from({ length: 2 * rows }, (_, j) => value(j - rows));
+  // 2.0: G_k(i) = P(|S_k + i - alpha| <= half) for k = 0..order, S_k the sum of k uniforms, by recurrences without
+  // subtraction; upper, lower = alpha + half, alpha - half as lattice points; element i + rows of each row is that of i
+  function windows(order, upper, lower, half, rows) {
+    const fill = (value) => {
+      const out = new Float64Array(2 * rows);
+      for (let j = 0; j < 2 * rows; j += 1) out[j] = value(j - rows);
+      return out;
+    };
     const box = (z) => fill((i) => (z.whole - i >= -1 && z.whole - i < 1 ? 0.5 : 0));
     const next = (f, z, k) => fill((i) => {
       const w = z.whole - i;
@@ -121,12 +136,13 @@ const formulas = (() => {
     let above = box(upper);
     let below = box(lower);
     let g = fill((i) => (upper.whole - i >= 0 && lower.whole - i < 0 ? 1 : 0));
+    const table = [g];
     for (let k = 1; k <= order; k += 1) {
       if (k > 1) {
         above = next(above, upper, k);
         below = next(below, lower, k);
       }
-      const weight = (2 * eps) / k;
+      const weight = (2 * half) / k;
       const last = g;
       g = fill((i) => {
         const j = i + rows;
@@ -134,15 +150,22 @@ const formulas = (() => {
         const right = k - 1 - (lower.whole - i) + lower.rest;
         const first = (last[j - 1] || 0) + weight * above[j];
         const second = (last[j + 1] || 0) + weight * below[j];
-        return (left * first + right * second) / (2 * k + 2 * eps);
+        return (left * first + right * second) / (2 * k + 2 * half);
       });
-      table.push(g[rows]);
+      table.push(g);
     }
     return table;
   }
 
-  function successProbUpper(n, R, table) { // 2.1, rounded up: the table and the sum err by less than 2^-42 relative
-    if (table[0] === 1) return 1;
+  function hitTable(order, alpha, eps) { // 2.0: P(|S_k - alpha| <= eps) for k = 0..order
+    alpha = Math.abs(alpha);
+    const rows = order + 4;
+    const table = windows(order, point(alpha, eps), point(alpha, -eps), eps, rows).map((g) => g[rows]);
+    table[0] = alpha <= eps ? 1 : 0;
+    return table;
+  }
+
+  function firstMoment(n, R, table) { // 2.1, rounded up: the table and the sum err by less than 2^-42 relative
     let total = 0;
     let weight = 1;
     for (let k = 0; k <= n; k += 1) {
@@ -153,9 +176,84 @@ const formulas = (() => {
     return Math.min(1, total * (1 + 2 ** -42));
   }
 
-  function necessaryN(delta, R, table) { // 2.1; null if above MAX_N
-    const wanted = neighbour(1 - delta, -1n);
-    for (let n = 0; n < table.length; n += 1) if (successProbUpper(n, R, table) >= wanted) return n;
+  function missBelow(n, R, eps, alpha) { // 2.1 (b) (i), exact and rounded down; |alpha| > eps
+    if (n * R > 2000) return 0;
+    const times = (a, b) => {
+      const out = Array(Math.min(a.length + b.length - 1, DEGREE + 1)).fill(0n);
+      a.forEach((x, i) => b.slice(0, out.length - i).forEach((y, j) => { out[i + j] += x * y; }));
+      return out;
+    };
+    const one = [1n]; // R!/(R-i)!
+    for (let i = 0; i < Math.min(R, DEGREE); i += 1) one.push(one[i] * BigInt(R - i));
+    let power = [1n];
+    for (let i = 0; i < n; i += 1) power = times(power, one);
+    const [top, under] = sum([Math.abs(alpha), -eps]);
+    let total = 0n; // over scale = under^i i!
+    let scale = 1n;
+    let x = 1n;
+    power.forEach((coefficient, i) => {
+      if (i > 0) {
+        scale *= under * BigInt(i);
+        total *= under * BigInt(i);
+        x *= top;
+      }
+      total += coefficient * x;
+    });
+    return ratio(total, scale << BigInt(n * R));
+  }
+
+  function successAbove(n, R, eps, alpha, table) { // 2.1 (b) (ii), rounded up; |alpha| > eps
+    const draws = n * R;
+    if (draws === 0 || draws > 400) return 1;
+    const a = Math.abs(alpha);
+    const width = R <= 2 ? 0.5 : R < 5 ? 1 : 2;
+    const half = width / 2;
+    const bins = Math.ceil((draws + 3) / width);
+    const rows = draws + 8; // beyond them nothing is left of S_c, and no bin is asked for
+    const kernels = (x, y) => { // P(|S_c - (x + y + b width)| <= half) as a function of c and b
+      const cells = (width < 1 ? [0, 0.5] : [0]).map((offset) => {
+        const [upper, lower] = [point(-x, -y, -offset, half), point(-x, -y, -offset, -half)];
+        return windows(draws, upper, lower, half, rows);
+      });
+      return (c, b) => cells[Number(b * width % 1 !== 0)][c][rows + Math.floor(b * width)];
+    };
+    const shares = kernels(a, a);
+    const right = kernels(a, eps);
+    const left = kernels(a, -eps);
+    const centre = hitTable(draws, 0, half);
+    const number = [1]; // C(n, k) R^k
+    for (let k = 0; k < n; k += 1) number.push((number[k] * (n - k) * R) / (k + 1));
+    let total = 0;
+    for (let b = -bins; b <= bins; b += 1) {
+      const inside = sum([a, b * width, -eps])[0] <= 0n && sum([a, b * width, eps])[0] >= 0n;
+      let expected = 0;
+      for (let k = 1; k <= n; k += 1) {
+        const c = draws - k;
+        expected += number[k] * table[k] * (inside ? centre[c] : Math.max(right(c, b), left(c, b)));
+      }
+      total += Math.min(shares(draws, b), expected);
+    }
+    const error = 1.01 * (22 * draws + 2 * n + (2 * bins + 1) + 30) * 2 ** -53;
+    return Math.min(1, total * (1 + error) + 1e-250);
+  }
+
+  function successProbUpper(n, R, eps, alpha, table) { // the least of 2.1 and 2.1 (b), rounded up
+    if (table[0] === 1) return 1;
+    const first = firstMoment(n, R, table);
+    if (first === 0) return first;
+    const missed = missBelow(n, R, eps, alpha);
+    const best = missed > 0 ? Math.min(first, neighbour(1 - missed, 1n)) : first;
+    return first > USEFUL ? Math.min(best, successAbove(n, R, eps, alpha, table)) : best;
+  }
+
+  function necessaryN(delta, R, eps, alpha, table) { // 2.1, 2.1 (b): first n not excluded; null if above MAX_N
+    if (table[0] === 1) return 0;
+    for (let n = 0; n < table.length; n += 1) {
+      if (missBelow(n, R, eps, alpha) <= delta) {
+        const success = successProbUpper(n, R, eps, alpha, table);
+        if (success === 1 || neighbour(1 - success, -1n) <= delta) return n;
+      }
+    }
     return null;
   }
 

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nets.graph.graph import Array, Graph
-from nets.tickets.codes.part import CODES, Coded, PartCode
+from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
 from nets.tickets.fields import MAX_INT, integer, is_number, json_object, one_line, one_of, short
 from nets.tickets.file import Tensors, TicketError, file_bytes, write_bytes
@@ -67,6 +67,7 @@ class CodedTicket:
     ----------
     code : {"draw", "block", "pool", "rank"}
     d, n, R : int
+    draws : {"even", "independent"}
     law : {"matched", "uniform"}
         As in `nets.tickets.codes.part.PartCode`.
     seed : int
@@ -94,6 +95,7 @@ class CodedTicket:
     d: int
     n: int
     R: int
+    draws: str
     law: str
     seed: int
     eta: float
@@ -134,7 +136,9 @@ class CodedTicket:
     def part_code(self, number: int) -> PartCode:
         """How part `number`, from 0, is coded."""
         size = self.parts[number].size
-        return PartCode(self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, law=self.law)
+        return PartCode(
+            self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, draws=self.draws, law=self.law
+        )
 
     def decode(self, number: int) -> Coded:
         """Part `number`, from 0; no other part is decoded.
@@ -237,7 +241,8 @@ def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]]) -> CodedTicket:
 
 def _check_fields(plain: Mapping[str, Any]) -> None:
     one_of(plain, "code", CODES)
-    one_of(plain, "law", ("matched", "uniform"))
+    one_of(plain, "draws", DRAWS)
+    one_of(plain, "law", LAWS)
     one_of(plain, "generator", (CODED_GENERATOR,))
     integer(plain, "d", 1, 4)
     integer(plain, "n", 1, MAX_VALUES)

@@ -21,7 +21,7 @@ from nets.tickets.approximation_file import target_sha256
 from nets.tickets.coded_file import MAX_DRAWS, CodedPart, CodedTicket, type_of
 from nets.tickets.codes import pool
 from nets.tickets.codes.draws import RotatedStreams
-from nets.tickets.codes.part import CODES, Coded, PartCode
+from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
 from nets.tickets.file import write_bytes
 from sims.experiment import between, fresh_seed
@@ -58,6 +58,9 @@ class CodeSettings:
         rank: values for each weight, 1 to 20.
     R : int
         Draws at most, up to 2^24; by default 2^20 (draw), 2^22 (block), about 40 / eta (pool, a power of two).
+    draws : {"even", "independent"}
+        draw, block: the draws of one block are spread evenly over all values, or independent. Every single one is
+        random in both cases; even ones come near sooner.
     law : {"matched", "uniform"}
         draw, block: law of the draws, fitted to each part's weights or uniform up to the largest of them.
     seed : int
@@ -71,12 +74,13 @@ class CodeSettings:
     d: int = 4
     n: int = 18
     R: int | None = None
+    draws: Literal["even", "independent"] = "even"
     law: Literal["matched", "uniform"] = "matched"
     seed: int = field(default_factory=fresh_seed)
     jobs: int = field(default_factory=default_jobs)
 
     def __post_init__(self) -> None:
-        for name, known in (("code", CODES), ("law", ("matched", "uniform"))):
+        for name, known in (("code", CODES), ("draws", DRAWS), ("law", LAWS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not (math.isfinite(self.eta) and MIN_ETA <= self.eta < 1):
@@ -99,7 +103,9 @@ class CodeSettings:
     def part_code(self, number: int, size: float) -> PartCode:
         """The code of part `number`, from 0, whose largest weight is `size`."""
         assert self.R is not None
-        return PartCode(self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, law=self.law)
+        return PartCode(
+            self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, draws=self.draws, law=self.law
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +176,7 @@ def code_network(
     _check_finite(parts, arrays)
     whole = target_sha256(arrays)
     kept = None if store is None else _Store(Path(store), {**asdict(settings), "jobs": 0, "target": whole})
-    stream, digest = RotatedStreams(settings.seed, settings.R or 1), hashlib.sha256()
+    stream, digest = RotatedStreams(settings.seed, settings.R or 1, even=settings.draws == "even"), hashlib.sha256()
     rows: list[dict[str, Any]] = []
     effective: dict[str, tuple[Any, Any]] = {}
     content, held_parts = [], []
@@ -202,6 +208,7 @@ def code_network(
         d=settings.d,
         n=settings.n,
         R=settings.R or 1,
+        draws=settings.draws,
         law=settings.law,
         seed=settings.seed,
         eta=settings.eta,
@@ -280,7 +287,9 @@ def rebuilt(ticket: CodedTicket) -> Rebuilt:
 
 def predicted_seconds(weights: int, settings: CodeSettings) -> float:
     """Time that coding takes on this machine, good to a factor of about 4."""
-    each = {"draw": 1.5 / settings.eta * 5e-9 + 1e-6, "block": 2.5e-5, "pool": 1e-6, "rank": 4e-6}[settings.code]
+    each = {"draw": 1e-5, "block": 2.5e-5, "pool": 1e-6, "rank": 4e-6}[settings.code]
+    if settings.code == "draw" and settings.draws == "independent":
+        each = 1e-6 + 1.5 / settings.eta * 5e-9
     return 2.0 + weights * each / (settings.jobs if settings.code != "pool" else 1)
 
 
@@ -288,6 +297,16 @@ def predicted_bytes(largest: int, weights: int, settings: CodeSettings) -> float
     """Memory that coding takes at its peak, about; `largest`: weights of the largest part."""
     index = 60 * settings.R if settings.code == "block" and settings.R else 0
     return 24 * weights + 120 * largest + index
+
+
+def _differences(text: str, run: dict[str, Any]) -> str:
+    """What is not the same in a run that was stopped, in a few words; nothing if all is."""
+    try:
+        then = json.loads(text)
+        names = [name for name in run if then[name] != run[name]]
+    except (ValueError, KeyError, TypeError):
+        return "its settings are not readable"
+    return ", ".join("another network" if name == "target" else f"{name} {then[name]}" for name in names)
 
 
 class _Store:
@@ -298,8 +317,9 @@ class _Store:
         text = json.dumps(run, sort_keys=True)
         mark = folder / "run.json"
         if mark.exists():
-            if mark.read_text() != text:
-                raise ValueError(f"{folder} holds parts of another run: remove it, or write to another file")
+            other = _differences(mark.read_text(), run)
+            if other:
+                raise ValueError(f"{folder} holds parts of another run ({other}): run as then, or remove it")
             return
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ValueError(f"{folder} is in the way: the parts that are done would be kept there")

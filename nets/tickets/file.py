@@ -53,6 +53,14 @@ def write_bytes(path: str | Path, content: bytes) -> int:
     return len(content)
 
 
+def tensor_bytes(path: str | Path) -> dict[str, int]:
+    """Bytes of each tensor in a file that `read_file` has taken, by name."""
+    with Path(path).open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    places = {name: entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"}
+    return {name: stop - start for name, (start, stop) in places.items()}
+
+
 def read_file(
     path: str | Path,
     *,

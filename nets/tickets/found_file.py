@@ -1,4 +1,4 @@
-"""The file of a found ticket: a seed, one bit per weight, and no more of the weights than the seed cannot give.
+"""The file of a found ticket: a seed, at most one bit per weight, and no more of the weights than the seed cannot give.
 
 A safetensors file, so reading one runs no code. Its metadata hold ``schema``, ``ticket`` (a JSON object, see
 `FoundTicket`) and ``checksum`` (SHA-256 over the JSON text and every tensor, `nets.tickets.file.checksum`). Tensors,
@@ -19,6 +19,10 @@ logits          float32   outputs for 8 inputs that follow from the seed
 ==============  ========  ==============================================================================================
 
 With values "seed" a layer needs its mask alone. Each layer takes what costs least.
+
+A file of version 2 has, in place of mask.LAYER, signs.LAYER or moved.LAYER, their code where that is shorter, under the
+name with "coded." before it and of dtype uint32: see `nets.tickets.found_code`. In version 1 nothing is coded. Layers
+leave out what has its default in `Layer`.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +40,9 @@ import numpy.typing as npt
 
 from nets.construction.bits import pack, popcount, spare_bits, unpack
 from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
+from nets.tickets.found_code import CODED, coded, decoded
 
-SCHEMA = "strong-tickets/found-ticket/1"
+SCHEMA, OLD_SCHEMA = "strong-tickets/found-ticket/2", "strong-tickets/found-ticket/1"
 VALUES = ("seed", "signs", "history", "floats")
 _CHUNK = 2**16
 _MAX_SIDE = 2**31
@@ -76,8 +81,13 @@ class Layer:
         return math.prod(self.shape)
 
     @property
+    def bits(self) -> str | None:
+        """Which tensor of one bit per kept weight it has: "signs", "moved" or none."""
+        return {"signs": "signs", "history": "moved"}.get(self.values)
+
+    @property
     def tensors(self) -> dict[str, tuple[str, int]]:
-        """Name, dtype and length of the layer's tensors."""
+        """Name, dtype and length of the layer's tensors, not coded."""
         own = {f"mask.{self.name}": ("U8", -(-self.numel // 8))}
         if self.values == "signs":
             own[f"signs.{self.name}"] = ("U8", -(-self.n_keep // 8))
@@ -109,6 +119,7 @@ class FoundTicket:
     made_with : dict
         Versions, for the record.
     tensors : dict of ndarray
+        Those of version 1: nothing is coded in memory.
     """
 
     params: dict[str, Any]
@@ -141,7 +152,12 @@ class FoundTicket:
     def to_bytes(self) -> bytes:
         """The file's content."""
         content = {key: value for key, value in asdict(replace(self, tensors={})).items() if key != "tensors"}
-        return file_bytes(SCHEMA, json.dumps(content, sort_keys=True, allow_nan=False), self.tensors)
+        usual = {item.name: item.default for item in fields(Layer)}
+        content["layers"] = [
+            {key: value for key, value in layer.items() if value != usual[key]} for layer in content["layers"]
+        ]
+        text = json.dumps(content, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return file_bytes(SCHEMA, text, coded(self))
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""
@@ -161,13 +177,16 @@ def read_found(path: str | Path) -> FoundTicket:
 
 def _check_schema(text: Mapping[str, str], file: Any) -> None:
     schema = text.get("schema", "")
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, OLD_SCHEMA):
         own = schema.startswith("strong-tickets/")
         raise TicketError(f"it is {schema}, not {SCHEMA}" if own else "its metadata name no found ticket")
+    if schema == OLD_SCHEMA and any(name.startswith(CODED) for name in sorted(file.keys())):
+        raise TicketError(f"it is {schema}, which has no codes")
 
 
 def _finish(meta: str, tensors: Tensors) -> FoundTicket:
-    ticket = replace(_parse(meta), tensors=tensors)
+    ticket = _parse(meta)
+    ticket = replace(ticket, tensors=decoded(ticket, tensors))
     _check(ticket)
     return ticket
 

@@ -23,8 +23,10 @@ from nets.search import TicketSearch
 from nets.search.draws import rebuild_weight, uniform_draws
 from nets.search.layers import MaskedLayer
 from nets.threads import few_threads
-from nets.tickets.file import TicketError
+from nets.tickets.file import TicketError, tensor_bytes
+from nets.tickets.found_code import CODED
 from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.tickets.mask_bits import entropy_bits
 from nets.training.models import weight_layers
 from nets.training.parts import plain_model, start_search
 from nets.training.settings import TrainSettings
@@ -260,23 +262,42 @@ def storage(ticket: FoundTicket, size: int) -> dict[str, Any]:
     }
 
 
-def describe(ticket: FoundTicket, size: int) -> dict[str, Any]:
-    """What ``info`` prints: `storage`, and where the bits go."""
+def describe(path: str | Path) -> dict[str, Any]:
+    """What ``info`` prints: `storage`, and where the bits of the file go.
+
+    Raises
+    ------
+    TicketError
+        If the file is no found ticket.
+    """
+    path = Path(path)
+    ticket = read_found(path)
     groups = {"mask": ("mask",), "value": ("signs", "moved", "draws", "origins", "floats"), "rest": ("rest",)}
+    stored = tensor_bytes(path)
     bits = {
-        name: 8 * sum(array.nbytes for key, array in ticket.tensors.items() if key.split(".", 1)[0] in prefixes)
+        name: 8 * sum(size for key, size in stored.items() if key.removeprefix(CODED).split(".", 1)[0] in prefixes)
         for name, prefixes in groups.items()
     }
     own = ("method", "arch", "data", "width", "density", "init", "scale", "seed", "score_seed", "epochs")
     return {
         **{name: ticket.params.get(name) for name in own},
-        **storage(ticket, size),
+        **storage(ticket, path.stat().st_size),
         **{f"{name}_bits_per_weight": count / ticket.weights for name, count in bits.items()},
+        "mask_entropy_bits_per_weight": entropy_bits(ticket) / ticket.weights,
         "events": ticket.events,
         "event_masks_bits_per_weight": ticket.events + 1,
         "values_sha256": ticket.values_sha256,
         "layers": [
-            {"name": x.name, "shape": list(x.shape), "kept": x.n_keep, "values": x.values} for x in ticket.layers
+            {
+                "name": x.name,
+                "shape": list(x.shape),
+                "kept": x.n_keep,
+                "values": x.values,
+                "mask_bits_per_weight": 8
+                * (stored.get(f"mask.{x.name}", 0) + stored.get(f"{CODED}mask.{x.name}", 0))
+                / x.numel,
+            }
+            for x in ticket.layers
         ],
         **ticket.made_with,
     }

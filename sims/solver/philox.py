@@ -37,6 +37,7 @@ __all__ = [
     "TARGETS",
     "VALUES",
     "block",
+    "first_in_box",
     "first_within",
     "grid_draws",
     "uniforms",
@@ -263,4 +264,70 @@ def first_within(
     limit = _bounded("limit", limit, 2 * _MAX_BLOCKS)
     out = np.empty(len(lows), np.int64)
     _first_within(np.uint64(seed), np.uint64(VALUES), np.uint64(first_trial), lows, highs, limit, out)
+    return out
+
+
+@njit(**_JIT)
+def _first_in_box(seed, stream, first_trial, lows, highs, limit, out):  # type: ignore[no-untyped-def]
+    low = np.uint64(0xFFFFFFFF)
+    shift = np.uint64(32)
+    k0, k1 = seed & low, seed >> shift
+    half = np.int64(1) << np.int64(52)
+    drop = np.uint64(11)
+    trials, d = lows.shape
+    for t in range(trials):
+        trial = first_trial + np.uint64(t)
+        out[t] = limit
+        made = np.int64(-1)
+        a = b = np.int64(0)
+        for i in range(limit):
+            inside = True
+            for c in range(d):
+                index = i * d + c
+                if index >> 1 != made:
+                    made = index >> 1
+                    w0, w1, w2, w3 = _philox4x32_10(np.uint64(made), stream, trial & low, trial >> shift, k0, k1)
+                    a = np.int64(((w1 << shift) | w0) >> drop) - half
+                    b = np.int64(((w3 << shift) | w2) >> drop) - half
+                value = b if index & 1 else a
+                if value < lows[t, c] or value > highs[t, c]:
+                    inside = False
+                    break
+            if inside:
+                out[t] = i
+                break
+
+
+def first_in_box(
+    seed: int, first_trial: int, lows: npt.NDArray[np.int64], highs: npt.NDArray[np.int64], limit: int
+) -> npt.NDArray[np.int64]:
+    """Index of each trial's first vector in its box; coordinate c of vector i is draw i d + c.
+
+    Coordinates after the first one outside are not looked at, and vectors after the first one inside are not made.
+
+    Parameters
+    ----------
+    seed, first_trial : int
+        As for ``grid_draws``; the stream is ``VALUES``.
+    lows, highs : ndarray of int64, shape (trials, d)
+        The boxes [low, high] on the grid.
+    limit : int
+        Vectors per trial at most.
+
+    Returns
+    -------
+    ndarray of int64, shape (trials,)
+        The index, or ``limit`` where no vector hit.
+
+    Examples
+    --------
+    >>> below = np.full((2, 3), -(2**52)), np.full((2, 3), 0)
+    >>> first_in_box(1, 0, *below, 50).tolist()
+    [18, 14]
+    """
+    seed = _bounded("seed", seed, MAX_SEED)
+    first_trial = _bounded("first_trial", first_trial, MAX_TRIAL - len(lows))
+    limit = _bounded("limit", limit, 2 * _MAX_BLOCKS // lows.shape[1])
+    out = np.empty(len(lows), np.int64)
+    _first_in_box(np.uint64(seed), np.uint64(VALUES), np.uint64(first_trial), lows, highs, limit, out)
     return out

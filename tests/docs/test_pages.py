@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import json
+import math
 import re
 import shlex
 import sys
@@ -64,6 +66,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     state = {name: 0.2 * torch.randn(value.shape, generator=generator) for name, value in model.state_dict().items()}
     torch.save(state, "my_network.pt")
     return tmp_path
+
+
+def test_the_table_of_masks_is_that_of_its_numbers() -> None:
+    from nets.tickets.mask_bits import markdown
+
+    rows = json.loads((DOCS / "data" / "mask_bits.json").read_text(encoding="utf-8"))["rows"]
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    assert f"<!-- masks: begin -->\n\n{markdown(rows)}\n\n<!-- masks: end -->" in text
+    for row in rows:
+        share = row["density"]
+        h2 = -share * math.log2(share) - (1 - share) * math.log2(1 - share)
+        assert row["entropy"] == pytest.approx(h2, abs=1e-4)
+        assert row["masks"] <= row["signs"] < row["scores"]
 
 
 def test_real_networks(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import found_ticket as command
-from nets.tickets.file import TicketError
-from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
+from nets.search import draws
+from nets.search.methods import make_method
+from nets.tickets import found_code, mask_bits
+from nets.tickets.file import TicketError, file_bytes
+from nets.tickets.found_code import coded
+from nets.tickets.found_file import SCHEMA, FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
 from nets.training import found as found_module
 from nets.training.found import export_ticket, load_found, verify
 from nets.training.loop import Training
 from nets.training.parts import Parts, build
 from nets.training.recipes import METHODS
 from nets.training.settings import Choices, TrainSettings, resolve
+from tests import naive_masks
 
+FOLDER = Path(__file__).parent / "data" / "found_version1"
 FOUND = [method for method in METHODS if method != "dense"]
 CASES = [
     *((method, init, "mlp") for method in FOUND for init in ("signed-constant", "kaiming-normal")),
@@ -84,22 +90,27 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     with torch.no_grad():
         assert torch.equal(model(x), parts.model.eval()(x))
     kept = {name: mask.numpy() for name, mask in parts.search.masks().items()}
-    numel, bits = 0, 0
+    numel, bits, entropy = 0, 0, 0.0
     for layer in ticket.layers:
         mask = np.unpackbits(ticket.packed_mask(layer.name), count=layer.numel, bitorder="little")
         assert np.array_equal(mask.reshape(layer.shape).astype(bool), kept[layer.name])
         numel += layer.numel
+        share = layer.n_keep / layer.numel
+        entropy -= layer.numel * (share * np.log2(share) + (1 - share) * np.log2(1 - share))
         bits += layer.numel
         bits += {"seed": 0, "signs": layer.n_keep, "floats": 32 * layer.n_keep}.get(
             layer.values, layer.n_keep + layer.moved * (layer.draw_bits + layer.origin_bits)
         )
     expected = VALUES.get((method, init), "seed")
     assert expected in {layer.values for layer in ticket.layers} <= {expected, "seed"}
-    found = found_module.describe(ticket, size)
-    assert (found["weights"], found["bytes"]) == (numel, (tmp_path / "t.safetensors").stat().st_size)
+    found = found_module.describe(tmp_path / "t.safetensors")
+    assert (found["weights"], found["bytes"]) == (numel, size)
+    assert size == (tmp_path / "t.safetensors").stat().st_size
+    assert found["mask_entropy_bits_per_weight"] == pytest.approx(entropy / numel)
     assert found["bits_per_weight"] == 8 * size / numel
-    stored = numel * (found["mask_bits_per_weight"] + found["value_bits_per_weight"])
-    assert -1e-6 <= stored - bits <= 4 * 7 * len(ticket.layers) + 1e-6  # tensors end with whole bytes
+    plain = 8 * sum(array.nbytes for name, array in ticket.tensors.items() if not name.startswith(("rest", "logits")))
+    assert 0 <= plain - bits <= 4 * 7 * len(ticket.layers)  # tensors end with whole bytes
+    assert numel * (found["mask_bits_per_weight"] + found["value_bits_per_weight"]) <= plain + 1e-6
     values = hashlib.sha256()
     for layer in ticket.layers:
         with torch.no_grad():
@@ -162,6 +173,13 @@ def test_a_wrong_seed_is_found_out(iterand: Path, tmp_path: Path, capsys: pytest
     assert "kept weights differ from those recorded" in capsys.readouterr().out
 
 
+def written(ticket: FoundTicket, tensors: dict[str, np.ndarray] | None = None) -> bytes:
+    """A file of these very tensors, whatever sense they make."""
+    content = {**asdict(replace(ticket, tensors={}))}
+    del content["tensors"]
+    return file_bytes(SCHEMA, json.dumps(content), ticket.tensors if tensors is None else tensors)
+
+
 def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     ticket, good, bad = read_found(iterand), iterand.read_bytes(), tmp_path / "bad.safetensors"
     first = ticket.layers[0]
@@ -176,29 +194,30 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
     def with_params(**fields: Any) -> FoundTicket:
         return replace(ticket, params={**ticket.params, **fields})
 
-    files: list[tuple[bytes, str]] = [
+    files: list[tuple[bytes | FoundTicket, str]] = [
         (b"", "not a readable safetensors file"), (good[:-1], "not a readable"), (good[:50], "not a readable"),
         (good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], "the checksum does not fit"),
         (good.replace(b"iterand", b"recycle"), "the checksum does not fit"),
-        (good.replace(b"found-ticket/1", b"found-ticket/9"), "not strong-tickets/found-ticket/1"),
-        (good.replace(b"strong-tickets/found-ticket/1", b"other-program/a-ticket-file/1"), "name no found ticket"),
-        (changed(**{f"mask__{first.name}": mask ^ 1}).to_bytes(), "must have"),
-        (changed(**{f"mask__{first.name}": mask[:-1]}).to_bytes(), "numbers of type U8"),
-        (changed(extra=mask).to_bytes(), "missing or too many: extra"),
-        (changed(logits=np.zeros((8, 3), np.float32)).to_bytes(), "logits must be"),
-        (changed(rest__odd=mask).to_bytes(), "beside the weights does not fit"),
-        (with_layer(n_keep=first.n_keep + 1).to_bytes(), "must be"), (with_layer(size=1.0).to_bytes(), "no sense"),
-        (with_layer(values="guess").to_bytes(), "no sense"), (with_layer(n_keep=-1).to_bytes(), "no sense"),
-        (with_layer(shape=(first.shape[0] * 2, first.shape[1] // 2)).to_bytes(), "layers are not those"),
-        (with_params(method="dense").to_bytes(), "a dense network is no ticket"),
-        (with_params(arch="conv99").to_bytes(), "make no network"), (with_params(width=1e5).to_bytes(), "not those"),
-        (with_params(density=0.5).to_bytes(), "its density asks for"),
-        (replace(ticket, params={}).to_bytes(), "no network"),
-        (replace(ticket, values_sha256="x").to_bytes(), "no sense"),
-        (replace(ticket, layers=()).to_bytes(), "no sense"),
+        (good.replace(b"found-ticket/2", b"found-ticket/9"), "not strong-tickets/found-ticket/2"),
+        (good.replace(b"found-ticket/2", b"found-ticket/1"), "found-ticket/1, which has no codes"),
+        (good.replace(b"strong-tickets/found-ticket/2", b"other-program/a-ticket-file/1"), "name no found ticket"),
+        (changed(**{f"mask__{first.name}": mask ^ 1}), "must have"),
+        (changed(**{f"mask__{first.name}": mask[:-1]}), "numbers of type U8"),
+        (changed(extra=mask), "missing or too many: extra"),
+        (changed(logits=np.zeros((8, 3), np.float32)), "logits must be"),
+        (changed(rest__odd=mask), "beside the weights does not fit"),
+        (with_layer(n_keep=first.n_keep + 1), "must be"), (with_layer(size=1.0), "no sense"),
+        (with_layer(values="guess"), "no sense"), (with_layer(n_keep=-1), "no sense"),
+        (with_layer(shape=(first.shape[0] * 2, first.shape[1] // 2)), "layers are not those"),
+        (with_params(method="dense"), "a dense network is no ticket"),
+        (with_params(arch="conv99"), "make no network"), (with_params(width=1e5), "not those"),
+        (with_params(density=0.5), "its density asks for"),
+        (replace(ticket, params={}), "no network"),
+        (replace(ticket, values_sha256="x"), "no sense"),
+        (replace(ticket, layers=()), "no sense"),
     ]  # fmt: skip
     for content, says in files:
-        bad.write_bytes(content)
+        bad.write_bytes(content if isinstance(content, bytes) else written(content))
         assert command.main(["verify", str(bad)]) == 2, says
         captured = capsys.readouterr()
         assert captured.out == ""
@@ -208,8 +227,125 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         read_found(tmp_path / "none.safetensors")
     for argv in ([], ["show", str(iterand)]):
         assert command.main(argv) == 2
-        assert "the first word says what to do: info or verify" in capsys.readouterr().err
+        assert "the first word says what to do: info, verify or masks" in capsys.readouterr().err
     assert command.main(["--help"]) == 0
+
+
+def test_codes_that_make_no_sense_are_refused_in_one_line(iterand: Path, tmp_path: Path) -> None:
+    ticket, bad = read_found(iterand), tmp_path / "bad.safetensors"
+    tensors = dict(coded(ticket))
+    mask, moved = (f"coded.{kind}.{ticket.layers[0].name}" for kind in ("mask", "moved"))
+    assert {mask, moved} < set(tensors)
+
+    def other(**params: Any) -> FoundTicket:
+        return replace(ticket, params={**ticket.params, **params})
+
+    plain = {mask[6:]: ticket.tensors[mask[6:]]}
+    longer = np.append(tensors[mask], np.uint32(1))
+    nothing = {name: array for name, array in tensors.items() if name != mask}
+    files = [
+        (written(ticket, {**tensors, mask: tensors[mask][:-1]}), "no code of 3840 bits|must have 1536 ones"),
+        (written(ticket, {**tensors, mask: longer}), "no code of 3840 bits"),
+        (written(ticket, {**tensors, moved: longer}), "no code of 1536 bits"),
+        (written(ticket, {**tensors, mask: longer[:0]}), "no code of 3840 bits|must have 1536 ones"),
+        (written(ticket, {**tensors, mask: tensors[mask].view(np.uint8)}), "must be numbers of type U32"),
+        (written(ticket, {**tensors, **plain}), "in place of mask.1"),
+        (written(ticket, nothing), "mask.1 must have 1536 ones"),
+        (written(ticket, {**nothing, mask[6:]: plain[mask[6:]] ^ 1}), "mask.1 must have 1536 ones"),
+        (written(other(seed=6), tensors), "no code of|must have"),
+        (written(other(score_seed=None), tensors), "no seeds to decode them with"),
+        (written(other(seed=2**64), tensors), "no seeds to decode them with"),
+        (written(replace(ticket, params={}), tensors), "no seeds to decode them with"),
+        (written(ticket, {**tensors, "coded.mask.odd": longer}), "missing or too many: coded.mask.odd"),
+        (written(replace(ticket, layers=(replace(ticket.layers[0], shape=(2**30, 2**30)),)), tensors), "of memory"),
+    ]  # fmt: skip
+    for content, says in files:
+        bad.write_bytes(content)
+        with pytest.raises(TicketError, match=says) as caught:
+            read_found(bad)
+        assert "\n" not in str(caught.value)
+    bad.write_bytes(written(ticket, {**tensors, **plain}).replace(b"coded.mask.1", b"other.mask.1"))
+    with pytest.raises(TicketError, match="checksum"):
+        read_found(bad)
+
+
+@pytest.mark.parametrize("name", ["iterand", "recycle"])
+def test_files_of_version_1_are_read(name: str, tmp_path: Path) -> None:
+    """Written by the last program that wrote them; what it computed is recorded in them."""
+    old, new = FOLDER / f"{name}.safetensors", tmp_path / "new.safetensors"
+    ticket = read_found(old)
+    assert verify(ticket) == {"values": True, "logits": True, "logit_error": pytest.approx(0, abs=1e-6), "ok": True}
+    found = found_module.describe(old)
+    assert found["mask_bits_per_weight"] == 8 * sum(-(-x.numel // 8) for x in ticket.layers) / ticket.weights
+    assert ticket.save(new) < old.stat().st_size
+    again = read_found(new)
+    assert asdict(replace(again, tensors={})) == asdict(replace(ticket, tensors={}))
+    assert again.tensors.keys() == ticket.tensors.keys()
+    assert all(np.array_equal(again.tensors[key], array) for key, array in ticket.tensors.items())
+
+
+@pytest.mark.parametrize("method", ["edge-popup", "biprop", "iterand", "recycle"])
+def test_codes_are_found_by_a_decoder_written_from_the_description(method: str) -> None:
+    """Masks, and signs or moves, of a real search; they take less than what the densities leave."""
+    params, parts = searched(method, "signed-constant", width=0.1)
+    ticket = exported(params, parts)
+    tensors, signed = coded(ticket), method == "iterand"
+    used = 0
+    for index, layer in enumerate(ticket.layers):
+        own = naive_masks.known(layer.shape, layer.n_keep, (5, 5), index, signed)
+        mask = np.unpackbits(ticket.packed_mask(layer.name), count=layer.numel, bitorder="little").tolist()
+        words = tensors.get(f"coded.mask.{layer.name}")
+        if words is not None:
+            assert naive_masks.decode(words.tolist(), own) == mask
+            used += 32 * len(words)
+        kept = [(*weight[:5], 0) for weight, bit in zip(own, mask, strict=True) if bit]
+        words = tensors.get(f"coded.signs.{layer.name}")
+        if words is not None:
+            flips = naive_masks.decode(words.tolist(), kept)
+            signs = [flip ^ weight[4] for flip, weight in zip(flips, kept, strict=True)]
+            assert (
+                signs
+                == np.unpackbits(ticket.tensors[f"signs.{layer.name}"], count=len(kept), bitorder="little").tolist()
+            )
+    assert 0 < used < mask_bits.entropy_bits(ticket)
+    assert any(name.startswith("coded.signs") for name in tensors) == (method in ("iterand", "recycle"))
+
+
+def test_what_a_code_would_make_longer_stays_as_it_is() -> None:
+    """Masks that have nothing to do with the first scores."""
+    rng = np.random.default_rng(4)
+    tensors = {f"mask.{name}": np.packbits(rng.permutation(400) < 200, bitorder="little") for name in "ab"}
+    layers = tuple(Layer(name, (20, 20), 200) for name in "ab")
+    params = {"seed": 1, "score_seed": 1, "method": "edge-popup"}
+    ticket = FoundTicket(params, (1, 2, 2), 2, layers, 0, "0" * 64, {}, tensors)
+    assert coded(ticket).keys() == tensors.keys()
+    guess = found_code.known_weights(ticket, 1, layers[1]).guess
+    foreseen = replace(ticket, tensors={**tensors, "mask.b": np.packbits(guess, bitorder="little")})
+    assert coded(foreseen).keys() == {"mask.a", "coded.mask.b"}
+
+
+def test_what_masks_cost(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert command.main(["masks", str(iterand), str(iterand), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["schema"] == "strong-tickets/nets.found_ticket.masks/1"
+    row, again = content["rows"]
+    assert row == again
+    found = found_module.describe(iterand)
+    for key in ("bits", "mask_bits", "mask_entropy_bits", "value_bits"):
+        own = {"bits": "file", "mask_bits": "masks", "mask_entropy_bits": "entropy", "value_bits": "values"}[key]
+        assert row[own] == found[f"{key}_per_weight"]
+    assert row["masks"] <= row["signs"] < row["no_scores"]
+    assert row["masks"] < row["entropy"] < 1
+    assert command.main(["masks", str(iterand)]) == 0
+    assert "| digits | iterand | 0.4 | 0.9" in capsys.readouterr().out
+    for argv in (["masks"], ["masks", str(tmp_path)]):
+        assert command.main(argv) == 2
+
+
+def test_scores_are_ranked_as_the_methods_rank_them() -> None:
+    signed = {name for name in METHODS if name != "dense" and make_method(name).score_key == "raw"}
+    assert signed == set(found_code._SIGNED)
+    assert (draws.WEIGHTS, draws.SCORES) == (found_code._WEIGHTS, found_code._SCORES)
 
 
 def test_layers_name_their_tensors() -> None:

@@ -46,7 +46,8 @@ def test_foreign_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     save_file({"a": np.zeros(3)}, out)
     refused(["info", str(out)], capsys, "no ticket")
     for schema, says in [
-        ("strong-tickets/ticket/3", "newer"), ("strong-tickets/ticket/0", "does not exist"), ("other/1", "no ticket"),
+        ("strong-tickets/ticket/4", "newer"), ("strong-tickets/ticket/3", "holds the tensors"),
+        ("strong-tickets/ticket/0", "does not exist"), ("other/1", "no ticket"),
     ]:  # fmt: skip
         save_file({"a": np.zeros(3)}, out, metadata={"schema": schema})
         refused(["info", str(out)], capsys, says)

@@ -9,12 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sims import binary_weights, coverage, fixed_size, grid_sum, movable_sum, recycling, single_weight, subset_sum
+from sims import (
+    binary_weights,
+    coverage,
+    draw_code,
+    fixed_size,
+    grid_sum,
+    movable_sum,
+    recycling,
+    single_weight,
+    subset_sum,
+)
 from sims.experiment import Options, Request
 from sims.registry import EXPERIMENTS, NAMES, experiment, experiment_of, figure_of
 from sims.run import run
 from sims.statistics.result import Result
 from theory.binary_weights import BinaryWeights
+from theory.bits import DrawCode
 from theory.coverage import Coverage
 from theory.fixed_size import FixedSize
 from theory.grid_sum import GridSum
@@ -48,6 +59,11 @@ CASES = [
         FixedSize(eps=0.05, size=3),
         {"n": 4, "trials": 1000, "seed": 5},
         (fixed_size, "--eps 0.05 --size 3 --n 4 --trials 1000 --seed 5"),
+    ),
+    (
+        DrawCode(eps=0.1, d=2),
+        {"n": [4, 7], "trials": 1000, "seed": 5},
+        (draw_code, "--eps 0.1 --d 2 --n 4 7 --trials 1000 --seed 5"),
     ),
     (
         GridSum(grid=20, tolerance=1),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims import binary_weights, coverage, fixed_size, grid_sum, movable_sum, single_weight, subset_sum
+from sims import binary_weights, coverage, draw_code, fixed_size, grid_sum, movable_sum, single_weight, subset_sum
 from sims import store as store_cli
 from sims.commands import cli
 from sims.experiment import Options, Pass, Request
@@ -103,6 +103,7 @@ CASES = [
     ("fixed_size", fixed_size, [*GRID, "--size", "2", "3"]),
     ("grid_sum", grid_sum, ["--grid", "5", "9", "--n", "1:4", "--trials", "900", "--seed", "2", "--R", "1", "2"]),
     ("movable_sum", movable_sum, [*GRID, "--move", "0", "0.01"]),
+    ("draw_code", draw_code, ["--eps", "0.2", "0.1", "--d", "1", "2", "--trials", "900", "--seed", "2"]),
     ("coverage", coverage, ["--eps", "0.2", "0.1", "--trials", "900", "--R", "1", "2", "--seed", "2"]),
     ("coverage", coverage, ["--eps", "0.2", "--n", "3:8", "--trials", "1500", "--seed", "2", "--until", "0.06"]),
     ("coverage", coverage, ["--eps", "0.1", "--n", "3:6", "--trials", "500", "--seed", "2", "--method", "bitmap"]),

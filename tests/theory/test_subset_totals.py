@@ -21,7 +21,7 @@ from theory.subset_sum.totals import Kernels, _first_moments, _second_moments, b
 @pytest.mark.parametrize(("width", "bins", "x"), [("1/2", 5, "1/3"), ("1", 3, "-7/5"), ("2", 2, "1/8")])
 def test_kernels_are_exact_windows(width: str, bins: int, x: str) -> None:
     kernels = Kernels(6, Fraction(width), bins)
-    table, slack = kernels.at(Fraction(x)), Fraction(1, 10)
+    table, slack = kernels.at(Fraction(x))[0], Fraction(1, 10)
     nearest = kernels.nearest(Fraction(x), slack)
     for k, c in itertools.product(range(-bins, bins + 1), range(1, 7)):
         at = Fraction(x) + k * Fraction(width)

@@ -117,7 +117,7 @@ def dacunha_failure(n: int, eps: float) -> float:
     >>> dacunha_failure(48, 0.01)
     1.0
     >>> round(dacunha_failure(100, 0.01), 5)
-    0.00115
+    0.00117
     """
     n, eps = check.positive_int("n", n), check.accuracy("eps", eps)
     excess = n - DACUNHA_C * -math.log2(eps) * (1.0 + _SAFE)

@@ -63,7 +63,7 @@ def union_failure_bound(
         return 1.0
     total = 0.0
     for size, count in targets:
-        total += count * failure_prob_bound(n, R, eps=asked.eps / 2, alpha=size) * (1.0 + 2.0**-40)
+        total += count * failure_prob_bound(n, R, eps=asked.eps / 2, alpha=size, totals=False) * (1.0 + 2.0**-40)
         if total > enough:
             return 1.0
     return min(1.0, total)
@@ -99,7 +99,7 @@ def necessary_n(eps: float, delta: float, *, R: int, low: float = -1.0, high: fl
     Examples
     --------
     >>> necessary_n(0.01, 0.05, R=1, low=-0.5, high=0.5)
-    8
+    10
     """
     delta = check.open_probability("delta", delta)
     # the bound is not claimed to be monotone: success itself is, so that every smaller n is excluded too

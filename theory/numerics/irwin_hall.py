@@ -50,11 +50,11 @@ class Points:
 
 def _moved(values: Array, rows: int) -> Array:
     """The array whose row i is row i + rows of ``values``, zero outside (rows is -1 or +1)."""
-    out = np.zeros_like(values)
+    out = np.empty_like(values)
     if rows == 1:
-        out[:-1] = values[1:]
+        out[:-1], out[-1] = values[1:], 0.0
     else:
-        out[1:] = values[:-1]
+        out[1:], out[0] = values[:-1], 0.0
     return out
 
 

@@ -56,7 +56,7 @@ def neuron_factor(reach: float, R: int, *, usable: float = 0.5) -> float:
     Examples
     --------
     >>> round(neuron_factor(0.3, 1), 3), round(neuron_factor(0.3, 10), 3)
-    (0.925, 0.7)
+    (0.924, 0.638)
     """
     steps = neuron_steps(reach, R, parts=_PARTS, usable=usable)
     less = sum(step.weight * (1.0 - potential_factor(1 if step.x > 0.5 else R, x=min(0.5, step.x))) for step in steps)

@@ -14,7 +14,8 @@ from theory.numerics.rounding import below, complement_below, lowered, probabili
 from theory.question import Target
 from theory.recycling.moments import MAX_N, MAX_PAIRS, expected_good, pairs_good
 from theory.recycling.parameters import RecyclingParameters
-from theory.subset_sum.parameters import certified
+from theory.subset_sum.blocks import log_least_given_total
+from theory.subset_sum.parameters import SubsetSumParameters, certified
 
 
 @lru_cache(maxsize=4096)
@@ -57,8 +58,8 @@ def success_prob_pairs(n: int, *, eps: float, alpha: Target) -> float:
 @lru_cache(maxsize=65536)
 def _log_failure(n: int, case: RecyclingParameters) -> float:
     """Upper bound on log P(failure), n <= 64, not yet corrected for rounding; nonincreasing in n."""
-    target: Target = "uniform" if case.uniform else case.size
-    best = subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=target)
+    subset = SubsetSumParameters(R=1, eps=case.eps, alpha="uniform" if case.uniform else case.size)
+    best = subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=subset.alpha, totals=False)
     if n <= MAX_PAIRS and not case.certain:
         best = min(best, math.log1p(-below(_pairs_bound(n, case))))
     if n > 0:
@@ -66,6 +67,8 @@ def _log_failure(n: int, case: RecyclingParameters) -> float:
     if not case.uniform:  # blocks of values with their own slots fail independently
         for m in range(1, n // 2 + 1):
             best = min(best, _log_failure(m, case) + _log_failure(n - m, case))
+        if n > 0 and best > log_least_given_total(n, subset):
+            best = min(best, subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=case.size))
     return best
 
 
@@ -117,7 +120,7 @@ def success_prob_lower(n: int, *, eps: float, alpha: Target) -> float:
     Examples
     --------
     >>> round(success_prob_lower(4, eps=0.01, alpha=0.5), 3), round(success_prob_lower(20, eps=0.01, alpha=0.5), 3)
-    (0.263, 0.954)
+    (0.263, 0.965)
     """
     return complement_below(log_failure_prob_bound(n, eps=eps, alpha=alpha))
 
@@ -132,7 +135,7 @@ def required_n(eps: float, delta: float, *, alpha: Target) -> int:
     Examples
     --------
     >>> required_n(0.01, 0.5, alpha=0.5), required_n(0.01, 0.05, alpha=0.5)
-    (6, 20)
+    (6, 18)
     """
     delta = check.open_probability("delta", delta)
     case = certified(RecyclingParameters(eps=eps, alpha=alpha))

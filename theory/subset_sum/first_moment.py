@@ -114,7 +114,7 @@ def success_prob_upper(n: int, R: int, *, eps: float, alpha: Target, model: Mode
     >>> round(success_prob_upper(2, 1, eps=0.01, alpha=0.5), 9)  # 2 * 0.01 + 0.0075
     0.0275
     >>> round(success_prob_upper(10, 1, eps=0.01, alpha=0.5), 3)
-    0.978
+    0.976
     """
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
     one = _one_vector_upper(check.natural("n", n), replace(case, R=case.options, model="choice"))
@@ -144,9 +144,9 @@ def necessary_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model
     Examples
     --------
     >>> necessary_n(0.01, 0.05, R=1, alpha=0.5), necessary_n(0.01, 0.05, R=5, alpha=0.5)
-    (9, 3)
+    (10, 3)
     >>> necessary_n(0.01, 0.01, R=1, alpha=0.5), necessary_n(0.01, 1e-6, R=1, alpha=0.5)
-    (11, 28)
+    (12, 28)
     """
     delta = check.open_probability("delta", delta)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))

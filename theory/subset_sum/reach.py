@@ -80,7 +80,7 @@ def success_above(n: int, case: SubsetSumParameters) -> float:
         return 1.0
     alpha, eps, width = Fraction(case.size), Fraction(case.eps), bin_width(R)
     kernels = Kernels(draws, width, math.ceil((draws + 3) / width))
-    share = kernels.at(2 * alpha)[draws]
+    share = kernels.at(2 * alpha)[0, draws]
     near = kernels.nearest(alpha, eps)
     p = np.array(hit_table(n, alpha=case.size, eps=case.eps)[1 : n + 1])
     number = np.array([float(math.comb(n, k) * R**k) for k in range(1, n + 1)])

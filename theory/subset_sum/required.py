@@ -19,6 +19,7 @@ from theory.subset_sum.blocks import (
     in_groups,
     log_failure_given_total,
     log_failure_prob_bound,
+    log_least_given_total,
     second_moment,
     success_prob_lower,
 )
@@ -66,7 +67,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
     Examples
     --------
     >>> required_n(0.01, 0.05, R=1, alpha=0.5).n, required_n(0.01, 0.05, R=5, alpha=0.5).n
-    (17, 5)
+    (18, 5)
     >>> required_n(1e-4, 0.01, R=5, alpha=0.5).way
     'given the total'
     """
@@ -122,10 +123,11 @@ def _by_totals(case: SubsetSumParameters, wanted: Fraction, below: int) -> Itera
     for groups in (1, 2, 3):
         for blocks in range(1, 9):
             largest = min(MAX_VARIABLES, (below - 1) // blocks)
-            share = float(wanted) / (blocks * groups)
-            if groups > case.R or largest < 1 or share > math.log(200.0 * largest):
-                continue  # one second moment never proves so small a failure
+            if groups > case.R or largest < 1:
+                continue
             parts = in_groups(case, groups)
+            if float(wanted) > -blocks * sum(count * log_least_given_total(largest, part) for count, part in parts):
+                continue
 
             def log_failure(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
                 return sum(count * log_failure_given_total(m, part) for count, part in parts) if m else 0.0

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.numerics.irwin_hall import UNIT, Array, densities, hit_table, single_point, window_error, windows
+from theory.numerics.irwin_hall import UNIT, Array, Points, densities, hit_table, single_point, window_error, windows
 from theory.subset_sum.mesh import Mesh
 from theory.subset_sum.second_moment import overlap_table, success_lower
 
@@ -39,6 +39,17 @@ def bin_width(R: int) -> Fraction:
     return Fraction(1, 2) if R <= 2 else Fraction(1) if R < 5 else Fraction(2)
 
 
+def _columns(values: list[Fraction], rows: int) -> Points:
+    """The lattices value - i, i = -rows..rows-1, of several exact numbers, one column each."""
+    each = [single_point(value, rows) for value in values]
+    return Points(
+        np.concatenate([one.whole for one in each], axis=1),
+        np.concatenate([one.part for one in each]),
+        np.concatenate([one.rest for one in each]),
+        -1,
+    )
+
+
 class Kernels:
     """K_c for c = 0..draws, at the points x + k w, k = -bins..bins."""
 
@@ -49,20 +60,20 @@ class Kernels:
         self.kind = k % width.denominator
         self.whole = (k - self.kind) // width.denominator * width.numerator  # k w = whole + classes[kind]
 
-    def at(self, x: Fraction) -> Array:
-        """K_c(x + k w), shape (draws + 1, 2 bins + 1), each within window_error(c)."""
-        out = np.empty((self.draws + 1, len(self.kind)))
-        rows = self.draws + int(np.abs(self.whole).max()) + math.ceil(abs(x)) + 4
-        for kind, offset in enumerate(self.classes):
-            centre, own = -x - offset, self.kind == kind
-            ends = single_point(centre + self.half, rows), single_point(centre - self.half, rows)
-            for c, column in enumerate(windows(self.draws, *ends, float(self.half))):
-                out[c, own] = column[rows + self.whole[own], 0]
+    def at(self, *points: Fraction) -> Array:
+        """K_c(x + k w) for every x of ``points``: shape (points, draws + 1, 2 bins + 1), within window_error(c)."""
+        out = np.empty((len(points), self.draws + 1, len(self.kind)))
+        rows = max(self.draws, int(np.abs(self.whole).max())) + math.ceil(max(map(abs, points))) + 4
+        centres = [-x - offset for x in points for offset in self.classes]
+        upper, lower = (_columns([centre + side for centre in centres], rows) for side in (self.half, -self.half))
+        for c, values in enumerate(windows(self.draws, upper, lower, float(self.half))):
+            for x in range(len(points)):
+                out[x, c] = values[rows + self.whole, x * len(self.classes) + self.kind]
         return out
 
     def nearest(self, x: Fraction, slack: Fraction) -> Array:
         """max over \\|y\\| <= slack of K_c(x + k w - y), shape (draws + 1, 2 bins + 1), within window_error(c)."""
-        out = np.maximum(self.at(x + slack), self.at(x - slack))
+        out: Array = np.max(self.at(x + slack, x - slack), axis=0)
         around = [abs(x + k * 2 * self.half) <= slack for k in range(-self.bins, self.bins + 1)]
         centre = hit_table(self.draws, alpha=0.0, eps=float(self.half))[: self.draws + 1]
         out[:, around] = np.array(centre)[:, None]
@@ -70,7 +81,8 @@ class Kernels:
 
     def farthest(self, x: Fraction, slack: Fraction) -> Array:
         """The least over \\|y\\| <= slack in place of the greatest."""
-        return np.minimum(self.at(x + slack), self.at(x - slack))
+        out: Array = np.min(self.at(x + slack, x - slack), axis=0)
+        return out
 
     def knots(self, slack: Fraction) -> set[Fraction]:
         """Points that are knots, modulo 1, of the functions of t that ``on`` gives."""
@@ -99,8 +111,10 @@ class Kernels:
                 for (above, below), (up, down) in zip(towards, pair, strict=True)
             ]
             least = [np.minimum(up, down) for up, down in pair]  # the farther one: K_c falls in \\|x\\|
-            both = [np.concatenate(lattice)[start].transpose(1, 2, 0) for lattice in (most, least)]
-            tables.append(np.stack(both, axis=2))
+            table = np.empty((2 * reach, len(mesh.weights), 2, len(self.kind)))
+            for side, lattice in enumerate((most, least)):
+                table[:, :, side] = np.concatenate(lattice)[start].transpose(1, 2, 0)
+            tables.append(table)
         return tables
 
     def _moved(self, mesh: Mesh, offset: Fraction, rows: int, slack: Fraction) -> Iterator[tuple[Array, Array]]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from theory import subset_sum
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
 from theory.numerics.irwin_hall import UNIT, Array
@@ -97,6 +98,8 @@ def log_failure_prob_bound(n: int, R: int, *, d: int, eps: float, alpha: Target)
         best = _log_failure(min(n, MAX_BLOCK), case)
     else:
         best = min((n // m) * _log_failure(m, case) + _log_failure(n % m, case) for m in range(1, MAX_BLOCK + 1))
+    if case.d == 1:
+        best = min(best, subset_sum.log_failure_prob_bound(n, R, eps=eps, alpha=alpha, totals=False))
     return best * (1.0 - 128 * UNIT)
 
 
@@ -105,7 +108,7 @@ def failure_prob_bound(n: int, R: int, *, d: int, eps: float, alpha: Target) -> 
 
     The second-moment bound of blocks of at most MAX_BLOCK variables, multiplied over disjoint blocks and over halves of
     the draws, at the best sizes. For a uniform target, which all blocks share, the best bound with at most MAX_BLOCK
-    variables.
+    variables. For d = 1 the bounds of theory.subset_sum too, but for those given the total.
 
     In [0, 1], rounded up, nonincreasing in n. Parameters are those of `VectorSum`; n >= 0 variables. Proved in
     theory/PROOFS.md, 9.2.
@@ -136,7 +139,7 @@ def required_n(eps: float, delta: float, *, d: int, R: int, alpha: Target) -> in
     """Variables that suffice for failure probability delta: the first n whose `failure_prob_bound` is at most delta.
 
     Proved sufficient; logarithms are rounded to the safe side. 0 if |alpha| <= eps. Parameters are those of
-    `VectorSum`; a failure probability delta in (0, 1). Raises ValueError if the target is uniform and MAX_BLOCK
+    `VectorSum`; a failure probability delta in (0, 1). Raises ValueError if d > 1, the target is uniform and MAX_BLOCK
     variables are not proved to do. Proved in theory/PROOFS.md, 9.2.
 
     Examples
@@ -151,6 +154,6 @@ def required_n(eps: float, delta: float, *, d: int, R: int, alpha: Target) -> in
         return log_failure_prob_bound(n, R, d=d, eps=eps, alpha=alpha)
 
     wanted = lowered(math.log(delta))
-    if case.uniform and bound(MAX_BLOCK) > wanted:
+    if case.uniform and d > 1 and bound(MAX_BLOCK) > wanted:
         raise ValueError(f'delta must be reached by n <= {MAX_BLOCK} when alpha="uniform", got delta={delta}')
     return smallest_n(bound, wanted)

@@ -1,4 +1,4 @@
-"""Upper bounds on the success of the vector sum: expected good sums, and values that cannot reach (9.1).
+"""Upper bounds on the success of the vector sum: good sums, values that cannot reach, one coordinate alone (9.1).
 
 The public names live in theory.vector_sum.
 """
@@ -9,6 +9,7 @@ import math
 from fractions import Fraction
 from functools import lru_cache
 
+from theory import subset_sum
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
 from theory.numerics.irwin_hall import hit_table, window_error
@@ -58,10 +59,10 @@ def _within_reach(n: int, case: VectorSumParameters) -> Fraction:
 
 
 def success_prob_upper(n: int, R: int, *, d: int, eps: float, alpha: Target) -> float:
-    """Proved upper bound on the success probability: the expected number of good sums, or that no coordinate fails.
+    """Proved upper bound on the success probability: good sums, that no coordinate fails, or one coordinate alone.
 
-    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. Nondecreasing in n, R and eps (up to its
-    rounding of 1e-13 relative). Parameters are those of `VectorSum`; n >= 0 variables. Proved in theory/PROOFS.md, 9.1.
+    In [0, 1], rounded up. 1 if |alpha| <= eps, where the empty sum succeeds. At most `subset_sum.success_prob_upper`,
+    and for d = 1 that. Parameters are those of `VectorSum`; n >= 0 variables. Proved in theory/PROOFS.md, 9.1.
 
     Examples
     --------
@@ -71,7 +72,8 @@ def success_prob_upper(n: int, R: int, *, d: int, eps: float, alpha: Target) -> 
     n = check.natural("n", n)
     case = certified(VectorSumParameters(d=d, R=R, eps=eps, alpha=alpha))
     total = min(_expected_good_sums(n, case), _within_reach(n, case))
-    return 1.0 if total == 1 else above(total)
+    one = subset_sum.success_prob_upper(n, R, eps=eps, alpha=alpha)
+    return one if total == 1 else min(one, above(total))
 
 
 def necessary_n(eps: float, delta: float, *, d: int, R: int, alpha: Target) -> int:
@@ -83,7 +85,7 @@ def necessary_n(eps: float, delta: float, *, d: int, R: int, alpha: Target) -> i
     Examples
     --------
     >>> [necessary_n(0.01, 0.05, d=d, R=1, alpha=0.5) for d in (1, 2, 3, 4)]
-    [8, 16, 24, 33]
+    [10, 16, 24, 33]
     """
     delta = check.open_probability("delta", delta)
     wanted = math.nextafter(1.0 - delta, 0.0)

@@ -6,14 +6,20 @@ The key is the ticket's seed. The counter's words, least significant first, for 
 stream     counter                         words
 =========  ==============================  =======================================================================
 private    k // 4, p, weight, 1            word k mod 4 is draw k of a weight
-rotated    k, 0, 0, 2                      words 0 to d - 1 are draw k of every block of d weights, before rotation
+common     k, 0, 0, 2                      words 0 to d - 1 are draw k of every block of d weights, before rotation
 rotation   block, p, d, 3                  words that are added to them, mod 2^32, for this block
 pool       k // 4, p, 0, 4                 word k mod 4 is draw k of the whole part
 subset     i // 4, p, weight, 5            word i mod 4 is value i of a weight
 =========  ==============================  =======================================================================
 
-Draws of one block of a rotated stream are independent and uniform, as private ones are; two blocks are independent of
-each other; three are not. That is what lets one index of the stream serve all blocks.
+Rotated draws of one block are independent and uniform, as private ones are; two blocks are independent of each other,
+three are not. That is what lets one index of the common stream serve all blocks.
+
+Even draws have floor(k g_j / 2^32) mod 2^32 in place of word j of the common stream, g_j = floor(2^64 x^-(j+1)) with x
+the root > 1 of x^(d+1) = x + 1 (`STEPS`). Each draw is uniform and blocks are independent of each other, but the draws
+of one block are spread evenly over all values, so that one comes near sooner: for d = 1 the first N leave no gap wider
+than 1.9/N (computed for N up to 6,000, and for 80 N up to 2^24; as the three-gap theorem has it for the golden ratio).
+The sequences are Kronecker's, the steps recalled from M. Roberts, 2018.
 """
 
 from __future__ import annotations
@@ -30,6 +36,13 @@ Words = npt.NDArray[np.uint32]
 Integers = npt.NDArray[np.int64]
 PRIVATE, ROTATED, ROTATION, POOL, SUBSET = 1, 2, 3, 4, 5
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
+STEPS = {
+    1: (0x9E3779B97F4A7C15,),
+    2: (0xC13FA9A902A6328F, 0x91E10DA5C79E7B1C),
+    3: (0xD1B54A32D192ED03, 0xABC98388FB8FAC02, 0x8CB92BA72F3D8DD7),
+    4: (0xDB4F0B9175AE2165, 0xBBE0563303A4615F, 0xA0F2EC75A1FE1575, 0x89E182857D9ED688),
+}
+"""Steps g_0 to g_(d-1) of even draws."""
 _TIERS = (2**10, 2**14, 2**18, 2**22, 2**24)
 """Ends of the stretches of a rotated stream that are searched one after the other."""
 _PIECE = 2**14
@@ -126,9 +139,17 @@ def private_words(seed: int, part: int, weights: Integers, draws: Integers) -> W
     return np.take_along_axis(words(seed, draws >> 2, part, weights, PRIVATE), (draws & 3)[:, None], 1)[:, 0]
 
 
-def rotated_words(seed: int, part: int, d: int, blocks: Integers, draws: Integers) -> Words:
-    """The words of one draw of each of some blocks of a rotated stream, shape (blocks, d)."""
-    return words(seed, draws, 0, np.int64(0), ROTATED)[:, :d] + rotations(seed, part, d, blocks)
+def common_words(seed: int, d: int, draws: Integers, *, even: bool) -> Words:
+    """Some draws of the common stream, before rotation, shape (draws, d)."""
+    if not even:
+        return words(seed, draws, 0, np.int64(0), ROTATED)[:, :d]
+    product = draws.astype(np.uint64)[:, None] * np.array(STEPS[d], np.uint64)
+    return (product >> np.uint64(32)).astype(np.uint32)
+
+
+def rotated_words(seed: int, part: int, d: int, blocks: Integers, draws: Integers, *, even: bool) -> Words:
+    """The words of one draw of each of some blocks, shape (blocks, d)."""
+    return common_words(seed, d, draws, even=even) + rotations(seed, part, d, blocks)
 
 
 def rotations(seed: int, part: int, d: int, blocks: Integers) -> Words:
@@ -192,7 +213,7 @@ def _first_rotated(stream, order, ends, d, bits, start, low, width, out):  # typ
 
 
 class RotatedStream:
-    """The rotated stream of a ticket, searched through an index that is made stretch by stretch.
+    """The draws of blocks, searched through an index of the common stream that is made stretch by stretch.
 
     Parameters
     ----------
@@ -201,10 +222,12 @@ class RotatedStream:
         Weights in a block, 1 to 4.
     limit : int
         Draws, at most 2^24.
+    even : bool
+        Even draws, not independent ones.
     """
 
-    def __init__(self, seed: int, d: int, limit: int) -> None:
-        self._seed, self._d = seed, d
+    def __init__(self, seed: int, d: int, limit: int, *, even: bool) -> None:
+        self._seed, self._d, self._even = seed, d, even
         ends = [end for end in _TIERS if end < limit] + [limit]
         self._stretches = list(zip([0, *ends], ends, strict=False))
         self._made: dict[int, tuple[Words, Any, Any, int]] = {}
@@ -212,7 +235,7 @@ class RotatedStream:
     def _index(self, number: int) -> tuple[Words, Any, Any, int]:
         if number not in self._made:
             start, end = self._stretches[number]
-            stream = words(self._seed, np.arange(start, end), 0, np.int64(0), ROTATED)
+            stream = common_words(self._seed, self._d, np.arange(start, end), even=self._even)
             bits = max(1, min(16, round(np.log2(max((end - start) / 8, 2)) / self._d)))
             cells = np.empty(len(stream), np.int64)
             _cells(stream, self._d, bits, cells)
@@ -248,12 +271,12 @@ class RotatedStream:
 class RotatedStreams:
     """The rotated streams of a ticket for blocks of 1 to 4 weights, `limit` draws each, made when they are used."""
 
-    def __init__(self, seed: int, limit: int) -> None:
-        self._seed, self._limit = seed, limit
+    def __init__(self, seed: int, limit: int, *, even: bool) -> None:
+        self._seed, self._limit, self._even = seed, limit, even
         self._made: dict[int, RotatedStream] = {}
 
     def of(self, d: int) -> RotatedStream:
         """The stream for blocks of d weights."""
         if d not in self._made:
-            self._made[d] = RotatedStream(self._seed, d, self._limit)
+            self._made[d] = RotatedStream(self._seed, d, self._limit, even=self._even)
         return self._made[d]

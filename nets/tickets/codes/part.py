@@ -7,8 +7,8 @@ block, draw
     Header: the ends of the law (`nets.tickets.codes.law`), and a byte for each level: symbols in its table.
     Words: the steps of the law; level after level its table, and an index for each of its blocks. The first level cuts
     the weights, in their order, into blocks of d (the last one may be short); the next level has the halves of the
-    blocks that have no index (of 3 weights: single weights), down to single weights. Draw: one level, d = 1, private
-    streams; block: rotated streams.
+    blocks that have no index (of 3 weights: single weights), down to single weights. Draw: one level, d = 1.
+    Independent draws of "draw" are private; all others are rotated.
 pool
     Header: a byte log2 R, the number of kept values (4 bytes). Words: a table with the counts of symbol 0 and of each
     kept value; the draw of each kept value; a symbol for each weight: 0 for none, s for the kept value s - 1.
@@ -29,12 +29,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nets.tickets.codes import draws, pool, rank
+from nets.tickets.codes import draws as streams
+from nets.tickets.codes import pool, rank
 from nets.tickets.codes.entropy import Reader, Writer, coarse, counts_of, index_table, model_of, uniform
 from nets.tickets.codes.law import ENDS_SIZE, Floats, Law, fitted_law, read_law, uniform_law
 
 Integers = npt.NDArray[np.int64]
 CODES = ("draw", "block", "pool", "rank")
+DRAWS, LAWS = ("even", "independent"), ("matched", "uniform")
 _QUARTERS = np.arange(0, 64, 16, dtype=np.uint64)
 
 
@@ -68,6 +70,8 @@ class PartCode:
         rank: values for each weight, 1 to 20.
     R : int
         Draws, at most 2^24; pool: a power of two.
+    draws : {"even", "independent"}
+        draw, block: how the draws of one block belong together (`nets.tickets.codes.draws`).
     law : {"matched", "uniform"}
         draw, block: law of the random values: fitted to the weights, or U[-size, size].
     """
@@ -80,6 +84,7 @@ class PartCode:
     d: int = 4
     n: int = 18
     R: int = 2**22
+    draws: str = "even"
     law: str = "matched"
 
     @property
@@ -87,12 +92,16 @@ class PartCode:
         """Largest error of a weight."""
         return self.eta * self.size
 
+    @property
+    def _private(self) -> bool:
+        return self.code == "draw" and self.draws == "independent"
+
     def encode(
         self,
         weights: Floats,
         *,
         law: Law | None = None,
-        stream: draws.RotatedStreams | None = None,
+        stream: streams.RotatedStreams | None = None,
         jobs: int = 1,
         tick: Any = None,
     ) -> Coded:
@@ -157,17 +166,17 @@ class PartCode:
             starts = (starts[:, None] + np.arange(0, d, smaller)).reshape(-1)
             blocks, d = starts[starts < count] // smaller, smaller
 
-    def _words(self, d: int, blocks: Integers, found: Integers) -> draws.Words:
-        if self.code == "draw":
-            return draws.private_words(self.seed, self.part, blocks, found)[:, None]
-        return draws.rotated_words(self.seed, self.part, d, blocks, found)
+    def _words(self, d: int, blocks: Integers, found: Integers) -> streams.Words:
+        if self._private:
+            return streams.private_words(self.seed, self.part, blocks, found)[:, None]
+        return streams.rotated_words(self.seed, self.part, d, blocks, found, even=self.draws == "even")
 
     def _encode_draws(
         self,
         weights: Floats,
         law: Law | None,
         writer: Writer,
-        stream: draws.RotatedStreams | None,
+        stream: streams.RotatedStreams | None,
         jobs: int,
         tick: Any,
     ) -> tuple[bytes, Floats, Integers]:
@@ -176,7 +185,7 @@ class PartCode:
         low, width, good = law.windows(weights, self.error)
         writer.add_table(law.steps)
         sizes, values, kept = [], np.zeros(weights.size), np.zeros(weights.size, np.int64)
-        stream = stream or draws.RotatedStreams(self.seed, self.R)
+        stream = stream or streams.RotatedStreams(self.seed, self.R, even=self.draws == "even")
         for d, blocks, fail in self._levels(weights.size):
             places = blocks[:, None] * d + np.arange(d)
             there = places < weights.size
@@ -184,8 +193,8 @@ class PartCode:
             lows, widths = np.where(there, low[held], 0), np.where(there, width[held], 2**32 - 1)
             able = (good[held] | ~there).all(1)
             found = np.full(blocks.size, -1, np.int64)
-            if self.code == "draw":
-                found[able] = draws.first_private(
+            if self._private:
+                found[able] = streams.first_private(
                     self.seed, self.part, blocks[able], lows[able, 0], widths[able, 0], self.R, jobs=jobs, tick=tick
                 )
             else:

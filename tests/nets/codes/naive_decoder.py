@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import json
 import math
 import struct
@@ -93,6 +94,18 @@ def law_value(law, word):
     return low + float((sum(steps[:i]) << below) + steps[i] * (word % (1 << below))) * unit
 
 
+@functools.cache
+def steps_of(d):
+    """floor(2^64 x^-(j+1)) for the root x > 1 of x^(d+1) = x + 1, by bisection in fractions."""
+    low, high = Fraction(1), Fraction(2)
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle ** (d + 1) < middle + 1 else (low, middle)
+    made = [math.floor(2**64 / low ** (j + 1)) for j in range(d)]
+    assert made == [math.floor(2**64 / high ** (j + 1)) for j in range(d)]
+    return made
+
+
 def part_values(ticket, number, content, count):
     code, seed, size = ticket["code"], ticket["seed"], ticket["parts"][number][2]
     length = content[0] + 256 * content[1]
@@ -129,11 +142,15 @@ def part_values(ticket, number, content, count):
                 if k < 0:
                     missing.append(start)
                     continue
-                if code == "draw":
+                if code == "draw" and ticket["draws"] == "independent":
                     made = [philox([k // 4, number, block, 1], seed)[k % 4]]
                 else:
                     turn = philox([block, number, d, 3], seed)
-                    made = [(a + b) & LOW for a, b in zip(philox([k, 0, 0, 2], seed), turn, strict=True)]
+                    if ticket["draws"] == "even":
+                        common = [(k * g % 2**64) >> 32 for g in steps_of(d)] + [0] * (4 - d)
+                    else:
+                        common = philox([k, 0, 0, 2], seed)
+                    made = [(a + b) & LOW for a, b in zip(common, turn, strict=True)]
                 for j in range(d):
                     if start + j < count:
                         values[start + j] = law_value(law, made[j])

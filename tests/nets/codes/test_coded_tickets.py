@@ -17,8 +17,10 @@ from tests.nets.small_networks import NETWORKS
 
 CODES = {
     "draw": {"code": "draw"},
+    "independent": {"code": "draw", "draws": "independent"},
     "block4": {"code": "block", "R": 2**12},
     "block3": {"code": "block", "d": 3, "R": 64},
+    "block2": {"code": "block", "d": 2, "R": 2**12, "draws": "independent"},
     "pool": {"code": "pool", "R": 64},
     "rank": {"code": "rank", "n": 7},
 }
@@ -117,6 +119,7 @@ BAD = {
     "n": (put("n", 21), "n must be an integer"),
     "seed": (put("seed", -1), "seed must be"),
     "eta": (put("eta", 0), "eta must be > 0"),
+    "draws": (put("draws", "odd"), "draws must be one of"),
     "law": (put("law", "normal"), "law must be one of"),
     "generator": (put("generator", "mt"), "generator must be"),
     "sha": (put("values_sha256", "0"), "64 hexadecimal"),
@@ -193,8 +196,11 @@ def test_a_run_that_is_stopped_goes_on(graph, made, tmp_path):
         code_network(graph, settings, advance=stop, store=store)
     kept = sorted(path.name for path in store.iterdir())
     assert kept == ["part1.bin", "run.json"]
-    with pytest.raises(ValueError, match="parts of another run"):
+    with pytest.raises(ValueError, match=f"parts of another run .seed {SEED}"):
         code_network(graph, replace(settings, seed=7), store=store)
+    other = as_graph(random_target((3, 7, 2), seed=2))
+    with pytest.raises(ValueError, match="another network"):
+        code_network(other, settings, store=store)
     (store / "part1.bin").write_bytes(b"damaged" * 9)
     again = code_network(graph, replace(settings, jobs=1), store=store)
     assert again.ticket.to_bytes() == made["draw"].ticket.to_bytes()
