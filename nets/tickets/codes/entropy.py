@@ -1,4 +1,4 @@
-"""Entropy coding of symbols and indices: constriction's ANS coder under models that are made of integers alone.
+"""Entropy coding of symbols and indices: constriction's `AnsCoder` under models that are made of integers alone.
 
 A model is a list of frequencies f_0, f_1, ..., f_(A-1) >= 0, not all 0, A >= 2. Of 2^24 equally likely numbers the
 symbol s has those from c_s to c_(s+1) - 1, where c_s = s + floor((f_0 + ... + f_(s-1)) (2^24 - A) / (f_0 + ... +
