@@ -2,8 +2,8 @@
 
 A weight W of a law with differential entropy h, made again within eta, takes h - log2(2 eta) bits on average at least,
 whatever the code and the random values that writer and reader share: the mutual information of W and what stands for it
-is h(W) - h(W | that), and what is left lies in an interval of length 2 eta (8.1 of theory/PROOFS.md; `theory.bits` has the
-number, rounded down, for a law that is given). Here the law is estimated, and so is the limit.
+is h(W) - h(W | that), and what is left lies in an interval of length 2 eta (8.1 of theory/PROOFS.md; `theory.bits` has
+the number, rounded down, for a law that is given). Here the law is estimated, and so is the limit.
 
 Trained weights may also have *atoms*: values that many weights share, as the zeros of a pruned network. Let p be the
 share of weights on atoms, D the random variable that says which atom a weight is on, or that it is on none, h the
