@@ -54,6 +54,8 @@ class Approximate:
     """Random values per weight or output; layered: neurons per input channel and sign. Default: 21; --code rank: 18."""
     eta: flags.Real = 0.01
     """Largest error of one weight; with --code, unless mask, as a share of its layer's largest weight."""
+    absolute: bool = False
+    """With --code: --eta is the largest error itself."""
     source: Literal["layered", "private", "shared"] | None = None
     """layered (default): products of two random layers. private, shared: values of each weight's, each output's own."""
     R: flags.OptionalInteger = None
@@ -184,10 +186,16 @@ def _settings(given: Approximate) -> ApproximationSettings | CodeSettings:
     for name in ("source", "construction", "n", "d", "draws", "law"):
         if getattr(given, name) is not None and name not in own:
             raise flags.UsageError(f"--{name} is not for --code {given.code}")
+    if given.absolute and given.code == "mask":
+        raise flags.UsageError("--absolute is not for --code mask, whose eta is the error itself")
     if given.device != "cpu" and given.code != "mask":
         raise flags.UsageError(f"--code {given.code} runs on the CPU, got --device {given.device}")
     chosen = {name: getattr(given, name) for name in (*common, *own) if getattr(given, name) is not None}
-    return ApproximationSettings(**chosen) if given.code == "mask" else CodeSettings(code=given.code, **chosen)
+    return (
+        ApproximationSettings(**chosen)
+        if given.code == "mask"
+        else CodeSettings(code=given.code, absolute=given.absolute, **chosen)
+    )
 
 
 def _expected(parts: Sequence[Part], settings: ApproximationSettings | CodeSettings) -> Prediction:
@@ -320,8 +328,9 @@ def _how(params: Mapping[str, Any]) -> str:
         return f"source {params['source']}{how}, n={params['n']}, R={params['R']}, eta={params['eta']:g}"
     own = {"block": f" of d={params['d']}", "rank": f" of n={params['n']}"}.get(params["code"], "")
     law = f", {params['draws']} draws, {params['law']} law" if params["code"] in ("draw", "block") else ""
+    share = "" if params["absolute"] else " of each part's largest weight"
     draws = "" if params["code"] == "rank" else f", R={params['R']}"
-    return f"code {params['code']}{own}{law}{draws}, eta={params['eta']:g} of each part's largest weight"
+    return f"code {params['code']}{own}{law}{draws}, eta={params['eta']:g}{share}"
 
 
 def certificate_lines(error: Mapping[str, Any]) -> list[str]:

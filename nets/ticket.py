@@ -146,7 +146,7 @@ def describe(ticket: Ticket | CodedTicket, size: int) -> dict[str, Any]:
 
 
 def _describe_coded(ticket: CodedTicket, size: int) -> dict[str, Any]:
-    own = ["version", "code", "generator", "seed", "eta", "R", "d", "n", "draws", "law"]
+    own = ["version", "code", "generator", "seed", "eta", "absolute", "R", "d", "n", "draws", "law"]
     coded = 8 * sum(part.bytes for part in ticket.parts)
     return {
         **{name: getattr(ticket, name) for name in own},

@@ -72,7 +72,8 @@ class CodedTicket:
         As in `nets.tickets.codes.part.PartCode`.
     seed : int
     eta : float
-        Largest error of a weight, as a share of the largest weight of its part.
+        Largest error of a weight, as a share of the largest weight of its part unless `absolute`.
+    absolute : bool
     parts : tuple of CodedPart
     graph : dict
         `nets.graph.text.to_plain` of the target's graph.
@@ -84,7 +85,7 @@ class CodedTicket:
         SHA-256 of the decoded values, part after part, as little-endian float64.
     numbers : dict
         ``weights kept exceptions within_eta max_weight_error``; the largest error is a share of its part's largest
-        weight.
+        weight, as eta is, or itself.
     held : dict of ndarray
         The exact constants, by name.
     content : tuple of bytes
@@ -99,6 +100,7 @@ class CodedTicket:
     law: str
     seed: int
     eta: float
+    absolute: bool
     parts: tuple[CodedPart, ...]
     graph: dict[str, Any]
     exact: tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -136,9 +138,8 @@ class CodedTicket:
     def part_code(self, number: int) -> PartCode:
         """How part `number`, from 0, is coded."""
         size = self.parts[number].size
-        return PartCode(
-            self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, draws=self.draws, law=self.law
-        )
+        own = {name: getattr(self, name) for name in ("d", "n", "R", "draws", "law", "absolute")}
+        return PartCode(self.code, self.seed, number, size, self.eta, **own)
 
     def decode(self, number: int) -> Coded:
         """Part `number`, from 0; no other part is decoded.
@@ -242,6 +243,7 @@ def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]]) -> CodedTicket:
 def _check_fields(plain: Mapping[str, Any]) -> None:
     one_of(plain, "code", CODES)
     one_of(plain, "draws", DRAWS)
+    one_of(plain, "absolute", (True, False))
     one_of(plain, "law", LAWS)
     one_of(plain, "generator", (CODED_GENERATOR,))
     integer(plain, "d", 1, 4)

@@ -9,7 +9,7 @@ import numpy as np
 from nets.tickets.approximation_file import target_sha256
 from nets.tickets.coded_file import CodedTicket
 from nets.tickets.codes.part import law_of
-from nets.tickets.coding import rebuilt
+from nets.tickets.coding import largest_error, rebuilt
 from nets.tickets.file import TicketError
 from nets.tickets.network import hollow_network
 
@@ -55,12 +55,11 @@ def _against(ticket: CodedTicket, effective: dict[str, tuple[Any, Any]], target:
     if any(a != b for a, b, _ in found.values()):
         return found
     within, worst = 0, 0.0
-    for part, weight in zip(ticket.parts, weights, strict=True):
-        size = float(np.abs(weight).max())
-        found[f"{part.constant}: size"] = part.size, size, 0.0
-        error = np.abs(effective[part.constant][0] - weight)
-        within += int((error <= ticket.eta * size).sum())
-        worst = max(worst, float(error.max() / size) if size else 0.0)
+    for number, (part, weight) in enumerate(zip(ticket.parts, weights, strict=True)):
+        found[f"{part.constant}: size"] = part.size, float(np.abs(weight).max()), 0.0
+        error, code = np.abs(effective[part.constant][0] - weight), ticket.part_code(number)
+        within += int((error <= code.error).sum())
+        worst = max(worst, largest_error(error, code))
     found["within_eta"] = ticket.numbers["within_eta"], within, 0.0
     found["max_weight_error"] = ticket.numbers["max_weight_error"], worst, 0.0
     total = 0

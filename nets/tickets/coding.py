@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MIN_ETA = 1e-9
 """Below it no draw of 32 bits would be near."""
+_DEFAULT_POOL = 2**13
 _DEFAULT_DRAWS = {"draw": 2**20, "block": 2**22, "rank": 1}
 
 
@@ -51,13 +52,16 @@ class CodeSettings:
         each. pool: draws that a part shares, pruned to few that come within eta of all its weights. rank: the first
         sum of some of n values within eta, by number of summands, then in a fixed order.
     eta : float
-        Largest error of a weight, in [1e-9, 1), as a share of the largest weight of its part.
+        Largest error of a weight, as a share of the largest weight of its part, in [1e-9, 1); or itself.
+    absolute : bool
+        Whether eta is the largest error itself.
     d : int
         block: weights in a block, 1 to 4.
     n : int
         rank: values for each weight, 1 to 20.
     R : int
-        Draws at most, up to 2^24; by default 2^20 (draw), 2^22 (block), about 40 / eta (pool, a power of two).
+        Draws at most, up to 2^24; by default 2^20 (draw), 2^22 (block), about 80 / eta (pool, a power of two; for an
+        absolute eta 2^13).
     draws : {"even", "independent"}
         draw, block: the draws of one block are spread evenly over all values, or independent. Every single one is
         random in both cases; even ones come near sooner.
@@ -71,6 +75,7 @@ class CodeSettings:
 
     code: Literal["draw", "block", "pool", "rank"]
     eta: float = 0.01
+    absolute: bool = False
     d: int = 4
     n: int = 18
     R: int | None = None
@@ -83,11 +88,14 @@ class CodeSettings:
         for name, known in (("code", CODES), ("draws", DRAWS), ("law", LAWS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if not (math.isfinite(self.eta) and MIN_ETA <= self.eta < 1):
+        if self.absolute and not (math.isfinite(self.eta) and self.eta > 0):
+            raise ValueError(f"eta must be a number > 0, got {self.eta}")
+        if not self.absolute and not MIN_ETA <= self.eta < 1:
             raise ValueError(f"eta must be in [{MIN_ETA:g}, 1) of a part's largest weight, got {self.eta}")
         R = self.R
         if R is None:
-            R = pool.default_size(self.eta) if self.code == "pool" else _DEFAULT_DRAWS[self.code]
+            R = _DEFAULT_POOL if self.code == "pool" and self.absolute else _DEFAULT_DRAWS.get(self.code, 0)
+            R = R or pool.default_size(self.eta)
         made = {
             "d": between("d", self.d, 1, 4) if self.code == "block" else 1,
             "n": between("n", self.n, 1, MAX_VALUES) if self.code == "rank" else 1,
@@ -102,10 +110,8 @@ class CodeSettings:
 
     def part_code(self, number: int, size: float) -> PartCode:
         """The code of part `number`, from 0, whose largest weight is `size`."""
-        assert self.R is not None
-        return PartCode(
-            self.code, self.seed, number, size, self.eta, d=self.d, n=self.n, R=self.R, draws=self.draws, law=self.law
-        )
+        own = {name: getattr(self, name) for name in ("d", "n", "R", "draws", "law", "absolute")}
+        return PartCode(self.code, self.seed, number, size, self.eta, **own)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -200,7 +206,7 @@ def code_network(
         effective[part.constant] = values, values
         content.append(coded.content)
         held_parts.append(CodedPart(part.constant, tuple(part.shape), size, len(coded.content)))
-        rows.append(_row(coded, flat, size, settings.eta))
+        rows.append(_row(coded, flat, code))
     names = {part.constant for part in parts}
     exact = {name: np.asarray(array) for name, array in graph.constants.items() if name not in names}
     ticket = CodedTicket(
@@ -212,6 +218,7 @@ def code_network(
         law=settings.law,
         seed=settings.seed,
         eta=settings.eta,
+        absolute=settings.absolute,
         parts=tuple(held_parts),
         graph=to_plain(graph),
         exact=tuple((name, type_of(array), array.shape) for name, array in exact.items()),
@@ -232,17 +239,24 @@ def _check_finite(parts: Sequence[Part], arrays: Sequence[npt.NDArray[np.float64
             raise ValueError(f"{part.constant} holds NaN or infinity")
 
 
-def _row(coded: Coded, weights: npt.NDArray[np.float64], size: float, eta: float) -> dict[str, Any]:
-    """Counts of one part; its largest error is a share of its largest weight."""
+def _row(coded: Coded, weights: npt.NDArray[np.float64], code: PartCode) -> dict[str, Any]:
+    """Counts of one part; its largest error is in the units of eta."""
     error = np.abs(coded.values - weights)
     return {
         "weights": weights.size,
-        "within_eta": int((error <= eta * size).sum()),
+        "within_eta": int((error <= code.error).sum()),
         "kept": coded.kept,
         "exceptions": coded.exceptions,
-        "max_weight_error": float(error.max() / size) if size else 0.0,
+        "max_weight_error": largest_error(error, code),
         "bits": 8 * len(coded.content),
     }
+
+
+def largest_error(error: npt.NDArray[np.float64], code: PartCode) -> float:
+    """The largest error of a part in the units of eta."""
+    if code.absolute:
+        return float(error.max())
+    return float(error.max() / code.size) if code.size else 0.0
 
 
 def _numbers(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _likeliest(sample: Floats, low: float, high: float, error: float) -> tuple[F
     cells = int(np.clip(8 * (high - low) / error, 64, 8192))
     counts, edges = np.histogram(sample, bins=cells, range=(low, high))
     seen = counts / counts.sum()
-    radius = int(error / (edges[1] - edges[0]))
+    radius = int(min(error / (edges[1] - edges[0]), cells))
     if radius == 0:
         return edges, seen + 1e-4 / cells
 

@@ -63,7 +63,7 @@ class PartCode:
     size : float
         The largest absolute value of its weights.
     eta : float
-        Largest error, as a share of `size`.
+        Largest error, as a share of `size` unless `absolute`.
     d : int
         block: weights in a block, 1 to 4.
     n : int
@@ -72,6 +72,8 @@ class PartCode:
         Draws, at most 2^24; pool: a power of two.
     draws : {"even", "independent"}
         draw, block: how the draws of one block belong together (`nets.tickets.codes.draws`).
+    absolute : bool
+        Whether eta is the largest error itself.
     law : {"matched", "uniform"}
         draw, block: law of the random values: fitted to the weights, or U[-size, size].
     """
@@ -86,11 +88,12 @@ class PartCode:
     R: int = 2**22
     draws: str = "even"
     law: str = "matched"
+    absolute: bool = False
 
     @property
     def error(self) -> float:
         """Largest error of a weight."""
-        return self.eta * self.size
+        return self.eta if self.absolute else self.eta * self.size
 
     @property
     def _private(self) -> bool:

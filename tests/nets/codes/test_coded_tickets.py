@@ -19,6 +19,7 @@ CODES = {
     "draw": {"code": "draw"},
     "independent": {"code": "draw", "draws": "independent"},
     "block4": {"code": "block", "R": 2**12},
+    "absolute": {"code": "pool", "R": 128, "absolute": True},
     "block3": {"code": "block", "d": 3, "R": 64},
     "block2": {"code": "block", "d": 2, "R": 2**12, "draws": "independent"},
     "pool": {"code": "pool", "R": 64},
@@ -46,7 +47,8 @@ def test_other_code_reads_the_same_values(made, graph, code):
         ours = found.effective[name][0].reshape(-1)
         assert ours.tolist() == values
         for value, weight in zip(values, np.asarray(graph.constants[name], float).reshape(-1).tolist(), strict=True):
-            assert naive_decoder.far(value, weight) <= naive_decoder.far(0.02 * size, 0)
+            limit = 0.02 if plain["absolute"] else 0.02 * size
+            assert naive_decoder.far(value, weight) <= naive_decoder.far(limit, 0)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -120,6 +122,7 @@ BAD = {
     "seed": (put("seed", -1), "seed must be"),
     "eta": (put("eta", 0), "eta must be > 0"),
     "draws": (put("draws", "odd"), "draws must be one of"),
+    "absolute": (put("absolute", 1), "absolute must be one of"),
     "law": (put("law", "normal"), "law must be one of"),
     "generator": (put("generator", "mt"), "generator must be"),
     "sha": (put("values_sha256", "0"), "64 hexadecimal"),
@@ -270,6 +273,8 @@ def test_the_command_end_to_end(network, tmp_path, capsys):
     (["--code", "pool", "--source", "private"], "--source is not for --code pool"),
     (["--code", "draw", "--d", "2"], "--d is not for --code draw"),
     (["--law", "uniform"], "--law is not for --code mask"),
+    (["--absolute"], "--absolute is not for --code mask"),
+    (["--code", "pool", "--absolute", "--eta", "-1"], "eta must be a number > 0"),
     (["--code", "draw", "--eta", "0"], "eta must be in"),
     (["--code", "block", "--d", "7"], "d must be"),
     (["--code", "rank", "--device", "cuda"], "runs on the CPU"),
