@@ -21,7 +21,7 @@ scalar: .venv/.test-ready
 	STRONGTICKETS_SCALAR=1 $(BIN)/python -m pytest -m kernels $(PARALLEL) $(ARGS) tests/sims
 
 verify: .venv/.test-ready
-	$(BIN)/python -m pytest -m verification tests/verification $(ARGS)
+	$(BIN)/python -m pytest -m verification tests $(ARGS)
 
 figures: .venv/.test-ready
 	$(BIN)/python -m figures $(ARGS)

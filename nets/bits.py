@@ -184,7 +184,10 @@ def print_table(result: Result) -> None:
 
     out, params, parts = console(), result.params, result.details["parts"]
     weights = result.rows[0]["weights"]
-    out.print(f"{params['target']}: {weights} weights in {len(parts)} parts, d={params['d']}, seed {params['seed']}")
+    out.print(
+        f"{params['target']}: {weights} weights in {len(parts)} parts, d={params['d']}, seed {params['seed']}",
+        soft_wrap=True,
+    )
     title = "bits: of the whole file for each weight; of weights: without the graph and other constants"
     table = Table(title=title, title_justify="left")
     for heading in ("eta", "way", "bits", "- limit", "of weights", "exceptions", "max error"):
@@ -205,9 +208,12 @@ def print_table(result: Result) -> None:
     out.print(table)
     unknown = sum(part["weights"] for part in parts if not part["known"])
     if unknown:
-        out.print(f"limit: the entropy of {unknown} weights in small parts is not estimated, their limit is taken as 0")
+        out.print(
+            f"limit: the entropy of {unknown} weights in small parts is not estimated, their limit is taken as 0",
+            soft_wrap=True,
+        )
     if params["score"] is not None:
-        out.print(f"score: {params['score']}")
+        out.print(f"score: {params['score']}", soft_wrap=True)
     for one in result.summary:
         trained = "the network is trained for it" if one["trained"] else "a given network is stored"
         out.print(f"as published: {one['name']}, {published_bits(one)}: {one['what']}; {trained}", soft_wrap=True)
