@@ -26,6 +26,7 @@ _BLOCK = 64
 _EXCHANGES = 24
 _SLACK = 2.0**-47
 _COUNTS = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64)
+_LEAST = 1e-305
 _TINY = 1e-200
 """Above what underflows in a binomial tail."""
 
@@ -94,7 +95,9 @@ class Tail:
             new += weight * np.minimum(one, level)
         new *= 1.0 + _SLACK
         new[:-1] = np.minimum(1.0, np.maximum.accumulate(new[-2::-1])[::-1])
-        self._level = np.minimum(new, level)
+        level = np.minimum(new, level)
+        level[:-1] = np.maximum(level[:-1], _LEAST)  # a bound may be raised; subnormal numbers are slow
+        self._level = level
 
 
 def _grid(start: float, stop: float, cells: int) -> Array:
