@@ -84,7 +84,8 @@ def _second_moment() -> Iterator[bool]:
     for size in range(2, 30):  # e' M^-1 e of I + 1 is size/(size+1)
         found = second_moment.success_lower(np.eye(size) + 1.0, 0.0, combine=True)
         yield at_most(found, Fraction(size, size + 1))
-    yield at_most(second_moment.success_lower(np.array([[1.0]]), 0.0, combine=False), 1)
+    for moment in (1.0, 8 / 7, 1.7, 3.0, 12.3):
+        yield at_most(second_moment.success_lower(np.array([[moment]]), 0.0, combine=False), 1 / Fraction(moment))
     for vectors in (2, 3, 50):  # whether the empty sum is good does not depend on the vector: E N_0^2 = (E N_0)^2/eps
         moments, error = second_moment.normalised_moments(2, 1, eps=0.25, alpha=0.0, uniform=True, vectors=vectors)
         yield abs(float(moments[0, 0]) * 0.25 - 1.0) <= error
