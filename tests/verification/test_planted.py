@@ -227,7 +227,7 @@ PLANTED = [
     ),
     ("product_sum", "4.7", "product_sum/steps.py", "less * (1.0 - 1e-12)", "less * (1.0 + 1e-12)"),
     ("product_sum", "4.7", "product_sum/steps.py", "(k + 1.0) / parts", "(k + 0.0) / parts"),
-    ("product_sum", "4.7", "product_sum/steps.py", "Step(0.5 * (between", "Step(0.6 * (between"),
+    ("product_sum", "4.7", "product_sum/steps.py", "Step(usable * (between", "Step(1.2 * usable * (between"),
     (
         "product_sum",
         "4.7",
@@ -239,8 +239,8 @@ PLANTED = [
         "product_sum",
         "4.7",
         "product_sum/steps.py",
-        "math.log(neuron_factor(reach, R)) * (1.0 - 1e-13)",
-        "math.log(neuron_factor(reach, R)) * (1.0 + 1e-11)",
+        "math.log(neuron_factor(reach, R, usable=usable)) * (1.0 - 1e-13)",
+        "math.log(neuron_factor(reach, R, usable=usable)) * (1.0 + 1e-11)",
     ),
     ("product_sum", "4.7", "product_sum/bounds.py", "(1.0 - 1e-15)", "(1.0 + 1e-15)"),
     (

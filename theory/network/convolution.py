@@ -62,15 +62,15 @@ def convolution_log_failure_bound(
     >>> math.isclose(bound, math.log(8) + 100 * math.log(1 - (math.log(2) / 16) ** 2))
     True
     """
-    return _with_taps(width.log_failure_bound(widths, tap_eps(eps, kernel), R=R, n=n), kernel)
+    return with_taps(width.log_failure_bound(widths, tap_eps(eps, kernel), R=R, n=n), kernel)
 
 
-def _with_taps(log_bound: float, kernel: int) -> float:
+def with_taps(log_bound: float, kernel: int) -> float:
     """log_bound + log(kernel^2), rounded up."""
     return log_bound if kernel == 1 else raised(log_bound + raised(2.0 * math.log(kernel)))
 
 
-def _log_share(delta: float, kernel: int) -> float:
+def log_share(delta: float, kernel: int) -> float:
     """log(delta/kernel^2), rounded down."""
     log_delta = lowered(math.log(open_probability("delta", delta)))
     return log_delta if kernel == 1 else lowered(log_delta - raised(2.0 * math.log(kernel)))
@@ -91,7 +91,7 @@ def convolution_required_n(widths: Sequence[int], eps: float, *, delta: float, k
     (3559,)
     """
     kernel = positive_int("kernel", kernel)
-    return width.counts_for(check_widths(widths), tap_eps(eps, kernel), _log_share(delta, kernel), R=R)
+    return width.counts_for(check_widths(widths), tap_eps(eps, kernel), log_share(delta, kernel), R=R)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,8 @@ def _convolutions() -> Iterator[bool]:
         for eps in (1.0, 0.3, 1e-3, 1e-9, 0.123, 0.7):
             found = convolution.tap_eps(eps, kernel)
             yield found == eps if kernel == 1 else at_most(found, (ball(eps).log1p() / kernel**2).expm1())
+            yield at_least(convolution.with_taps(-9 * eps, kernel), ball(-9 * eps) + log(kernel**2))
+            yield at_most(convolution.log_share(eps / 2, kernel), log(eps / 2) - log(kernel**2))
         for widths, eps, delta, R in POINTS:
             n = convolution.convolution_required_n(widths, eps, delta=delta, kernel=kernel, R=R)
             true = _log_failure(widths, eps, R, n, kernel**2)

@@ -58,6 +58,8 @@ def _law() -> Iterator[bool]:
                     yield _near(theory.miss_prob_exact(n, R, eps=eps, alpha=alpha), true.exp())
     for eps in (1e-12, 1e-60, 0.5):  # one draw: (1 - eps/2)^2
         yield _near(theory.log_miss_prob_exact(1, 1, eps=eps, alpha="uniform"), 2 * log(1 - Fraction(eps) / 2))
+        if eps < 1e-20:
+            yield abs(theory.log_miss_prob_exact(3, 1, eps=eps, alpha="uniform") / (-3 * eps) - 1) < 1e-9
 
 
 def _ties() -> Iterator[bool]:

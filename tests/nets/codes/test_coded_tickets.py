@@ -165,11 +165,13 @@ def test_bytes_that_are_no_code(made, tmp_path):
         with pytest.raises(TicketError):
             read_ticket(path)
     bomb = np.frombuffer(zlib.compress(bytes(2**27)), np.uint8)
+    longer = np.frombuffer(zlib.compress(made["pool"].ticket.meta().encode()) + b"more", np.uint8)
     for tensors, message in (
         ({"meta": bomb}, "does not end"),
         ({"exact": bomb}, "does not end"),
         ({"meta": np.zeros(9, np.uint8)}, "not compressed"),
         ({"meta": np.frombuffer(zlib.compress(b"\xff"), np.uint8)}, "no text"),
+        ({"meta": longer}, "does not end"),
         ({"more": bomb}, "holds the tensors"),
         ({"code": np.zeros(3, np.uint32)}, "must be bytes"),
     ):

@@ -217,6 +217,20 @@ def test_the_block_that_is_named_is_the_first(d, even):
     assert (found < 0).any() or (even and d == 1)  # even draws of single weights leave no gap so wide
 
 
+def test_early_draws_of_wide_windows_are_found():
+    """Windows of half of all words: the first of many near draws, which lie in cells side by side."""
+    low = np.random.default_rng(16).integers(0, 2**32, (500, 2)).astype(np.uint32)
+    width = np.full((500, 2), 2**31, np.uint32)
+    found = draws.RotatedStream(1, 2, 4096, even=False).first(0, np.arange(500), low, width)
+    stream = draws.common_words(1, 2, np.arange(64), even=False) + draws.rotations(1, 0, 2, np.arange(500))[:, None]
+    assert found.tolist() == ((stream - low[:, None]) <= 2**31).all(2).argmax(1).tolist()
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_steps_are_powers_of_the_root(d):
+    assert list(draws.STEPS[d]) == naive_decoder.steps_of(d)
+
+
 @pytest.mark.parametrize("even", [True, False])
 def test_even_draws_leave_no_wide_gap(even):
     stream = draws.common_words(5, 1, np.arange(10**6), even=even)[:, 0].astype(np.int64)
