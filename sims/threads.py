@@ -140,10 +140,18 @@ def ordered(task: Callable[..., Made], parts: Iterable[tuple[Any, ...]], *, jobs
             check_wanted()
             waiting.append(pool.submit(task, *part))
             if len(waiting) >= most:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         while waiting:
             check_wanted()
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
+
+
+def _result(future: Future[Made]) -> Made:
+    """What a future holds; the wait is short and repeated, as Ctrl-C just before a wait begins does not end it."""
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            return future.result(timeout=0.2)
+    return future.result()
 
 
 def each(task: Callable[..., object], parts: Iterable[tuple[Any, ...]], *, jobs: int) -> None:
