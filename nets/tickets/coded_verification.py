@@ -6,19 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nets.tickets.approximation_file import target_sha256
 from nets.tickets.coded_file import CodedTicket
 from nets.tickets.codes.part import law_of
 from nets.tickets.coding import largest_error, rebuilt
 from nets.tickets.file import TicketError
-from nets.tickets.network import hollow_network
 
 if TYPE_CHECKING:
     from nets.graph.graph import Graph
     from nets.tickets.verification import Found
-
-_CODED_AGAIN = 2**12
-"""Weights that are coded again, at least one part."""
 
 
 def verify_coded(ticket: CodedTicket, *, target: Graph | None = None) -> tuple[list[str], list[str]]:
@@ -40,18 +35,11 @@ def verify_coded(ticket: CodedTicket, *, target: Graph | None = None) -> tuple[l
 def _against(ticket: CodedTicket, effective: dict[str, tuple[Any, Any]], target: Graph) -> Found:
     """What the ticket says of its target, and what is found."""
     from nets.tickets.approximation import as_graph, parts_of
-    from nets.tickets.verification import same_graph
+    from nets.tickets.verification import same_target, smallest
 
     graph = as_graph(target)
     parts = parts_of(graph)
-    own, shapes = [part.shape for part in ticket.parts], [tuple(part.shape) for part in parts]
-    found: Found = {"shapes of the parts": (own, shapes, 0.0)}
-    if own != shapes:
-        return found
-    names = [part.constant for part in parts]
-    found |= same_graph(hollow_network(ticket), [part.constant for part in ticket.parts], graph, names)
-    weights = [np.asarray(graph.constants[name], np.float64) for name in names]
-    found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
+    found, weights = same_target(ticket, graph, parts)
     if any(a != b for a, b, _ in found.values()):
         return found
     within, worst = 0, 0.0
@@ -62,11 +50,7 @@ def _against(ticket: CodedTicket, effective: dict[str, tuple[Any, Any]], target:
         worst = max(worst, largest_error(error, code))
     found["within_eta"] = ticket.numbers["within_eta"], within, 0.0
     found["max_weight_error"] = ticket.numbers["max_weight_error"], worst, 0.0
-    total = 0
-    for number in sorted(range(len(parts)), key=lambda number: parts[number].weights):
-        total += parts[number].weights
-        if total > _CODED_AGAIN and total > parts[number].weights:
-            break
+    for number in smallest(parts):
         try:
             law = law_of(ticket.content[number]) if ticket.code in ("draw", "block") else None
             again = ticket.part_code(number).encode(weights[number].reshape(-1), law=law).content

@@ -113,15 +113,7 @@ def _against(
 
         graph = lifted(graph)
     parts = parts_of(graph)
-    shapes = [part.shape for part in parts]
-    own = [part.shape for part in ticket.parts]
-    found: Found = {"shapes of the parts": (own, shapes, 0.0)}
-    if own != shapes:
-        return found
-    names = [part.constant for part in parts]
-    found |= same_graph(hollow_network(ticket), [part.constant for part in ticket.parts], graph, names)
-    weights = [np.asarray(graph.constants[name], np.float64) for name in names]
-    found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
+    found, weights = same_target(ticket, graph, parts)
     if any(a != b for a, b, _ in found.values()):
         return found
     named = {part.constant: weight for part, weight in zip(ticket.parts, weights, strict=True)}
@@ -141,7 +133,30 @@ def _against(
     return found if examples is None else found | against_data(ticket, whole, made.effective, examples)
 
 
-def same_graph(recorded: Graph, own: Sequence[str], graph: Graph, names: Sequence[str]) -> Found:
+def same_target(ticket: Ticket | CodedTicket, graph: Graph, parts: Sequence[Part]) -> tuple[Found, list[Any]]:
+    """What says that a prepared graph is the target of a ticket, and the weights of its parts in float64."""
+    own, shapes = [tuple(part.shape) for part in ticket.parts], [tuple(part.shape) for part in parts]
+    found: Found = {"shapes of the parts": (own, shapes, 0.0)}
+    if own != shapes:
+        return found, []
+    names = [part.constant for part in parts]
+    found |= _same_graph(hollow_network(ticket), [part.constant for part in ticket.parts], graph, names)
+    weights = [np.asarray(graph.constants[name], np.float64) for name in names]
+    found["target_sha256"] = ticket.target_sha256, target_sha256(weights), 0.0
+    return found, weights
+
+
+def smallest(parts: Sequence[Part]) -> Iterator[int]:
+    """Numbers of the smallest parts, those that are looked for again: at least one."""
+    total = 0
+    for number in sorted(range(len(parts)), key=lambda number: parts[number].weights):
+        total += parts[number].weights
+        if total > _SOLVED_AGAIN and total > parts[number].weights:
+            break
+        yield number
+
+
+def _same_graph(recorded: Graph, own: Sequence[str], graph: Graph, names: Sequence[str]) -> Found:
     """The graph and the exact constants of a ticket with parts `own`, and those of a target with parts `names`."""
     form = to_plain if list(_values(recorded)) == list(_values(graph)) else structure
     return {
@@ -162,11 +177,7 @@ def _found_again(ticket: Ticket, graph: Graph, parts: Sequence[Part], weights: S
             made = replace(source.table_row(part, matrix, projection=part.constant in free), constant=row.constant)
             for name in ("gain", "halves", "relu"):
                 found[f"{row.constant}: {name}"] = getattr(row, name), getattr(made, name), 0.0
-    total = 0
-    for number in sorted(range(len(parts)), key=lambda number: parts[number].weights):
-        total += parts[number].weights
-        if total > _SOLVED_AGAIN and total > parts[number].weights:
-            break
+    for number in smallest(parts):
         row = ticket.parts[number]
         again = source.find(number, row, matrices[number], eta=ticket.eta)
         held = {name: _hashed(ticket.tensors[name].tobytes()) for name in again}
