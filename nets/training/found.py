@@ -21,7 +21,8 @@ import torch
 from nets.construction.bits import pack, unpack
 from nets.search import TicketSearch
 from nets.search.draws import rebuild_weight, uniform_draws
-from nets.search.layers import MaskedLayer
+from nets.search.masked_module import HOLDER
+from nets.search.masked_weight import MaskedWeight
 from nets.threads import few_threads
 from nets.tickets.file import TicketError, tensor_bytes
 from nets.tickets.found_code import CODED
@@ -37,7 +38,6 @@ PROBES, PROBE_STREAM = 8, 5 << 24
 CLOSE = 1e-4
 """Difference of the outputs, relative to the largest, that is put down to another machine's order of summation."""
 
-_OWN = ("weight", "scores", "draws", "origins")
 _PRIVATE = ("data_dir", "device", "compile", "amp", "test_each_epoch")
 
 
@@ -66,7 +66,6 @@ def export_ticket(
     tensors: dict[str, npt.NDArray[Any]] = {}
     layers, digest = [], hashlib.sha256()
     parts = search.export_parts()["layers"]
-    state = search.model.state_dict()
     for name, layer in search.layers.items():
         part = parts[name]
         kept = part["mask"].reshape(-1).numpy()
@@ -77,9 +76,7 @@ def export_ticket(
         made, own = _cheapest(name, part, kept, values)
         layers.append(made)
         tensors |= {f"mask.{name}": pack(kept), **own}
-        for key in _OWN:
-            state.pop(f"{name}.{key}", None)
-    tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in state.items()}
+    tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in _rest(search).items()}
     ticket = FoundTicket(
         params={key: None if key in _PRIVATE else value for key, value in settings.to_json().items()},
         shape=shape,
@@ -163,14 +160,20 @@ def rebuild(ticket: FoundTicket) -> torch.nn.Module:
     with torch.no_grad():
         for layer in ticket.layers:
             _fill(search, ticket, layer)
-    own = {f"{layer.name}.{key}" for layer in ticket.layers for key in _OWN}
-    rest = {key: value for key, value in model.state_dict().items() if key not in own}
+    rest = _rest(search)
     stored = {key[5:]: value for key, value in ticket.tensors.items() if key.startswith("rest.")}
     same = {key: (tuple(value.shape), str(value.dtype)[6:]) for key, value in rest.items()}
     if same != {key: (value.shape, str(value.dtype)) for key, value in stored.items()}:
         raise TicketError("what it stores beside the weights does not fit its network")
     model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in stored.items()}, strict=False)
     return model.eval()
+
+
+def _rest(search: TicketSearch) -> dict[str, torch.Tensor]:
+    """The state of the model without its masked weights."""
+    own = {f"{name}.weight" for name in search.layers}
+    state = search.model.state_dict()
+    return {key: value for key, value in state.items() if key not in own and f".{HOLDER}." not in f".{key}"}
 
 
 def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
@@ -182,8 +185,8 @@ def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
 def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
     """Give one layer its mask and its kept weights."""
     target = search.layers[layer.name]
-    if target._n_keep != layer.n_keep:
-        raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target._n_keep}")
+    if target.aim != layer.n_keep:
+        raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target.aim}")
     bits = unpack(ticket.packed_mask(layer.name), layer.numel)
     place = np.flatnonzero(bits)
     target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
@@ -191,7 +194,7 @@ def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
     if values is not None:
         whole = np.zeros(layer.numel, np.float32)
         whole[place] = values
-        target.weight.copy_(torch.from_numpy(whole).reshape(layer.shape))
+        target.frozen.copy_(torch.from_numpy(whole).reshape(layer.shape))
 
 
 def _stored_values(
@@ -229,7 +232,7 @@ def _stored_values(
 def values_digest(model: torch.nn.Module) -> str:
     """SHA-256 of all kept effective weights, as `FoundTicket.values_sha256`."""
     digest = hashlib.sha256()
-    for layer in (module for module in model.modules() if isinstance(module, MaskedLayer)):
+    for layer in (module for module in model.modules() if isinstance(module, MaskedWeight)):
         with torch.no_grad():
             values = layer.effective_weight()[layer.mask()]
         digest.update(np.ascontiguousarray(values.numpy(), "<f4").data)

@@ -26,7 +26,7 @@ def data(rows=16, inputs=5, outputs=3):
 
 
 def digest(search):
-    parts = [layer.weight.numpy().tobytes() for layer in search.layers.values()]
+    parts = [layer.frozen.numpy().tobytes() for layer in search.layers.values()]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -71,7 +71,7 @@ def by_hand(weights, scores, x, y, steps, key, *, lr=0.1, momentum=0.9, decay=0.
 def test_forty_steps_equal_the_numpy_twin(key, init):
     search = find_tickets(mlp(), method="edge-popup", density=DENSITY, seed=1, init=init, score_key=key)
     layers = list(search.layers.values())
-    weights = [layer.weight.numpy().copy() for layer in layers]
+    weights = [layer.frozen.numpy().copy() for layer in layers]
     scores = [layer.scores.detach().numpy().copy() for layer in layers]
     x, y = data()
     runs = train(search, 40, x=torch.from_numpy(x), y=torch.from_numpy(y))
@@ -123,11 +123,11 @@ def planted_run(model, name, init, *, lr, epochs=10, steps=30):
     search = find_tickets(model, method=make_method(name, **OPTIONS.get(name, {})), density=0.4, seed=4, init=init)
     planted = {}
     for layer_name, layer in search.layers.items():
-        n = layer.weight.numel()
+        n = layer.frozen.numel()
         bits = np.zeros(n, bool)
         bits[rng.permutation(n)[: layer.n_keep]] = True
-        planted[layer_name] = torch.from_numpy(bits.reshape(layer.weight.shape))
-    x = torch.from_numpy(rng.standard_normal((256, next(iter(search.layers.values())).weight.shape[1])))
+        planted[layer_name] = torch.from_numpy(bits.reshape(layer.frozen.shape))
+    x = torch.from_numpy(rng.standard_normal((256, next(iter(search.layers.values())).frozen.shape[1])))
     scores = [layer.scores.detach().clone() for layer in search.layers.values()]
     with torch.no_grad():
         for layer, bits in zip(search.layers.values(), planted.values(), strict=True):
@@ -171,7 +171,8 @@ def test_a_ticket_planted_in_a_hidden_layer_network_is_approached(name):
 
 def test_the_method_says_what_it_is():
     assert EdgePopup() == make_method("edge-popup") == METHODS["edge-popup"].load()()
-    assert EdgePopup().options() == {"score_key": "abs", "score_init": "kaiming-uniform-a5"}
+    first = {"score_key": "abs", "score_init": "kaiming-uniform-a5"}
+    assert EdgePopup().options() == {**first, "scope": "layer", "schedule_epochs": 0, "schedule_start": 0.5}
     assert [METHODS[name].load().name for name in METHODS] == list(METHODS)
     assert len(METHODS) == 6
     for bad, message in [

@@ -190,7 +190,7 @@ def test_the_loop_by_hand(tmp_path: Path) -> None:
 
     parts = build(params)
     assert parts.search is not None
-    weights = [layer.weight.clone() for layer in parts.search.layers.values()]
+    weights = [layer.frozen.clone() for layer in parts.search.layers.values()]
     scores = [layer.scores.detach().clone() for layer in parts.search.layers.values()]
     speed: list[Any] = [None] * len(scores)
     data = load_data("digits")
@@ -216,7 +216,7 @@ def test_the_loop_by_hand(tmp_path: Path) -> None:
     train(params, tmp_path / "run")
     model = load_checkpoint(tmp_path / "run" / "checkpoint.pt")["model"]
     for name, found in zip(("1", "3", "5"), start, strict=True):
-        torch.testing.assert_close(model[f"{name}.scores"], found, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(model[f"{name}.masked_weights.weight.scores"], found, rtol=1e-4, atol=1e-6)
 
 
 def test_the_accuracy_is_the_last_epochs(tmp_path: Path) -> None:

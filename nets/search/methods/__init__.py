@@ -87,8 +87,8 @@ def make_method(method: str | Method, **options: object) -> Method:
 
     Examples
     --------
-    >>> make_method("iterand", rerand_every=100)
-    IteRand(score_key='raw', score_init='kaiming-uniform-relu', rerand_every=100, rerand_frac=0.1, rerand_init=None)
+    >>> make_method("biprop", gradient="gain").options()["gradient"]
+    'gain'
     >>> make_method("edge-pop")
     Traceback (most recent call last):
         ...

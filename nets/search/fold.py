@@ -1,0 +1,45 @@
+"""Take the search out of a model: what is left is an ordinary network with zeros where it was pruned."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+from torch import nn
+
+from nets.search.masked_module import make_plain
+from nets.search.masked_weight import MaskedWeight
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def fold(model: Model) -> Model:
+    """A copy of a model (or of a single layer) in which effective weights are ordinary parameters.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        With masked weights; it is not changed.
+
+    Returns
+    -------
+    torch.nn.Module
+        Of the model's own classes; tied weights are tied. All parameters can be trained.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nets.search import find_tickets
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> _ = find_tickets(model, density=0.25)
+    >>> plain, x = fold(model), torch.ones(1, 4)
+    >>> type(plain[0]).__name__, int((plain[0].weight != 0).sum()), bool((plain(x) == model(x)).all())
+    ('Linear', 3, True)
+    """
+    out = copy.deepcopy(model)
+    made: dict[MaskedWeight, nn.Parameter] = {}
+    for module in list(out.modules()):
+        make_plain(module, made)
+    for parameter in out.parameters():
+        parameter.requires_grad_(True)
+    return out

@@ -1,0 +1,273 @@
+"""One tensor of random weights that is frozen, with scores beside it that are trained: the unit of every search.
+
+The effective weight is what the network computes with. `nets.search.masked_module` puts it where the plain parameter
+was, so that every piece of code that reads it sees the pruned weight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from nets.search.methods.method import Method
+from nets.search.score_mask import count_to_keep, inside_functorch, keep_masks_global
+
+_TENSORS = ("frozen", "draws", "origins")
+
+
+class MaskedWeight(nn.Module):
+    """Frozen weights, scores, and the rules of a method that make the effective weight of them.
+
+    Parameters
+    ----------
+    weight : torch.Tensor, at least one element, real floating dtype
+        The weights to freeze: taken over, not copied.
+    n_keep : int, optional
+        Number of weights kept, in [0, numel]; half of them by default.
+    method : Method, optional
+        Edge-Popup's rules by default.
+    index : int
+        Number of the tensor in its model: the stream of its random numbers.
+    fan_in : float, optional
+        Inputs of one output; by default the weights of one row.
+
+    Attributes
+    ----------
+    frozen : torch.Tensor
+        The frozen weights W. No buffer, so that data-parallel training does not send it around before every step.
+    scores : torch.nn.Parameter, shape of `frozen`
+    method, index, fan_in
+        As given.
+    aim : int
+        Number of weights to keep in this tensor, where it is not compared with others.
+    draws, origins : torch.Tensor of int32 or None, shape of `frozen`
+        Where a method changes weights: which draw each weight is, and which element's draw (row-major number). The
+        weights are a function of these and the seed.
+
+    Raises
+    ------
+    ValueError
+        If `n_keep` is outside its range.
+
+    Examples
+    --------
+    >>> masked = MaskedWeight(torch.ones(2, 3), n_keep=4)
+    >>> int(masked.mask().sum()), masked.effective_weight().shape, [name for name, _ in masked.named_parameters()]
+    (4, torch.Size([2, 3]), ['scores'])
+    """
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        *,
+        n_keep: int | None = None,
+        method: Method | None = None,
+        index: int = 0,
+        fan_in: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.frozen = weight.detach()
+        self.scores = nn.Parameter(torch.empty_like(self.frozen).zero_())
+        self.method = Method() if method is None else method
+        self.index = index
+        self.fan_in = weight[0].numel() if fan_in is None else fan_in
+        self.group: GlobalMasks | None = None
+        self.held: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.watch: Any = None
+        self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
+        if not 0 <= self.aim <= weight.numel():
+            raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")
+        empty = torch.zeros_like(self.frozen, dtype=torch.int32)
+        self.draws: torch.Tensor | None = empty if self.method.keeps_draws else None
+        self.origins: torch.Tensor | None = None
+        if self.method.keeps_origins:
+            numbers = torch.arange(weight.numel(), dtype=torch.int32, device=weight.device)
+            self.origins = torch.empty_like(empty).copy_(numbers.reshape(weight.shape))
+
+    @property
+    def n_keep(self) -> int:
+        """Number of weights kept in this tensor; where tensors are compared, counted from the current mask."""
+        return self.aim if self.group is None else int(self.mask().sum())
+
+    @torch.no_grad()
+    def mask(self) -> torch.Tensor:
+        """Which weights are kept now.
+
+        Returns
+        -------
+        torch.Tensor of bool, shape and memory format of `scores`
+            Made from the scores as they are, at every call but inside `hold_masks`.
+        """
+        if self.held is not None:
+            return self.held[0]
+        if self.group is not None:
+            return self.group.mask_of(self)
+        return self.method.mask(self)
+
+    def gain(self) -> torch.Tensor | None:
+        """Scale of the binarised weights, float64 of shape (), or None where weights keep their values."""
+        mask = self.mask()
+        return self.method.gain(self.frozen, mask, self.count(mask))
+
+    def count(self, mask: torch.Tensor) -> int | torch.Tensor:
+        """How many weights a mask of this tensor keeps."""
+        return self.aim if self.group is None and self.method.exact_count else mask.sum()
+
+    def effective_weight(self) -> torch.Tensor:
+        """What the network multiplies by: 0 where pruned; its gradient goes straight through to `scores`.
+
+        Returns
+        -------
+        torch.Tensor, shape and dtype of `frozen`
+        """
+        if self.held is not None and not torch.is_grad_enabled():
+            return self.held[1]
+        if torch._C._get_tracing_state() is not None:
+            return self._traced_constant()
+        if self.watch is not None and not torch.compiler.is_compiling():
+            self.watch.reading(self)
+        return self.method.effective(self)
+
+    forward = effective_weight
+
+    def _traced_constant(self) -> torch.Tensor:
+        """In a traced module the effective weight is a constant."""
+        native: Any = torch._C
+        tracing = native._get_tracing_state()
+        native._set_tracing_state(None)
+        try:
+            return self.method.effective(self).detach()
+        finally:
+            native._set_tracing_state(tracing)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        result = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name in _TENSORS:
+            tensor = getattr(self, name)
+            setattr(self, name, None if tensor is None else fn(tensor))
+        return result
+
+    def rule(self) -> dict[str, Any]:
+        """What must be equal for a state to mean the same network here."""
+        return {"method": self.method.name, "score_key": self.method.score_key, "n_keep": self.aim}
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name in _TENSORS:
+            tensor = getattr(self, name)
+            if tensor is not None:
+                destination[prefix + name] = tensor
+        text = json.dumps(self.rule()).encode()
+        destination[prefix + "rule"] = torch.tensor(list(text), dtype=torch.uint8)
+
+    @torch.no_grad()
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        here = prefix.removesuffix(".").replace(".masked_weights.", ".").removeprefix("masked_weights.")
+        own = {name: state_dict.get(prefix + name) for name in (*_TENSORS, "rule")}
+        if own["rule"] is not None and own["rule"].device.type != "meta":
+            stored = json.loads(bytes(own["rule"].tolist()))
+            odd = [name for name, value in self.rule().items() if stored.get(name) != value]
+            if self.group is not None and "n_keep" in odd:  # compared with others: the count is the group's
+                odd.remove("n_keep")
+            if odd:
+                told = ", ".join(f"{name} {stored.get(name)!r}, here {self.rule()[name]!r}" for name in odd)
+                error_msgs.append(f"{here} was pruned otherwise: {told}")
+                return
+        others: list[str] = []
+        plain = {key: value for key, value in state_dict.items() if key.startswith(prefix)}
+        super()._load_from_state_dict(plain, prefix, local_metadata, strict, missing_keys, others, error_msgs)
+        for name in _TENSORS:
+            here_tensor, there = getattr(self, name), own[name]
+            if there is None:
+                if here_tensor is not None:
+                    missing_keys.append(prefix + name)
+            elif here_tensor is None:
+                unexpected_keys.append(prefix + name)
+            elif here_tensor.shape != there.shape:
+                error_msgs.append(f"{here}.{name} has shape {tuple(there.shape)}, here {tuple(here_tensor.shape)}")
+            elif local_metadata.get("assign_to_params_buffers", False):
+                setattr(self, name, there.detach())
+            else:
+                here_tensor.copy_(there)
+        known = {prefix + name for name in (*_TENSORS, "rule")}
+        unexpected_keys.extend(key for key in others if key not in known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "held": None, "watch": None}
+
+    def extra_repr(self) -> str:
+        kept = f"n_keep={self.aim}" if self.group is None else "global n_keep"
+        return f"{kept} of {self.frozen.numel()}, method={self.method.name}"
+
+
+class GlobalMasks:
+    """Masks of several tensors whose keys are compared with each other.
+
+    Parameters
+    ----------
+    n_keep : int
+        Weights kept in all of them together.
+    """
+
+    def __init__(self, layers: list[MaskedWeight], n_keep: int) -> None:
+        self.layers = layers
+        self.n_keep = n_keep
+        self._ready: dict[int, torch.Tensor] = {}
+        self._state: tuple[Any, ...] = ()
+        for layer in layers:
+            layer.group = self
+
+    def mask_of(self, layer: MaskedWeight) -> torch.Tensor:
+        """The mask of one of the tensors.
+
+        All are made together and each is handed out once: whoever asks again, as the next forward pass does, gets new
+        ones, so that no change of the scores is missed.
+        """
+        place = next(i for i, other in enumerate(self.layers) if other is layer)
+        scores = [one.scores for one in self.layers]
+        blind = torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
+        state = () if blind else (self.n_keep, *((one.data_ptr(), one._version) for one in scores))
+        if blind or place not in self._ready or state != self._state:
+            keys = [other.method.key(one.detach()) for other, one in zip(self.layers, scores, strict=True)]
+            self._ready = dict(enumerate(keep_masks_global(keys, self.n_keep)))
+            self._state = state
+        return self._ready.pop(place)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_ready": {}, "_state": ()}
+
+
+@contextmanager
+def hold_masks(layers: list[MaskedWeight]) -> Iterator[None]:
+    """Inside, masks and effective weights are made once, for evaluation; scores must not change meanwhile.
+
+    Examples
+    --------
+    >>> masked = MaskedWeight(torch.ones(2, 3))
+    >>> with hold_masks([masked]):
+    ...     same = masked.mask() is masked.mask()
+    >>> same, masked.mask() is masked.mask()
+    (True, False)
+    """
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                layer.held = (layer.mask(), layer.effective_weight().detach())
+        yield
+    finally:
+        for layer in layers:
+            layer.held = None
