@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.search.fused import Threshold
 from nets.search.methods.method import Method
 from nets.search.score_mask import count_to_keep, inside_functorch, keep_masks_global
 
@@ -79,6 +80,7 @@ class MaskedWeight(nn.Module):
         self.group: GlobalMasks | None = None
         self.held: tuple[torch.Tensor, torch.Tensor] | None = None
         self.watch: Any = None
+        self.threshold = Threshold()
         self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
         if not 0 <= self.aim <= weight.numel():
             raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")

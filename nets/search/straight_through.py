@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from nets.search.fused import gradient, product
+
 
 class _StraightThrough(torch.autograd.Function):
     generate_vmap_rule = True
@@ -14,7 +16,7 @@ class _StraightThrough(torch.autograd.Function):
     def forward(
         scores: torch.Tensor, value: torch.Tensor, slope: torch.Tensor | None, mask: torch.Tensor, signed: bool
     ) -> torch.Tensor:
-        return value * mask
+        return product(value, mask)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -24,8 +26,7 @@ class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         scores, slope = ctx.saved_tensors
-        out = (grad * slope).to(scores.dtype)
-        return (out * torch.sign(scores) if ctx.signed else out), None, None, None, None
+        return gradient(grad, slope, scores, signed=ctx.signed), None, None, None, None
 
 
 def straight_through(

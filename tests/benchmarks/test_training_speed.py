@@ -114,7 +114,6 @@ def test_masks(benchmark: Any, kind: str, device: str) -> None:
             elif kind == "sorted masks":
                 layer.scores.detach().abs().reshape(-1).sort()
             else:
-                layer.forget()
                 _ = layer.mask() if kind == "masks" else layer.effective_weight()
         if device == "cuda":
             torch.cuda.synchronize()

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 
 from nets.search.check import one_of
+from nets.search.fused import product, signs
 from nets.search.methods.method import Method
 
 GRADIENTS = ("magnitude", "gain", "sign")
@@ -55,9 +56,8 @@ class Biprop(Method):
     def value_and_slope(
         self, weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        sign = torch.sign(weight)
-        value = sign * self.gain(weight, mask, n_keep).to(weight.dtype)
-        return value, {"magnitude": weight, "gain": None, "sign": sign}[self.gradient]
+        value = signs(weight, self.gain(weight, mask, n_keep).to(weight.dtype))
+        return value, weight if self.gradient == "magnitude" else None if self.gradient == "gain" else weight.sign()
 
 
 def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor:
@@ -80,4 +80,4 @@ def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Te
     1.5
     """
     count = torch.as_tensor(n_keep, dtype=torch.float64, device=weight.device)
-    return (weight.abs() * mask).sum(dtype=torch.float64) / count.clamp(min=1)
+    return product(weight.abs(), mask).sum(dtype=torch.float64) / count.clamp(min=1)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 
 from nets.search.check import exact_fraction, one_of, whole
+from nets.search.fused import Threshold, mask_from
 from nets.search.score_mask import count_to_keep, keep_mask
 from nets.search.straight_through import straight_through
 
@@ -55,6 +56,7 @@ class Layer(Protocol):
     origins: torch.Tensor | None
     aim: int
     index: int
+    threshold: Threshold
     training: bool
 
     def mask(self) -> torch.Tensor:
@@ -159,7 +161,9 @@ class Method:
 
     def mask(self, layer: Layer) -> torch.Tensor:
         """Which weights of a tensor are kept, where tensors are not compared with each other."""
-        return keep_mask(self.key(layer.scores.detach()), layer.aim)
+        scores = layer.scores.detach()
+        found = mask_from(scores, layer.aim, layer.threshold, absolute=self.score_key == "abs")
+        return keep_mask(self.key(scores), layer.aim) if found is None else found
 
     def gain(self, weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Tensor) -> torch.Tensor | None:
         """Scale of the kept weights where they are binarised, else None."""

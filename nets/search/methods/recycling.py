@@ -11,6 +11,7 @@ import torch
 from nets.search.check import Number, exact_fraction, one_of, whole
 from nets.search.methods.iterand import rerandomise
 from nets.search.methods.method import Event, Layer, Method, Search
+from nets.search.order import move, rising_order
 
 SOURCES = ("highest", "next-lowest")
 
@@ -93,12 +94,10 @@ def recycle(layer: Layer, frac: Number, sources: str = "highest") -> int:
     k = math.floor(exact_fraction("frac", frac) * n)
     if k == 0:
         return 0
-    rising = layer.scores.detach().abs().reshape(-1).argsort(stable=True, descending=True).flip(0)
+    rising = rising_order(layer.scores.detach().abs())
     to = rising[:k]
     source = rising[n - k :] if sources == "highest" else rising[k : 2 * k]
     for tensor in (layer.frozen, layer.draws, layer.origins):
         if tensor is not None:
-            flat = tensor.reshape(-1).clone()
-            flat[to] = flat[source]
-            tensor.copy_(flat.reshape(tensor.shape))
+            move(tensor, source, to)
     return k
