@@ -11,6 +11,7 @@ Source: order and schedules as read in the reference codes (`nets.training.recip
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ import torch
 
 from nets.descent import descend
 from nets.threads import few_threads
+from nets.training.batch_norms import settle_batch_norms
 from nets.training.checkpoint import load_checkpoint, save_checkpoint
 from nets.training.parts import Parts
 from nets.training.run_folder import RunError, RunFolder, append_metrics, write_metrics
@@ -116,7 +118,8 @@ class Training:
         RunError
             If it belongs to other settings.
         """
-        odd = [name for name, value in self.settings.to_json().items() if content["params"].get(name) != value]
+        stored = TrainSettings.from_json(content["params"]).to_json()
+        odd = [name for name, value in self.settings.to_json().items() if stored[name] != value]
         if odd:
             raise RunError(f"the checkpoint was made with another {', '.join(odd)}")
         parts = self.parts
@@ -174,6 +177,8 @@ class Training:
             if state.hook_due:
                 self._after_epoch(state.epoch - 1)
             self._train_epoch(advance)
+            if state.epoch + 1 == epochs:
+                self._settle_batch_norms()
             row = self._row()
             state.epoch, state.batch, state.sums = state.epoch + 1, 0, torch.zeros(3, dtype=torch.float64)
             state.rows.append(row)
@@ -224,6 +229,19 @@ class Training:
         descend(self._logits, batches, parts.optimiser, label_smoothing=smoothing, before=before, after=after)
         state.sums = tally.sums.cpu()  # waits for the device
         state.train_seconds += time.monotonic() - begun
+
+    def _settle_batch_norms(self) -> None:
+        """Take the running statistics of batch norms anew, from training images in the orders of further epochs."""
+        parts, settings = self.parts, self.settings
+        if settings.batch_norm_passes:
+            orders = ((settings.seed, settings.epochs + i) for i in range(settings.batch_norm_passes))
+            passes = (
+                parts.data.train.batches(
+                    settings.batch, device=parts.device, channels_last=parts.channels_last, order=order, augment=True
+                )
+                for order in orders
+            )
+            settle_batch_norms(parts.model, itertools.chain.from_iterable(passes))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.parts.device, torch.bfloat16, enabled=self.settings.amp):

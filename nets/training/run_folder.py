@@ -120,7 +120,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(self.result.read_text(encoding="utf-8"))
-            if not content["rows"] or content["params"].keys() != self.params().keys():
+            if not content["rows"] or not self.params().keys() <= content["params"].keys():
                 raise ValueError("it is not the result of this run")
             return {name: content[name] for name in ("command", "params", "rows", "provenance", "summary")}
         except RunError:

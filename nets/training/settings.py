@@ -31,6 +31,17 @@ GRADIENTS, SCOPES, SOURCES = ("magnitude", "gain", "sign"), ("layer", "global"),
 """What the options of the methods may be; said here once more, so that no flag needs PyTorch."""
 
 
+def usual_batch_norm(arch: str, *, binary: bool) -> str:
+    """The batch norm of an architecture in the reference code: Conv nets and the mlp have none under ReLU.
+
+    Parameters
+    ----------
+    binary : bool
+        Whether activations are signs.
+    """
+    return "none" if not binary and (arch == "mlp" or arch.startswith("conv")) else "non-affine"
+
+
 def _choice(*names: str) -> tuple[object, object]:
     def read(tokens: list[str]) -> str:
         if tokens[0] not in names:
@@ -243,12 +254,21 @@ class TrainSettings(Usual):
             raise UsageError(f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}")
         if self.stem_width is not None and not self.arch.startswith("resnet"):
             raise UsageError(f"--stem-width belongs to ResNets, not to {self.arch}")
+        if self.batch_norm_passes and self.norms == "none":
+            raise UsageError(
+                f"--batch-norm-passes belongs to networks with batch norm, and {self.arch} for {self.method} has none"
+            )
         if self.optimiser == "adam" and self.momentum:
             raise UsageError(f"--momentum belongs to --optimiser sgd, got {self.momentum:g} with adam")
         if self.epochs < self.warmup + self.cooldown:
             raise UsageError(
                 f"--epochs {self.epochs} is less than --warmup {self.warmup} and --cooldown {self.cooldown} together"
             )
+
+    @property
+    def norms(self) -> str:
+        """The batch norm of the network, "none" if it has none."""
+        return self.batch_norm or usual_batch_norm(self.arch, binary=self.method == "mpt-1-1")
 
     @property
     def options(self) -> dict[str, Value]:
@@ -334,6 +354,8 @@ def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
     values |= {"momentum": _momentum(usual, choices), **dict.fromkeys(foreign)}
     if not arch.startswith("resnet"):
         values["stem_width"] = None
+    if (choices.batch_norm or usual_batch_norm(arch, binary=method == "mpt-1-1")) == "none":
+        values["batch_norm_passes"] = 0
     if plain_images:
         values |= {"augment": None, "normalise": None, "validation": 0.0}
     values |= {"density": 1.0 if method == "dense" else 0.5, "score_seed": None if method == "dense" else seed}
@@ -354,8 +376,8 @@ def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> Train
     UsageError
         If the run needs a device that this machine has not.
     """
-    check_same(stored, choices.given(), where)
     found = TrainSettings.from_json(stored)
+    check_same(found.to_json(), choices.given(), where)
     resolve_device(found.device)
     return found
 
