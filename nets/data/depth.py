@@ -44,7 +44,9 @@ def to_rgb(image: Any) -> Any:
     elif image.mode == "F":
         white = 1.0
     elif image.mode == "I":
-        raise DepthError("its pixels are signed or 32-bit integers, which have no value for white; make it 8 or 16 bits")
+        raise DepthError(
+            "its pixels are signed or 32-bit integers, which have no value for white; make it 8 or 16 bits"
+        )
     else:
         return image.convert("RGB")
     values = np.asarray(image).astype(np.float64) / white

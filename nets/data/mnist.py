@@ -133,4 +133,3 @@ def load_mnist(
     if pixels == "standard":
         values = (values - MEAN) / SPREAD
     return values, torch.from_numpy(labels.astype(np.int64))
-

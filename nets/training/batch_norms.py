@@ -25,7 +25,8 @@ def settle_batch_norms(model: torch.nn.Module, batches: Iterable[tuple[torch.Ten
     Examples
     --------
     >>> norm = torch.nn.BatchNorm1d(1, affine=False)
-    >>> settle_batch_norms(norm, [(torch.tensor([[1.0], [3.0]]), torch.zeros(2)), (torch.tensor([[4.0], [8.0]]), torch.zeros(2))])
+    >>> batches = [torch.tensor([[1.0], [3.0]]), torch.tensor([[4.0], [8.0]])]
+    >>> settle_batch_norms(norm, [(x, torch.zeros(2)) for x in batches])
     >>> norm.running_mean, norm.running_var
     (tensor([4.]), tensor([5.]))
     """

@@ -26,7 +26,7 @@ from nets.training.batch_norms import settle_batch_norms
 from nets.training.checkpoint import load_checkpoint, save_checkpoint
 from nets.training.parts import Parts
 from nets.training.run_folder import RunError, RunFolder, append_metrics, write_metrics
-from nets.training.settings import TrainSettings
+from nets.training.settings import MAY_MOVE, TrainSettings
 from nets.training.tally import Tally, evaluate
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Training:
             "search": None if parts.search is None else parts.search.state_dict(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state() if parts.device == "cuda" else None,
+            "images": parts.data.digests(),
             "state": {**vars(state), "seconds": state.seconds + time.monotonic() - self._started},
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
@@ -118,11 +119,12 @@ class Training:
         RunError
             If it belongs to other settings.
         """
-        stored = TrainSettings.from_json(content["params"]).to_json()
-        odd = [name for name, value in self.settings.to_json().items() if stored[name] != value]
+        stored, own = vars(TrainSettings.from_json(content["params"])), vars(self.settings)
+        odd = [name for name, value in own.items() if stored[name] != value and name not in MAY_MOVE]
         if odd:
             raise RunError(f"the checkpoint was made with another {', '.join(odd)}")
         parts = self.parts
+        parts.data.expect(content.get("images", {}))
         parts.model.load_state_dict(content["model"])
         if parts.search is not None:
             parts.search.load_state_dict(content["search"])

@@ -99,16 +99,46 @@ class RunFolder:
         RunError
             If there is no run, or its config.json is damaged.
         """
+        return dict(self._content()["params"])
+
+    def check_data(self, sha256: str) -> str | None:
+        """Refuse images or labels that are not those with which the run began, wherever they lie.
+
+        Parameters
+        ----------
+        sha256 : str
+            `nets.data.Data.sha256` of what was read.
+
+        Returns
+        -------
+        str or None
+            One line if the run has no record of its images to compare with.
+
+        Raises
+        ------
+        RunError
+            If they are others.
+        """
+        begun = self._content()["provenance"].get("data_sha256")
+        if begun is None:
+            return f"{self.path} has no record of its images and labels; it goes on without comparing them"
+        if begun != sha256:
+            raise RunError(
+                f"{self.path} began with other images or labels: their SHA-256 is {str(begun)[:12]}... there, "
+                f"{sha256[:12]}... here"
+            )
+        return None
+
+    def _content(self) -> dict[str, Any]:
         if not self.config.is_file():
             raise RunError(f"{self.path} holds no run (it has no config.json)")
         try:
             content = json.loads(self.config.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
                 raise RunError(f"{self.config}: schema {content['schema']!r} is not {SCHEMA!r}")
-            params = dict(content["params"])
-            if content["params_sha256"] != _sha256(params):
+            if content["params_sha256"] != _sha256(dict(content["params"])):
                 raise RunError(f"{self.config} was edited: a run goes on with the settings that it began with")
-            return params
+            return {**content, "provenance": dict(content["provenance"])}
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, RunError):
                 raise

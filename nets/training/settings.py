@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -173,6 +173,8 @@ class Choices:
         return found
 
 
+MAY_MOVE = ("data_dir",)
+"""Settings that a resumed run may have otherwise: what they name is compared by its content."""
 _FIRST = ("method", "arch", "data", "data_dir", "density", "width", "batch_norm", "seed", "score_seed")
 _LAST = ("device", "amp", "compile", "test_each_epoch")
 _WHOLE = {
@@ -251,7 +253,9 @@ class TrainSettings(Usual):
         if self.method == "dense" and self.density != 1.0:
             raise UsageError(f"--method dense keeps every weight, got --density {self.density:g}")
         if self.schedule_epochs and self.scope != "global":
-            raise UsageError(f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}")
+            raise UsageError(
+                f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}"
+            )
         if self.stem_width is not None and not self.arch.startswith("resnet"):
             raise UsageError(f"--stem-width belongs to ResNets, not to {self.arch}")
         if self.batch_norm_passes and self.norms == "none":
@@ -276,10 +280,11 @@ class TrainSettings(Usual):
         return {name: getattr(self, name) for name in METHODS[self.method].settings}
 
     def to_json(self) -> dict[str, Value]:
-        """Plain values, the same keys in the same order for every run."""
-        content = asdict(self)
+        """Plain values in one order; settings that came later are left out where they ask for what was done before."""
+        content, before = asdict(self), _before(self.method)
         usual = [item.name for item in fields(Usual)]
-        return {name: content[name] for name in (*_FIRST, *usual, *_LAST)}
+        names = [name for name in (*_FIRST, *usual, *_LAST) if name not in before or content[name] != before[name]]
+        return {name: content[name] for name in names}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Value]) -> TrainSettings:
@@ -288,7 +293,7 @@ class TrainSettings(Usual):
         Where a ticket file leaves out what belongs to a machine, defaults; where an older program did not have a
         setting, what it did.
         """
-        content = {**_before(content), **content}
+        content = {**_before(str(content.get("method"))), **content}
         missing = [item.name for item in fields(cls) if item.name not in content]
         if missing or len(content) > len(fields(cls)):
             raise ValueError(f"the settings of a run are not complete: {', '.join(missing) or 'there are too many'}")
@@ -296,9 +301,8 @@ class TrainSettings(Usual):
         return cls(**{name: plain.get(name) if value is None else value for name, value in content.items()})  # type: ignore[arg-type]
 
 
-def _before(content: Mapping[str, Value]) -> dict[str, Value]:
-    """What a run did where its program had no such setting: the methods' own options, and no batch norm taken anew."""
-    method = str(content.get("method"))
+def _before(method: str) -> dict[str, Value]:
+    """Settings that came later, at what a run did before: the method's own options, and no batch norm taken anew."""
     raw = method == "iterand"
     own: dict[str, Value] = {
         "rerand_init": None,
@@ -359,15 +363,19 @@ def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
     if plain_images:
         values |= {"augment": None, "normalise": None, "validation": 0.0}
     values |= {"density": 1.0 if method == "dense" else 0.5, "score_seed": None if method == "dense" else seed}
-    if values["scale"] == "reference-code" and choices.density == 1:
-        values["scale"] = "unscaled"  # the other is infinite
+    values["scale"] = usual_scale(usual, values["density"] if choices.density is None else choices.density)
     if choices.device is None:
         values["device"] = resolve_device("auto")
     return TrainSettings(**{**values, **given, "method": method, "arch": arch, "data": data, "seed": seed})  # type: ignore[arg-type]
 
 
+def usual_scale(usual: Usual, density: Value) -> str:
+    """A recipe's scale; at density 1, where reference-code's is infinite, unscaled."""
+    return "unscaled" if density == 1 and usual.scale == "reference-code" else usual.scale
+
+
 def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> TrainSettings:
-    """The settings of an old run, if nothing that was chosen contradicts them.
+    """The settings of an old run, if nothing that was chosen contradicts them; the folder of the data may be another.
 
     Raises
     ------
@@ -377,9 +385,11 @@ def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> Train
         If the run needs a device that this machine has not.
     """
     found = TrainSettings.from_json(stored)
-    check_same(found.to_json(), choices.given(), where)
+    given = choices.given()
+    moved = {name: given.pop(name) for name in MAY_MOVE if name in given}
+    check_same(asdict(found), given, where)
     resolve_device(found.device)
-    return found
+    return replace(found, **moved)  # type: ignore[arg-type]
 
 
 def _momentum(usual: Recipe, choices: Choices) -> float:

@@ -34,7 +34,7 @@ def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     table = [text for text in out.splitlines() if text.startswith("|")]
     assert len(table) == 2 + 3
-    assert table[2].startswith("| biprop | mlp | 0.3 | 0.1 | 1 | 2 |")
+    assert table[2].startswith("| biprop | mlp | 0.3 | reference-code | 0.1 | 1 | 2 |")
     assert f"{100 * line['test_accuracy']:.2f}" in table[2]
     assert (tmp_path / "runs" / "table.md").read_text() == out[: out.rindex("6 runs")]
     again = json.loads((tmp_path / "runs" / "table.json").read_text())
