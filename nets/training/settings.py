@@ -256,6 +256,11 @@ class TrainSettings(Usual):
             raise UsageError(
                 f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}"
             )
+        if self.schedule_epochs and self.schedule_epochs >= self.epochs:
+            raise UsageError(
+                f"--schedule-epochs must be less than --epochs {self.epochs}, or the part kept never falls to "
+                f"--density, got {self.schedule_epochs}"
+            )
         if self.stem_width is not None and not self.arch.startswith("resnet"):
             raise UsageError(f"--stem-width belongs to ResNets, not to {self.arch}")
         if self.batch_norm_passes and self.norms == "none":
