@@ -183,7 +183,7 @@ class FileSplit(Split):
     ----------
     digests : torch.Tensor of uint8, shape (count, 16)
         BLAKE2b of each file's bytes, zeros until it is first read. A file is refused once its bytes are others than
-        those that were read first. This costs a hundredth of decoding a photograph.
+        those that were read first. This costs a fiftieth of decoding a photograph.
     """
 
     def __init__(

@@ -96,5 +96,5 @@ def test_folders_hold_them_too(tmp_path: Path, side: int) -> None:
     assert ((next(data.test.batches(1))[0] * 255).round() == 16).all()
     Image.fromarray(np.full((side, side), 7, np.float32)).save(root / "test" / "ant" / "0000.tiff")
     (root / "test" / "ant" / "0000.png").unlink()
-    with pytest.raises(ValueError, match="0000.tiff: its pixels go from 7 to 7"):
+    with pytest.raises(ValueError, match=r"0000\.tiff: its pixels go from 7 to 7"):
         next(load_data("imagefolder", root).test.batches(1))

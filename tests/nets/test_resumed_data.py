@@ -34,9 +34,10 @@ def begin(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         save(self)
         raise Stop
 
-    with monkeypatch.context() as patched, pytest.raises(Stop):
+    with monkeypatch.context() as patched:
         patched.setattr(Training, "save", save_and_stop)
-        command.main(argv)
+        with pytest.raises(Stop):
+            command.main(argv)
 
 
 @pytest.fixture
