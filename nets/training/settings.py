@@ -75,7 +75,7 @@ class Choices:
     data: Annotated[str | None, *_choice(*recipes.DATA)] = None
     """Default: digits, which need no files."""
     data_dir: OptionalFolder = None
-    """Where the files of the data lie."""
+    """Where the files of the data lie. Default for mnist and cifar10: $STRONGTICKETS_DATA, then the cache folder."""
     density: OptionalReal = None
     """Part of each layer's weights that is kept, in (0, 1]. Default: 0.5."""
     width: OptionalReal = None

@@ -109,6 +109,20 @@ def test_a_run_without_a_record_goes_on_and_says_so(
     assert captured.err.startswith(f"{folder.path} has no record of its images and labels")
 
 
+def test_where_images_were_found_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    place = tmp_path / "shared" / "mnist" / "raw"
+    place.mkdir(parents=True)
+    write_idx(place)
+    monkeypatch.setenv("STRONGTICKETS_DATA", str(tmp_path / "shared"))
+    argv = [*ARGV, "--data", "mnist", "--out", str(tmp_path / "run")]
+    assert command.main(argv) == 0
+    assert capsys.readouterr().err.splitlines() == [f"mnist: found in {place}"]
+    assert command.main([*argv[:-1], str(tmp_path / "other"), "--data-dir", str(place)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
     """Images that stay in their files, and what resumes a run on them that was stopped after its first epoch."""
