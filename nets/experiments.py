@@ -20,15 +20,18 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from nets.device import resolve_device
+from nets.search.methods import SCALES
 from nets.training.recipes import METHODS, recipe
 from nets.training.settings import ARCHS as KNOWN
-from nets.training.settings import Choices, Device, Law
+from nets.training.settings import Choices, Device, Law, usual_scale
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, check_output, print_json, provenance, write_text
 
+CELL = ("method", "arch", "density", "scale", "width", "epochs")
+"""What the runs of one line of a table share."""
 ARCHS = {"digits": "mlp", "mnist": "mlp", "cifar10": "conv4"}
 """Network of each table unless another is asked for."""
 
@@ -63,6 +66,8 @@ class Experiments:
     """Default: mlp for digits and mnist, conv4 for cifar10."""
     density: Reals = (0.5,)
     """Parts kept."""
+    scale: Annotated[tuple[str, ...], *_names(SCALES)] = ()
+    """Factors on the size of the random weights. Default: each method's own."""
     width: Reals = (1.0,)
     """Factors on hidden widths."""
     seeds: flags.Integer = 3
@@ -115,21 +120,25 @@ def plan(given: Experiments) -> list[Cell]:
         flags.between("--budget-epochs", budget, 1, 10**6)
     root = Path(given.out or f"runs/{given.data}")
     cells = []
-    grid = itertools.product(given.methods, given.arch or (ARCHS[given.data],), given.density, given.width)
-    for method, arch, density, width in grid:
-        if method == "dense" and density != given.density[0]:
-            continue  # it keeps everything: one is enough
+    archs = given.arch or (ARCHS[given.data],)
+    grid = itertools.product(given.methods, archs, given.density, given.scale or (None,), given.width)
+    for method, arch, density, scale, width in grid:
+        if method == "dense":  # it keeps everything: one is enough
+            if density != given.density[0] or scale not in (*given.scale[:1], None):
+                continue
+            scale = None
         kept = 1.0 if method == "dense" else density
         usual = recipe(method, arch, given.data)
+        size = scale or usual_scale(usual, kept)
         epochs = min(usual.epochs, budget or usual.epochs)
         short = 0 if usual.warmup + usual.cooldown > epochs else None
         for seed in range(seeds):
             choices = Choices(
                 method=method, arch=arch, data=given.data, data_dir=given.data_dir, density=kept, width=width,
-                init=given.init, seed=seed, epochs=epochs, batch=given.batch, warmup=short, cooldown=short,
+                init=given.init, scale=scale, seed=seed, epochs=epochs, batch=given.batch, warmup=short, cooldown=short,
                 device=given.device, amp=given.amp, compile=given.compile,
             )  # fmt: skip
-            cells.append(Cell(choices, root / f"{method}-{arch}-d{kept:g}-w{width:g}-s{seed}"))
+            cells.append(Cell(choices, root / f"{method}-{arch}-d{kept:g}-{size}-w{width:g}-s{seed}"))
     return cells
 
 
@@ -169,7 +178,7 @@ def _train(cell: Cell) -> Result:
     from nets.training.run import train_or_resume
 
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
-    return train_or_resume(cell.choices, cell.folder, plain_images=True)
+    return train_or_resume(cell.choices, cell.folder, plain_images=True, exact=True)
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -177,25 +186,22 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> shared = {"method": "dense", "arch": "mlp", "density": 1.0, "width": 1.0, "epochs": 2, "bits_per_weight": 32.0}
-    >>> rows = [{**shared, "test_accuracy": 0.5, "step_ms": 1.0, "mask_ms": None, "seconds": 1.0} for _ in range(2)]
+    >>> shared = {"method": "dense", "arch": "mlp", "density": 1.0, "scale": "unscaled", "width": 1.0, "epochs": 2}
+    >>> times = {"step_ms": 1.0, "mask_ms": None, "seconds": 1.0}
+    >>> rows = [{**shared, "bits_per_weight": 32.0, "test_accuracy": 0.5, **times} for _ in range(2)]
     >>> line = summarise(rows)[0]
     >>> line["seeds"], line["test_accuracy"], line["seconds"]
     (2, 0.5, 2.0)
     """
     cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        cells.setdefault(tuple(row[name] for name in ("method", "arch", "density", "width", "epochs")), []).append(row)
+        cells.setdefault(tuple(row[name] for name in CELL), []).append(row)
     lines = []
-    for (method, arch, density, width, epochs), mine in cells.items():
+    for cell, mine in cells.items():
         accuracies = [row["test_accuracy"] for row in mine]
         lines.append(
             {
-                "method": method,
-                "arch": arch,
-                "density": density,
-                "width": width,
-                "epochs": epochs,
+                **dict(zip(CELL, cell, strict=True)),
                 "seeds": len(mine),
                 "test_accuracy": mean(accuracies),
                 "test_accuracy_min": min(accuracies),
@@ -211,12 +217,13 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
     """The table as Markdown."""
-    head = ["method", "network", "density", "width", "epochs", "seeds", "test accuracy, %", "range", "bits/weight"]
-    head += ["ms/step", "s"]
-    out = [" | ".join(head), " | ".join(["---"] * 2 + ["--:"] * (len(head) - 2))]
+    head = ["method", "network", "density", "scale", "width", "epochs", "seeds", "test accuracy, %", "range"]
+    head += ["bits/weight", "ms/step", "s"]
+    out = [" | ".join(head), " | ".join(["---"] * 2 + ["--:", "---"] + ["--:"] * (len(head) - 4))]
     for line in lines:
         low, high = (100 * line[f"test_accuracy_{end}"] for end in ("min", "max"))
-        cells = [line["method"], line["arch"], f"{line['density']:g}", f"{line['width']:g}", str(line["epochs"])]
+        cells = [line["method"], line["arch"], f"{line['density']:g}", line["scale"], f"{line['width']:g}"]
+        cells += [str(line["epochs"])]
         cells += [str(line["seeds"]), f"{100 * line['test_accuracy']:.2f}", f"{low:.2f} to {high:.2f}"]
         cells += [f"{line['bits_per_weight']:.2f}", f"{line['step_ms']:.2f}", f"{line['seconds']:.0f}"]
         out.append(" | ".join(cells))
@@ -238,7 +245,7 @@ def collect(given: Experiments, *, quiet: bool = True) -> Result:
     jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
     with progress(len(cells), quiet=quiet, after=0.0) as advance:
         results = list(run_cells(cells, jobs, advance))
-    rows = [row for result in results for row in result.rows]
+    rows = [{**row, "scale": result.params["scale"]} for result in results for row in result.rows]
     origin = {key: results[0].provenance[key] for key in ("device", "torch", "data")}
     return Result(
         command="nets.experiments",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nets.training.settings import Choices
 from sims.commands import cli, flags
-from sims.commands.flags import Folder, OptionalInteger
+from sims.commands.flags import Folder, OptionalFile, OptionalInteger
 
 if TYPE_CHECKING:
     from sims.statistics.result import Result
@@ -44,10 +44,15 @@ class Train(Choices):
     """Go on with the run in --out."""
     checkpoint_every: flags.Integer = 0
     """Also write a checkpoint after every so many steps, not only after every epoch."""
+    plot: OptionalFile = None
+    """Also draw the learning curves (.png, .pdf or .svg); with --resume on a finished run nothing else is done."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     quiet: bool = False
     """Print nothing but what is wrong."""
+
+    csv: ClassVar[None] = None
+    check: ClassVar[bool] = False
 
 
 def work(argv: Sequence[str] | None) -> int:
@@ -55,6 +60,7 @@ def work(argv: Sequence[str] | None) -> int:
     given = flags.parse(Train, argv, prog="python -m nets.train")
     every = flags.between("--checkpoint-every", given.checkpoint_every, 0, 10**9)
     quiet = given.quiet or given.json
+    check_picture(given)
 
     def note(text: str) -> None:
         if not given.quiet:
@@ -81,7 +87,26 @@ def work(argv: Sequence[str] | None) -> int:
         print_json(result)
     elif not given.quiet:
         show(result, given.out)
+    if given.plot is not None:
+        from nets.training.curves import learning_curves
+
+        scores = [f"/score-{row['score_seed']}" for row in result.rows] if given.multi_prize else [""]
+        learning_curves([f"{given.out}{place}" for place in scores]).plot(given.plot)
+        if not quiet:
+            print(f"picture: {given.plot}")
     return 0
+
+
+def check_picture(given: Train) -> None:
+    """Refuse a picture that could not be drawn, before the training; it may lie in the run's folder, which will be."""
+    from sims.commands.output import check_files
+    from sims.statistics.result import PICTURES
+
+    own = given.plot is not None and Path(given.plot).resolve().parent == Path(given.out).resolve()
+    if not own or Path(given.out).is_dir():
+        check_files(given, figure="learning_curves", curves=given.multi_prize or 1, settings_of="tickets")
+    elif not str(given.plot).lower().endswith(PICTURES):
+        raise flags.UsageError(f"--plot takes a .png, .pdf or .svg file, got {given.plot}")
 
 
 def show(result: Result, out: str) -> None:

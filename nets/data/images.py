@@ -22,6 +22,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nets.data.depth import DepthError, to_rgb
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 """Files that count as images; all others are passed over and counted."""
 
@@ -35,7 +37,7 @@ MEMORY_BYTES = 4 * 2**30
 
 _MAX_FILE = 256 * 2**20
 _AT_ONCE = 2048
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 
 Part = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 
@@ -92,18 +94,20 @@ def _is_image(name: str) -> bool:
 
 
 def open_image(source: Path | bytes, name: str) -> Any:
-    """Decode one image to RGB (grey images get three equal channels).
+    """Decode one image to 8-bit RGB, see `nets.data.depth.to_rgb`.
 
     Raises
     ------
     ValueError
-        If it cannot be decoded.
+        If it cannot be decoded, or its pixels do not say what is white.
     """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            return image.convert("RGB")
+            return to_rgb(image)
+    except DepthError as error:
+        raise ValueError(f"{name}: {error}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = " ".join(str(error).split())[:120]
         raise ValueError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ AUGMENTS = {"digits": "none", "mnist": "none", "cifar10": "crop-flip", "imagefol
 """What `augment=None` means."""
 
 _USUAL = {"digits": "unit", "mnist": "mnist", "cifar10": "cifar10", "imagefolder": "imagenet"}
+_PASS = "pass the folder (--data-dir)"
 JPEG_ARCHIVE = "cifar10-jpeg.tar.xz"
 
 
@@ -57,15 +58,35 @@ class Data:
     test: Split = field(repr=False)
     note: str
     """Where the images come from and what is special about them; show it beside every accuracy."""
+    place: Path | None = None
+    """Where they were found, for data that are looked for in several places."""
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
 
+    def digests(self) -> dict[str, torch.Tensor]:
+        """Of images left in their files, by part: `nets.data.split.FileSplit.digests`; empty for images in memory."""
+        return {name: part.digests for name, part in self._in_files()}
+
+    def expect(self, digests: Mapping[str, torch.Tensor]) -> None:
+        """From now on refuse files whose bytes are not those of `digests`, which `digests()` gave for the same data."""
+        for name, part in self._in_files():
+            if name in digests:
+                part.digests.copy_(digests[name])
+
+    def _in_files(self) -> list[tuple[str, FileSplit]]:
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return [(name, part) for name, part in parts.items() if isinstance(part, FileSplit)]
+
     @cached_property
     def sha256(self) -> str:
-        """Of all images and labels, part by part; for images left in their files, of names and sizes."""
+        """Of all images and labels, part by part (100 MB take a tenth of a second).
+
+        Of images left in their files it takes names and sizes only; their bytes are compared as they are read, see
+        `nets.data.split.FileSplit.digests`.
+        """
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             if part is None:
@@ -99,8 +120,8 @@ def load_data(
     ----------
     name : {"digits", "mnist", "cifar10", "imagefolder"}
         "digits" comes with scikit-learn: 1797 images of 8x8; the 360 that `nets.targets.digits.digits_split(seed=0)`
-        puts
-        aside are the test part, whatever `seed` is. "mnist": four IDX files. "cifar10": the published Python
+        puts aside are the test part, whatever `seed` is. "mnist": four IDX files, in the folder or where torchvision
+        puts them (`nets.data.mnist`). "cifar10": the published Python
         batches, or an image folder or archive of one with the ten classes. "imagefolder": train/<class>/<image> and
         test/<class>/<image> or val/<class>/<image>, such as ImageNet; grey images get three equal channels, files that
         are no images are passed over and counted in the note.
@@ -176,6 +197,7 @@ def load_data(
         None if held is None else _split(parts.train, held, options),
         _split(parts.test, None, options),
         parts.note,
+        parts.place,
     )
 
 
@@ -199,6 +221,7 @@ class _Parts:
     note: str
     levels: int = 255
     options: dict[str, Any] = field(default_factory=dict)
+    place: Path | None = None
 
 
 def _split(part: tuple[Any, Any], chosen: np.ndarray | None, options: dict[str, Any]) -> Split:
@@ -262,28 +285,29 @@ def _digits(folder: str | Path | None) -> _Parts:
 
 
 def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
-    from nets.data.mnist import load_mnist
+    from nets.data.mnist import load_mnist, mnist_folder
 
     places = _places("mnist", cache) if folder is None else [Path(folder)]
-    folder = next((place for place in places if any(place.glob("train-images-idx3-ubyte*"))), None)
-    if folder is None:
-        raise ValueError(f"mnist: no files found in {', '.join(map(str, places))}; pass the folder with the four files")
+    place = next((found for root in places if (found := mnist_folder(root)) is not None), None)
+    if place is None:
+        raise ValueError(f"mnist: no files found in {', '.join(map(str, places))}; {_PASS} with the four files")
     parts = []
     for part in ("train", "test"):
         try:
-            x, y = load_mnist(folder, part, dtype=torch.float32)
+            x, y = load_mnist(place, part, dtype=torch.float32)
         except ValueError as error:
             raise ValueError(f"mnist: {error}; the folder must hold the four published IDX files") from None
         side = round(x.shape[1] ** 0.5)
         if side * side != x.shape[1] or int(y.max()) > 9:
-            raise ValueError(f"mnist: {folder} holds no square images of ten classes")
+            raise ValueError(f"mnist: {place} holds no square images of ten classes")
         parts.append(((x * 255).round().to(torch.uint8).reshape(-1, 1, side, side).numpy(), y.numpy()))
     shape = parts[0][0].shape[1:]
     if parts[1][0].shape[1:] != shape:
         raise ValueError(f"mnist: training images of shape {shape}, test images of shape {parts[1][0].shape[1:]}")
     names = tuple(str(digit) for digit in range(10))
-    note = f"IDX files, {len(parts[0][1])} + {len(parts[1][1])} images of {shape[1]}x{shape[2]}"
-    return _Parts(names, shape, parts[0], parts[1], note)
+    whose = f" of {place.parent.name}" if place.name == "raw" else ""
+    note = f"IDX files{whose}, {len(parts[0][1])} + {len(parts[1][1])} images of {shape[1]}x{shape[2]}"
+    return _Parts(names, shape, parts[0], parts[1], note, place=place)
 
 
 def _cifar10(folder: str | Path | None, cache: Path | None, download: bool, threads: int) -> _Parts:
@@ -291,7 +315,7 @@ def _cifar10(folder: str | Path | None, cache: Path | None, download: bool, thre
     place = next((found for root in places if (found := _cifar_in(root)) is not None), None)
     if place is None and not download:
         raise ValueError(
-            f"cifar10: no files found in {', '.join(map(str, places))}; pass the folder (--data-dir) that holds "
+            f"cifar10: no files found in {', '.join(map(str, places))}; {_PASS} that holds "
             f"{_cifar.ARCHIVE} (from {_cifar.URL}) or an image folder, or, in Python, download=True"
         )
     if place is None:
@@ -304,8 +328,8 @@ def _cifar10(folder: str | Path | None, cache: Path | None, download: bool, thre
         parts = _folder(place, cache, threads, 32, "none")
         if parts.class_names != _cifar.CLASSES:
             raise ValueError(f"cifar10: {place} must hold the classes {', '.join(_cifar.CLASSES)}")
-        return replace(parts, note=f"CIFAR-10, JPEG copy, not the published bits: {parts.note}")
-    return _Parts(_cifar.CLASSES, (3, 32, 32), train, test, f"CIFAR-10, {note}")
+        return replace(parts, note=f"CIFAR-10, JPEG copy, not the published bits: {parts.note}", place=place)
+    return _Parts(_cifar.CLASSES, (3, 32, 32), train, test, f"CIFAR-10, {note}", place=place)
 
 
 def _cifar_in(root: Path) -> Path | None:

@@ -20,6 +20,36 @@ PIXELS = ("unit", "standard")
 
 MEAN, SPREAD = 0.1307, 0.3081
 _MAX_BYTES = 2**30
+_PREFIXES = {"train": "train", "test": "t10k"}
+_INSIDE = ("", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw")
+
+
+def idx_file(folder: str | Path, part: str, kind: str) -> Path:
+    """Where images or labels lie in a folder, under any of their usual names.
+
+    Parameters
+    ----------
+    part : {"train", "test"}
+    kind : {"images", "labels"}
+
+    Returns
+    -------
+    Path
+        ``train-images-idx3-ubyte`` as published, ``train-images.idx3-ubyte``, or one of these with .gz; the first if
+        there is none.
+    """
+    stem, dimensions = f"{_PREFIXES[part]}-{kind}", {"images": 3, "labels": 1}[kind]
+    names = [f"{stem}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
+    places = [Path(folder) / name for name in names]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def mnist_folder(root: str | Path) -> Path | None:
+    """The folder with the four files: `root`, its raw/, or one of torchvision's MNIST/raw/, FashionMNIST/raw/ and
+    KMNIST/raw/ in it, the first that has the training images; None if none has.
+    """
+    places = [Path(root) / inside for inside in _INSIDE]
+    return next((place for place in places if idx_file(place, "train", "images").is_file()), None)
 
 
 def read_idx(path: str | Path) -> npt.NDArray[np.uint8]:
@@ -74,7 +104,7 @@ def load_mnist(
     Parameters
     ----------
     folder : str or Path
-        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and ``t10k-...``, each with or without .gz.
+        See `mnist_folder`; the files' names: `idx_file`.
     part : {"train", "test"}
     pixels : {"unit", "standard"}
         See `PIXELS`.
@@ -95,17 +125,11 @@ def load_mnist(
         raise ValueError(f"part must be 'train' or 'test', got part={part!r}")
     if pixels not in PIXELS:
         raise ValueError(f"pixels must be one of {PIXELS}, got pixels={pixels!r}")
-    prefix = {"train": "train", "test": "t10k"}[part]
-    images = read_idx(_either(Path(folder) / f"{prefix}-images-idx3-ubyte"))
-    labels = read_idx(_either(Path(folder) / f"{prefix}-labels-idx1-ubyte"))
+    prefix, place = _PREFIXES[part], mnist_folder(folder) or Path(folder)
+    images, labels = (read_idx(idx_file(place, part, kind)) for kind in ("images", "labels"))
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"{prefix}: images of shape {images.shape} and labels of shape {labels.shape} do not fit")
     values = torch.from_numpy(images.reshape(len(images), -1).copy()).to(dtype) / 255
     if pixels == "standard":
         values = (values - MEAN) / SPREAD
     return values, torch.from_numpy(labels.astype(np.int64))
-
-
-def _either(path: Path) -> Path:
-    packed = path.with_name(path.name + ".gz")
-    return packed if packed.is_file() and not path.is_file() else path

@@ -157,6 +157,10 @@ def rebuild(ticket: FoundTicket) -> torch.nn.Module:
     except Exception as error:  # settings that this program cannot take, whatever is wrong with them
         raise TicketError(f"its settings make no network ({' '.join(str(error).split())[:150]})") from None
     assert search is not None
+    if search.group is not None:
+        if ticket.kept != search.n_keep:
+            raise TicketError(f"it keeps {ticket.kept} weights, its density asks for {search.n_keep}")
+        search.set_n_keep(search.n_keep)
     with torch.no_grad():
         for layer in ticket.layers:
             _fill(search, ticket, layer)
@@ -185,7 +189,7 @@ def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
 def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
     """Give one layer its mask and its kept weights."""
     target = search.layers[layer.name]
-    if target.aim != layer.n_keep:
+    if search.group is None and target.aim != layer.n_keep:
         raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target.aim}")
     bits = unpack(ticket.packed_mask(layer.name), layer.numel)
     place = np.flatnonzero(bits)

@@ -11,6 +11,7 @@ Source: order and schedules as read in the reference codes (`nets.training.recip
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +22,11 @@ import torch
 
 from nets.descent import descend
 from nets.threads import few_threads
+from nets.training.batch_norms import settle_batch_norms
 from nets.training.checkpoint import load_checkpoint, save_checkpoint
 from nets.training.parts import Parts
 from nets.training.run_folder import RunError, RunFolder, append_metrics, write_metrics
-from nets.training.settings import TrainSettings
+from nets.training.settings import MAY_MOVE, TrainSettings
 from nets.training.tally import Tally, evaluate
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ class Training:
             "search": None if parts.search is None else parts.search.state_dict(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state() if parts.device == "cuda" else None,
+            "images": parts.data.digests(),
             "state": {**vars(state), "seconds": state.seconds + time.monotonic() - self._started},
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
@@ -116,10 +119,12 @@ class Training:
         RunError
             If it belongs to other settings.
         """
-        odd = [name for name, value in self.settings.to_json().items() if content["params"].get(name) != value]
+        stored, own = vars(TrainSettings.from_json(content["params"])), vars(self.settings)
+        odd = [name for name, value in own.items() if stored[name] != value and name not in MAY_MOVE]
         if odd:
             raise RunError(f"the checkpoint was made with another {', '.join(odd)}")
         parts = self.parts
+        parts.data.expect(content.get("images", {}))
         parts.model.load_state_dict(content["model"])
         if parts.search is not None:
             parts.search.load_state_dict(content["search"])
@@ -174,6 +179,8 @@ class Training:
             if state.hook_due:
                 self._after_epoch(state.epoch - 1)
             self._train_epoch(advance)
+            if state.epoch + 1 == epochs:
+                self._settle_batch_norms()
             row = self._row()
             state.epoch, state.batch, state.sums = state.epoch + 1, 0, torch.zeros(3, dtype=torch.float64)
             state.rows.append(row)
@@ -224,6 +231,19 @@ class Training:
         descend(self._logits, batches, parts.optimiser, label_smoothing=smoothing, before=before, after=after)
         state.sums = tally.sums.cpu()  # waits for the device
         state.train_seconds += time.monotonic() - begun
+
+    def _settle_batch_norms(self) -> None:
+        """Take the running statistics of batch norms anew, from training images in the orders of further epochs."""
+        parts, settings = self.parts, self.settings
+        if settings.batch_norm_passes:
+            orders = ((settings.seed, settings.epochs + i) for i in range(settings.batch_norm_passes))
+            passes = (
+                parts.data.train.batches(
+                    settings.batch, device=parts.device, channels_last=parts.channels_last, order=order, augment=True
+                )
+                for order in orders
+            )
+            settle_batch_norms(parts.model, itertools.chain.from_iterable(passes))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.parts.device, torch.bfloat16, enabled=self.settings.amp):

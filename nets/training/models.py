@@ -34,7 +34,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nets.training.settings import ARCHS, BATCH_NORMS
+from nets.training.settings import ARCHS, BATCH_NORMS, usual_batch_norm
 
 ACTIVATIONS = ("relu", "sign")
 
@@ -198,8 +198,7 @@ def make_model(
     if not all(_is_size(size) for size in hidden) or (arch != "mlp" and hidden != (300, 100)):
         raise ValueError(f"hidden must be integers >= 1, for mlp only, got hidden={hidden} for {arch}")
     if batch_norm is None:
-        bare = activation == "relu" and (arch == "mlp" or arch.startswith("conv"))
-        batch_norm = "none" if bare else "non-affine"
+        batch_norm = usual_batch_norm(arch, binary=activation == "sign")
     parts = _Parts(activation, batch_norm, bias, float(width))
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:

@@ -30,8 +30,19 @@ class Usual(Optimisation):
         Channels of a ResNet's stem whatever the width; None: the stem scales too.
     rerand_every, rerand_frac : int, float
         iterand: steps between re-randomisations, and the expected share of the pruned weights that is redrawn.
+    rerand_init : str or None
+        iterand: law of the new draws; None: that of the first ones.
     recycle_every, recycle_frac, recycle_after : int, float, int
         recycle: epochs between recyclings, the share of all weights that is overwritten, and the last epoch without.
+    sources, with_rerand : str, bool
+        recycle: where copies come from, and whether half of the share is drawn anew instead.
+    score_key, score_init : str
+        What is ranked, and the law of the first scores.
+    gradient, scope, schedule_epochs, schedule_start : str, str, int, float
+        Biprop's, as in `nets.search.methods.biprop.Biprop`.
+    batch_norm_passes : int
+        Passes over the training images after the last step in which the running statistics of batch norms are taken
+        anew, with the masks as they are then.
     augment, normalise : str or None
         As in `nets.data.load_data`; None: the data set's own.
     validation : float or int
@@ -43,9 +54,19 @@ class Usual(Optimisation):
     stem_width: int | None = None
     rerand_every: int | None = 300
     rerand_frac: float | None = 0.1
+    rerand_init: str | None = None
     recycle_every: int | None = 10
     recycle_frac: float | None = 0.2
     recycle_after: int | None = 0
+    sources: str | None = "highest"
+    with_rerand: bool | None = False
+    score_key: str | None = "abs"
+    score_init: str | None = "kaiming-uniform-a5"
+    gradient: str | None = "magnitude"
+    scope: str | None = "layer"
+    schedule_epochs: int | None = 0
+    schedule_start: float | None = 0.5
+    batch_norm_passes: int = 0
     augment: str | None = None
     normalise: str | None = None
     validation: float | int = 0.0
@@ -65,14 +86,22 @@ class Recipe(Usual):
 
 
 _EP = Recipe(source="ramanujan2020, authors' configs (read)")
-_MPT = replace(_EP, source="diffenderfer2021multiprize, authors' configs (read)", init="kaiming-normal")
-_MPT11 = replace(_MPT, optimiser="adam", momentum=0.0, weight_decay=0.0)
-_ITERAND = replace(_EP, source="chijiwa2021iterand, authors' configs (read)", lr=0.3)
+_MPT = replace(
+    _EP, source="diffenderfer2021multiprize, authors' configs (read)", init="kaiming-normal", scale="reference-code"
+)
+_MPT11 = replace(
+    _MPT, optimiser="adam", momentum=0.0, weight_decay=0.0, batch_norm_passes=1,
+    source=f"{_MPT.source}; batch statistics taken anew at the end (not stated)",
+)  # fmt: skip
+_ITERAND = replace(
+    _EP, source="chijiwa2021iterand, authors' configs (read)", lr=0.3,
+    score_key="raw", score_init="kaiming-uniform-relu",
+)  # fmt: skip
 _IWR = replace(
     _EP, source="gorbett2023recycling, authors' configs (read)", epochs=250, recycle_every=3, recycle_frac=0.1
 )
 _IWR_MPT = replace(_IWR, init="kaiming-normal", recycle_every=10, recycle_frac=0.2)
-_DENSE = replace(_EP, source="ramanujan2020, dense baseline (read)", lr=0.01, init="kaiming-normal")
+_DENSE = replace(_EP, source="ramanujan2020, dense MNIST baseline (read)", init="kaiming-normal")
 _IMAGENET: dict[str, Any] = {"lr": 0.256, "momentum": 0.875, "weight_decay": 3.0517578e-5, "warmup": 5, "batch": 256}
 _IMAGENET |= {"label_smoothing": 0.1, "epochs": 100}
 
@@ -83,13 +112,18 @@ TABLE: Mapping[tuple[str, str], Recipe] = {
     ("biprop", "conv"): _MPT,
     ("biprop", "resnet"): replace(_MPT, weight_decay=5e-4, batch=256),
     ("biprop", "vgg"): replace(_MPT, optimiser="adam", momentum=0.0, weight_decay=0.0),
-    ("biprop", "imagenet"): replace(_MPT, **_IMAGENET),
+    ("biprop", "imagenet"): replace(
+        _MPT, **_IMAGENET,
+        source="diffenderfer2021multiprize, configs of ResNet-34 and -50 (read); their best, a wide ResNet-50, has "
+        "unscaled signed constants",
+    ),
     ("mpt-1-1", "conv"): _MPT11,
     ("mpt-1-1", "resnet"): replace(_MPT11, batch=256),
     ("mpt-1-1", "vgg"): replace(_MPT11, lr=2e-4),
     ("mpt-1-1", "imagenet"): replace(
         _MPT11, lr=2e-4, schedule="constant", batch=256, epochs=120, label_smoothing=0.1,
-        source="diffenderfer2021multiprize, configs of the wide ResNet-34 (read); label smoothing as MPT-1/32",
+        source="diffenderfer2021multiprize, configs of the wide ResNet-34 (read); label smoothing as MPT-1/32; batch "
+        "statistics taken anew at the end (not stated)",
     ),
     ("iterand", "conv"): _ITERAND,
     ("iterand", "resnet"): replace(_ITERAND, lr=0.1, weight_decay=5e-4, stem_width=64),
@@ -100,16 +134,18 @@ TABLE: Mapping[tuple[str, str], Recipe] = {
     ("recycle", "conv6"): replace(_IWR, recycle_every=10, recycle_frac=0.2),
     ("recycle", "resnet"): replace(_IWR, weight_decay=5e-4, recycle_every=10, recycle_frac=0.2),
     ("recycle", "imagenet"): replace(
-        _IWR, **{**_IMAGENET, "lr": 0.1}, recycle_every=10,
+        _IWR, **{**_IMAGENET, "lr": 0.1}, scale="reference-code", recycle_every=10,
         source="gorbett2023recycling, authors' configs (read); epochs between recyclings not stated",
     ),
     ("biprop-recycle", "conv"): _IWR_MPT,
     ("biprop-recycle", "resnet"): replace(_IWR_MPT, weight_decay=5e-4, epochs=200),
     ("biprop-recycle", "imagenet"): replace(
-        _IWR_MPT, **{**_IMAGENET, "lr": 0.1, "warmup": 10, "epochs": 150}, scale="paper", recycle_after=40,
-        source="gorbett2023recycling, authors' configs (read); which scaling is meant not stated",
+        _IWR_MPT, **{**_IMAGENET, "lr": 0.1, "warmup": 10, "epochs": 150}, scale="reference-code", recycle_after=40
     ),
-    ("dense", "conv"): _DENSE,
+    ("dense", "mlp"): _DENSE,
+    ("dense", "conv"): replace(
+        _DENSE, source="ramanujan2020, the higher of the two learning rates of its dense Conv nets, 0.1 and 0.01 (read)"
+    ),
     ("dense", "resnet"): replace(_DENSE, source="chijiwa2021iterand, dense SGD (read)", lr=0.1, weight_decay=5e-4),
     ("dense", "imagenet"): replace(_DENSE, source="ramanujan2020, as its tickets (not stated)", **_IMAGENET),
 }  # fmt: skip

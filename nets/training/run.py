@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
-from nets.training.run_folder import RunError, RunFolder
-from nets.training.settings import Choices, TrainSettings, resolve, resumed
+from nets.training.run_folder import RunError, RunFolder, check_same
+from nets.training.settings import MAY_MOVE, Choices, TrainSettings, resolve, resumed
 from sims.progress import progress
 from sims.statistics.result import Result, provenance, write_text
 
@@ -67,14 +67,17 @@ def train(
             note(f"{folder.path} is finished already: nothing to do")
             return Result(**done)
         with locked(folder):
-            return _work(settings, build(settings), folder, resume, checkpoint_every, quiet, note)
+            parts = build(settings)
+            told = folder.check_data(parts.data.sha256)
+            _tell(note, told, _where(settings, parts))
+            return _work(settings, parts, folder, resume, checkpoint_every, quiet, note)
     folder.check_new()
     parts = build(settings)  # first: what cannot be built, for want of data or else, leaves no folder behind
     folder.path.mkdir(parents=True, exist_ok=True)
+    _tell(note, _where(settings, parts))
     with locked(folder):
-        folder.create(
-            settings.to_json(), provenance(seed=settings.seed, threads=_threads(), seconds=0.0, **_more(settings))
-        )
+        more = _more(settings, parts)
+        folder.create(settings.to_json(), provenance(seed=settings.seed, threads=_threads(), seconds=0.0, **more))
         return _work(settings, parts, folder, resume, checkpoint_every, quiet, note)
 
 
@@ -83,6 +86,7 @@ def train_or_resume(
     out: str | Path,
     *,
     plain_images: bool = False,
+    exact: bool = False,
     checkpoint_every: int = 0,
     quiet: bool = True,
     note: Note = lambda text: None,
@@ -93,6 +97,8 @@ def train_or_resume(
     ----------
     plain_images : bool
         Of `nets.training.settings.resolve`.
+    exact : bool
+        Refuse an old run whose settings are not those of a new one with the same choices: defaults may have changed.
     checkpoint_every, quiet, note
         Of `train`.
 
@@ -105,6 +111,9 @@ def train_or_resume(
     old = folder.config.is_file()
     if old:
         settings = resumed(folder.params(), choices, folder.path)
+        if exact:
+            wanted = vars(resolve(choices, plain_images=plain_images))
+            check_same(vars(settings), {name: wanted[name] for name in wanted if name not in MAY_MOVE}, folder.path)
     else:
         settings = resolve(choices, plain_images=plain_images)
     return train(settings, folder.path, resume=old, checkpoint_every=checkpoint_every, quiet=quiet, note=note)
@@ -164,16 +173,30 @@ def _result(settings: TrainSettings, parts: Parts, state: State, folder: RunFold
         "seconds": round(state.seconds, 3),
         "score_seed": settings.score_seed,
         "init": settings.init,
+        "scale": settings.scale,
         "events": training.events,
         **cost,
     }
-    more = {**_more(settings), "data": parts.data.note, "data_sha256": parts.data.sha256}
+    more = _more(settings, parts)
     return Result(
         command=COMMAND,
         params=settings.to_json(),
         rows=[row],
         provenance=provenance(seed=settings.seed, threads=_threads(), seconds=state.seconds, **more),
     )
+
+
+def _where(settings: TrainSettings, parts: Parts) -> str | None:
+    """Where images were found that no --data-dir names."""
+    if settings.data_dir is not None or parts.data.place is None:
+        return None
+    return f"{settings.data}: found in {parts.data.place}"
+
+
+def _tell(note: Note, *lines: str | None) -> None:
+    for line in lines:
+        if line is not None:
+            note(line)
 
 
 @contextlib.contextmanager
@@ -201,10 +224,11 @@ def locked(folder: RunFolder) -> Iterator[None]:
         os.close(handle)
 
 
-def _more(settings: TrainSettings) -> dict[str, Any]:
-    """Provenance of its own: where it ran, and where the default settings come from."""
+def _more(settings: TrainSettings, parts: Parts) -> dict[str, Any]:
+    """Provenance of its own: where it ran, where the default settings come from, and the images."""
     usual = recipe(settings.method, settings.arch, settings.data)
-    return {**machine(settings.device), "recipe": usual.source}
+    images = {"data": parts.data.note, "data_sha256": parts.data.sha256}
+    return {**machine(settings.device), "recipe": usual.source, **images}
 
 
 def _threads() -> int:

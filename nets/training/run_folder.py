@@ -99,16 +99,51 @@ class RunFolder:
         RunError
             If there is no run, or its config.json is damaged.
         """
+        return dict(self._content()["params"])
+
+    def check_data(self, sha256: str) -> str | None:
+        """Refuse images or labels that are not those with which the run began, wherever they lie.
+
+        Parameters
+        ----------
+        sha256 : str
+            `nets.data.Data.sha256` of what was read.
+
+        Returns
+        -------
+        str or None
+            One line if the run has no record of its images to compare with.
+
+        Raises
+        ------
+        RunError
+            If they are others.
+        """
+        begun = self.data_sha256()
+        if begun is None:
+            return f"{self.path} has no record of its images and labels; it goes on without comparing them"
+        if begun != sha256:
+            raise RunError(
+                f"{self.path} began with other images or labels: their SHA-256 is {begun[:12]}... there, "
+                f"{sha256[:12]}... here"
+            )
+        return None
+
+    def data_sha256(self) -> str | None:
+        """`nets.data.Data.sha256` of the images and labels with which the run began, if it was noted."""
+        found = self._content()["provenance"].get("data_sha256")
+        return None if found is None else str(found)
+
+    def _content(self) -> dict[str, Any]:
         if not self.config.is_file():
             raise RunError(f"{self.path} holds no run (it has no config.json)")
         try:
             content = json.loads(self.config.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
                 raise RunError(f"{self.config}: schema {content['schema']!r} is not {SCHEMA!r}")
-            params = dict(content["params"])
-            if content["params_sha256"] != _sha256(params):
+            if content["params_sha256"] != _sha256(dict(content["params"])):
                 raise RunError(f"{self.config} was edited: a run goes on with the settings that it began with")
-            return params
+            return {**content, "provenance": dict(content["provenance"])}
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, RunError):
                 raise
@@ -120,7 +155,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(self.result.read_text(encoding="utf-8"))
-            if not content["rows"] or content["params"].keys() != self.params().keys():
+            if not content["rows"] or not self.params().keys() <= content["params"].keys():
                 raise ValueError("it is not the result of this run")
             return {name: content[name] for name in ("command", "params", "rows", "provenance", "summary")}
         except RunError:
@@ -166,6 +201,28 @@ def write_metrics(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     text = "".join(metrics_line(row) for row in rows)
     if not path.is_file() or path.read_bytes() != text.encode():
         write_text(path, text)
+
+
+def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl, one for each epoch that is done.
+
+    Raises
+    ------
+    RunError
+        If there is none yet, or a line is damaged.
+    """
+    if not folder.metrics.is_file():
+        raise RunError(f"{folder.path} has no metrics yet: its first epoch is not done")
+    rows = []
+    for number, line in enumerate(folder.metrics.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = dict(json.loads(line))
+            if row["epoch"] != number:
+                raise ValueError(f"epoch {row['epoch']}")
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{folder.metrics} is damaged in line {number} ({type(error).__name__}: {error})") from None
+        rows.append(row)
+    return rows
 
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:

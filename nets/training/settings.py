@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +26,20 @@ ARCHS = (
 )
 """Networks that `nets.training.models.make_model` knows."""
 BATCH_NORMS = ("non-affine", "affine", "none")
+SCORE_KEYS, SCORE_INITS = ("abs", "raw"), ("kaiming-uniform-a5", "kaiming-uniform-relu")
+GRADIENTS, SCOPES, SOURCES = ("magnitude", "gain", "sign"), ("layer", "global"), ("highest", "next-lowest")
+"""What the options of the methods may be; said here once more, so that no flag needs PyTorch."""
+
+
+def usual_batch_norm(arch: str, *, binary: bool) -> str:
+    """The batch norm of an architecture in the reference code: Conv nets and the mlp have none under ReLU.
+
+    Parameters
+    ----------
+    binary : bool
+        Whether activations are signs.
+    """
+    return "none" if not binary and (arch == "mlp" or arch.startswith("conv")) else "non-affine"
 
 
 def _choice(*names: str) -> tuple[object, object]:
@@ -61,7 +75,7 @@ class Choices:
     data: Annotated[str | None, *_choice(*recipes.DATA)] = None
     """Default: digits, which need no files."""
     data_dir: OptionalFolder = None
-    """Where the files of the data lie."""
+    """Where the files of the data lie. Default for mnist and cifar10: $STRONGTICKETS_DATA, then the cache folder."""
     density: OptionalReal = None
     """Part of each layer's weights that is kept, in (0, 1]. Default: 0.5."""
     width: OptionalReal = None
@@ -69,7 +83,8 @@ class Choices:
     init: Law = None
     """Law of the random weights."""
     scale: Annotated[str | None, *_choice(*SCALES)] = None
-    """Factor on their size for the pruned part: none, the paper's sqrt(1/density), or its code's."""
+    """Factor on their size for the pruned part: none, the paper's sqrt(1/density), or its code's sqrt(1/(1-density)).
+    Default: the method's, where density 1 does not make it infinite."""
     seed: OptionalInteger = None
     """Seed in [0, 2^63) of weights, image order and events. Default: a fresh one, which is printed."""
     score_seed: OptionalInteger = None
@@ -105,18 +120,39 @@ class Choices:
     """Which mean and spread pixels are brought to. Default: those of the data."""
     batch_norm: Annotated[str | None, *_choice(*BATCH_NORMS)] = None
     """Default: the architecture's own."""
+    batch_norm_passes: OptionalInteger = None
+    """Passes over the training images after the last step that take the running statistics of batch norms anew.
+    Default: 1 for mpt-1-1, else 0."""
     stem_width: OptionalInteger = None
     """ResNets: channels of the stem whatever --width is."""
     rerand_every: OptionalInteger = None
     """iterand: steps between re-randomisations."""
     rerand_frac: OptionalReal = None
     """iterand: probability that a pruned weight is drawn again."""
+    rerand_init: Law = None
+    """iterand: law of the new draws. Default: that of --init."""
     recycle_every: OptionalInteger = None
     """recycle: epochs between recyclings."""
     recycle_frac: OptionalReal = None
     """recycle: part of a layer's weights that is overwritten."""
     recycle_after: OptionalInteger = None
     """recycle: last epoch without recycling."""
+    sources: Annotated[str | None, *_choice(*SOURCES)] = None
+    """recycle: which weights are copied, those of the highest scores or those next above the overwritten ones."""
+    with_rerand: bool = False
+    """recycle: spend half of --recycle-frac on drawing pruned weights anew."""
+    score_key: Annotated[str | None, *_choice(*SCORE_KEYS)] = None
+    """What is ranked: the scores or their absolute values. Default: raw for iterand, else abs."""
+    score_init: Annotated[str | None, *_choice(*SCORE_INITS)] = None
+    """Law of the first scores: uniform within 1/sqrt(fan_in) or sqrt(6/fan_in). Default: the method's."""
+    gradient: Annotated[str | None, *_choice(*GRADIENTS)] = None
+    """biprop: how the gradient G of a binary weight reaches its score: W G, gain sign(W) G, or sign(W) G."""
+    scope: Annotated[str | None, *_choice(*SCOPES)] = None
+    """Keep the highest of each layer, or of all layers together. Default: layer."""
+    schedule_epochs: OptionalInteger = None
+    """With --scope global: epochs in which the part kept falls to --density."""
+    schedule_start: OptionalReal = None
+    """With --scope global: part that is removed at their start."""
     test_each_epoch: bool = False
     """Look at the test images after every epoch, for a curve; the result stays the last epoch's."""
     device: Device = None
@@ -137,12 +173,15 @@ class Choices:
         return found
 
 
+MAY_MOVE = ("data_dir",)
+"""Settings that a resumed run may have otherwise: what they name is compared by its content."""
 _FIRST = ("method", "arch", "data", "data_dir", "density", "width", "batch_norm", "seed", "score_seed")
 _LAST = ("device", "amp", "compile", "test_each_epoch")
 _WHOLE = {
     **dict.fromkeys(("seed", "score_seed"), (0, MAX_SEED)),
     **dict.fromkeys(("stem_width", "epochs", "batch", "recycle_every"), (1, 10**6)),
-    **dict.fromkeys(("warmup", "cooldown", "recycle_after"), (0, 10**6)),
+    **dict.fromkeys(("warmup", "cooldown", "recycle_after", "schedule_epochs"), (0, 10**6)),
+    "batch_norm_passes": (0, 1000),
     "rerand_every": (1, 10**9),
 }
 _REAL = {  # domain, and whether its ends belong to it
@@ -152,6 +191,7 @@ _REAL = {  # domain, and whether its ends belong to it
     "label_smoothing": (0.0, 1.0, "[)"),
     "rerand_frac": (0.0, 1.0, "[]"),
     "recycle_frac": (0.0, 0.5, "[]"),
+    "schedule_start": (0.0, 1.0, "[)"),
     **dict.fromkeys(("lr", "weight_decay", "cooldown_lr"), (0.0, 1e30, "[]")),
 }
 
@@ -212,8 +252,21 @@ class TrainSettings(Usual):
                 raise UsageError(f"{_flag(name)} must be one of {', '.join(names)}, got {getattr(self, name)}")
         if self.method == "dense" and self.density != 1.0:
             raise UsageError(f"--method dense keeps every weight, got --density {self.density:g}")
+        if self.schedule_epochs and self.scope != "global":
+            raise UsageError(
+                f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}"
+            )
+        if self.schedule_epochs and self.schedule_epochs >= self.epochs:
+            raise UsageError(
+                f"--schedule-epochs must be less than --epochs {self.epochs}, or the part kept never falls to "
+                f"--density, got {self.schedule_epochs}"
+            )
         if self.stem_width is not None and not self.arch.startswith("resnet"):
             raise UsageError(f"--stem-width belongs to ResNets, not to {self.arch}")
+        if self.batch_norm_passes and self.norms == "none":
+            raise UsageError(
+                f"--batch-norm-passes belongs to networks with batch norm, and {self.arch} for {self.method} has none"
+            )
         if self.optimiser == "adam" and self.momentum:
             raise UsageError(f"--momentum belongs to --optimiser sgd, got {self.momentum:g} with adam")
         if self.epochs < self.warmup + self.cooldown:
@@ -222,24 +275,52 @@ class TrainSettings(Usual):
             )
 
     @property
+    def norms(self) -> str:
+        """The batch norm of the network, "none" if it has none."""
+        return self.batch_norm or usual_batch_norm(self.arch, binary=self.method == "mpt-1-1")
+
+    @property
     def options(self) -> dict[str, Value]:
         """Options of the method."""
         return {name: getattr(self, name) for name in METHODS[self.method].settings}
 
     def to_json(self) -> dict[str, Value]:
-        """Plain values, the same keys in the same order for every run."""
-        content = asdict(self)
+        """Plain values in one order; settings that came later are left out where they ask for what was done before."""
+        content, before = asdict(self), _before(self.method)
         usual = [item.name for item in fields(Usual)]
-        return {name: content[name] for name in (*_FIRST, *usual, *_LAST)}
+        names = [name for name in (*_FIRST, *usual, *_LAST) if name not in before or content[name] != before[name]]
+        return {name: content[name] for name in names}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Value]) -> TrainSettings:
-        """The settings that `to_json` wrote; where a ticket file leaves out what belongs to a machine, defaults."""
+        """The settings that `to_json` wrote.
+
+        Where a ticket file leaves out what belongs to a machine, defaults; where an older program did not have a
+        setting, what it did.
+        """
+        content = {**_before(str(content.get("method"))), **content}
         missing = [item.name for item in fields(cls) if item.name not in content]
         if missing or len(content) > len(fields(cls)):
             raise ValueError(f"the settings of a run are not complete: {', '.join(missing) or 'there are too many'}")
         plain = {"device": "cpu", "amp": False, "compile": False, "test_each_epoch": False}
         return cls(**{name: plain.get(name) if value is None else value for name, value in content.items()})  # type: ignore[arg-type]
+
+
+def _before(method: str) -> dict[str, Value]:
+    """Settings that came later, at what a run did before: the method's own options, and no batch norm taken anew."""
+    raw = method == "iterand"
+    own: dict[str, Value] = {
+        "rerand_init": None,
+        "sources": "highest",
+        "with_rerand": False,
+        "score_key": "raw" if raw else "abs",
+        "score_init": "kaiming-uniform-relu" if raw else "kaiming-uniform-a5",
+        "gradient": "magnitude",
+        "scope": "layer",
+        "schedule_epochs": 0,
+        "schedule_start": 0.5,
+    }
+    return {name: value if method in having(name) else None for name, value in own.items()} | {"batch_norm_passes": 0}
 
 
 def _flag(name: str) -> str:
@@ -282,16 +363,24 @@ def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
     values |= {"momentum": _momentum(usual, choices), **dict.fromkeys(foreign)}
     if not arch.startswith("resnet"):
         values["stem_width"] = None
+    if (choices.batch_norm or usual_batch_norm(arch, binary=method == "mpt-1-1")) == "none":
+        values["batch_norm_passes"] = 0
     if plain_images:
         values |= {"augment": None, "normalise": None, "validation": 0.0}
     values |= {"density": 1.0 if method == "dense" else 0.5, "score_seed": None if method == "dense" else seed}
+    values["scale"] = usual_scale(usual, values["density"] if choices.density is None else choices.density)
     if choices.device is None:
         values["device"] = resolve_device("auto")
     return TrainSettings(**{**values, **given, "method": method, "arch": arch, "data": data, "seed": seed})  # type: ignore[arg-type]
 
 
+def usual_scale(usual: Usual, density: Value) -> str:
+    """A recipe's scale; at density 1, where reference-code's is infinite, unscaled."""
+    return "unscaled" if density == 1 and usual.scale == "reference-code" else usual.scale
+
+
 def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> TrainSettings:
-    """The settings of an old run, if nothing that was chosen contradicts them.
+    """The settings of an old run, if nothing that was chosen contradicts them; the folder of the data may be another.
 
     Raises
     ------
@@ -300,10 +389,12 @@ def resumed(stored: Mapping[str, Value], choices: Choices, where: Path) -> Train
     UsageError
         If the run needs a device that this machine has not.
     """
-    check_same(stored, choices.given(), where)
     found = TrainSettings.from_json(stored)
+    given = choices.given()
+    moved = {name: given.pop(name) for name in MAY_MOVE if name in given}
+    check_same(asdict(found), given, where)
     resolve_device(found.device)
-    return found
+    return replace(found, **moved)  # type: ignore[arg-type]
 
 
 def _momentum(usual: Recipe, choices: Choices) -> float:

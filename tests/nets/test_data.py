@@ -81,6 +81,54 @@ def test_mnist_files_are_read_to_the_bit(tmp_path):
         load_data("mnist", tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("mark", ["-", "."])
+@pytest.mark.parametrize("inside", ["", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"])
+def test_mnist_is_found_in_the_usual_layouts(tmp_path, inside, mark, packed):
+    (tmp_path / "a").mkdir()
+    write_idx(tmp_path / "a")
+    images = load_data("mnist", tmp_path / "a").train.images
+    place = tmp_path / "b" / inside
+    place.mkdir(parents=True)
+    for path in (tmp_path / "a").iterdir():
+        raw = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
+        name = path.name.removesuffix(".gz").replace("-idx", f"{mark}idx")
+        (place / (name + ".gz" * packed)).write_bytes(gzip.compress(raw) if packed else raw)
+    data = load_data("mnist", tmp_path / "b")
+    assert torch.equal(data.train.images, images)
+    assert data.place == place
+    whose = f" of {place.parent.name}" if inside else ""
+    assert data.note == f"IDX files{whose}, 12 + 6 images of 5x5"
+
+
+def test_a_folder_of_a_files_name_is_no_file(tmp_path):
+    write_idx(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.rename(tmp_path / "train-images.idx3-ubyte")
+    path.mkdir()
+    assert len(load_data("mnist", tmp_path).train) == 12
+
+
+def test_of_torchvisions_folders_mnists_comes_first(tmp_path):
+    for name in ("FashionMNIST", "MNIST"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        write_idx(tmp_path / name / "raw", count=12 if name == "MNIST" else 14)
+    assert len(load_data("mnist", tmp_path).train) == 12
+    assert len(load_data("mnist", tmp_path / "FashionMNIST").train) == 14
+
+
+def test_without_a_folder_it_says_where_it_looked(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRONGTICKETS_DATA", str(tmp_path / "shared"))
+    monkeypatch.setenv("STRONGTICKETS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match="no files found") as caught:
+        load_data("mnist")
+    for place in ("shared/mnist", "shared", "cache/mnist"):
+        assert str(tmp_path / place) in str(caught.value)
+    (tmp_path / "cache" / "mnist").mkdir(parents=True)
+    write_idx(tmp_path / "cache" / "mnist")
+    assert load_data("mnist").place == tmp_path / "cache" / "mnist"
+
+
 def test_every_byte_survives_the_way_through_mnists_floats(tmp_path):
     write_idx(tmp_path, count=300, side=9)
     data = load_data("mnist", tmp_path)

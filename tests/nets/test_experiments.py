@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nets import experiments as command
+from nets import train
 
 ARGV = ["digits", "--methods", "biprop", "dense", "--seeds", "2", "--width", "0.1", "--budget-epochs", "1"]
 
@@ -34,7 +35,7 @@ def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     table = [text for text in out.splitlines() if text.startswith("|")]
     assert len(table) == 2 + 3
-    assert table[2].startswith("| biprop | mlp | 0.3 | 0.1 | 1 | 2 |")
+    assert table[2].startswith("| biprop | mlp | 0.3 | reference-code | 0.1 | 1 | 2 |")
     assert f"{100 * line['test_accuracy']:.2f}" in table[2]
     assert (tmp_path / "runs" / "table.md").read_text() == out[: out.rindex("6 runs")]
     again = json.loads((tmp_path / "runs" / "table.json").read_text())
@@ -63,3 +64,30 @@ def test_bad_flags_get_one_line(argv: list[str], says: str, tmp_path: Path, caps
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert says in captured.err
+
+
+def test_scales_are_lines_and_dense_networks_have_one(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    argv = [*ARGV, "--density", "0.2", "0.6", "--scale", "paper", "unscaled", "--out", str(tmp_path), "--jobs", "1"]
+    assert command.main([*argv, "--seeds", "1", "--json"]) == 2, "a repeated flag"
+    capsys.readouterr()
+    argv[argv.index("--seeds") + 1] = "1"
+    assert command.main([*argv, "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    lines = [(line["method"], line["density"], line["scale"]) for line in found["summary"]]
+    assert lines == [
+        ("biprop", 0.2, "paper"), ("biprop", 0.2, "unscaled"), ("biprop", 0.6, "paper"), ("biprop", 0.6, "unscaled"),
+        ("dense", 1.0, "unscaled"),
+    ]  # fmt: skip
+    assert [row["scale"] for row in found["rows"]] == [line[2] for line in lines]
+    settings = [json.loads((Path(run) / "config.json").read_text())["params"] for run in found["params"]["runs"]]
+    assert [one["scale"] for one in settings] == [line[2] for line in lines]
+
+
+def test_a_run_with_other_defaults_is_not_taken_for_this_one(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Such as one of a program whose recipe was another; the command names no learning rate."""
+    old = tmp_path / "dense-mlp-d1-unscaled-w0.1-s0"
+    argv = ["--method", "dense", "--width", "0.1", "--epochs", "1", "--seed", "0", "--device", "cpu", "--lr", "0.01"]
+    assert train.main([*argv, "--out", str(old), "--quiet"]) == 0
+    table = ["digits", "--methods", "dense", "--seeds", "1", "--width", "0.1", "--budget-epochs", "1", "--jobs", "1"]
+    assert command.main([*table, "--device", "cpu", "--out", str(tmp_path)]) == 2
+    assert f"{old} cannot be resumed with other settings: --lr is 0.01 there, 0.1 here" in capsys.readouterr().err

@@ -257,7 +257,8 @@ TABLE_READ = {  # as published: (optimiser, lr, momentum, weight decay, batch, e
     ("biprop-recycle", "conv6", "cifar10"): ("sgd", 0.1, 0.9, 1e-4, 128, 250, 0, 0),
     ("biprop-recycle", "resnet18", "cifar10"): ("sgd", 0.1, 0.9, 5e-4, 128, 200, 0, 0),
     ("biprop-recycle", "resnet50-imagenet", "imagefolder"): ("sgd", 0.1, 0.875, 3.0517578e-5, 256, 150, 0.1, 10),
-    ("dense", "conv4", "cifar10"): ("sgd", 0.01, 0.9, 1e-4, 128, 100, 0, 0),
+    ("dense", "conv4", "cifar10"): ("sgd", 0.1, 0.9, 1e-4, 128, 100, 0, 0),
+    ("dense", "mlp", "mnist"): ("sgd", 0.1, 0.9, 1e-4, 128, 100, 0, 0),
     ("dense", "resnet18", "cifar10"): ("sgd", 0.1, 0.9, 5e-4, 128, 100, 0, 0),
 }
 EVENTS_READ = {  # method, arch: (rerand_every, rerand_frac) or (recycle_every, recycle_frac)
@@ -279,7 +280,15 @@ def test_the_recipes_are_the_papers() -> None:
         assert (getattr(found, f"{kind}_every"), getattr(found, f"{kind}_frac")) == expected
     inits = {method: recipe(method, "conv4", "cifar10").init for method in METHODS}
     assert {name for name, init in inits.items() if init == "signed-constant"} == {"edge-popup", "iterand", "recycle"}
-    assert {recipe(*key, "cifar10").scale for key in TABLE_READ if len(key) == 2} <= {"unscaled"}
+    scaled = {key for key, row in TABLE.items() if row.scale == "reference-code"}
+    assert scaled == {key for key in TABLE if key[0] in ("biprop", "mpt-1-1")} | {
+        ("recycle", "imagenet"), ("biprop-recycle", "imagenet")
+    }  # fmt: skip
+    assert {row.scale for row in TABLE.values()} == {"unscaled", "reference-code"}
+    keys = {method: (row.score_key, row.score_init) for (method, _), row in TABLE.items()}
+    assert keys.pop("iterand") == ("raw", "kaiming-uniform-relu")
+    assert set(keys.values()) == {("abs", "kaiming-uniform-a5")}
+    assert {method for (method, _), row in TABLE.items() if row.batch_norm_passes} == {"mpt-1-1"}
     schedules = {key for key, row in TABLE.items() if row.schedule == "constant"}
     assert schedules == {("mpt-1-1", "imagenet")}
     own = recipe("iterand", "conv6", "cifar10")
@@ -353,6 +362,14 @@ BAD = [
     (["--multi-prize", "1"], "--multi-prize must be an integer in [2,"),
     (["--warmup", "9", "--epochs", "8"], "--epochs 8 is less than --warmup 9 and --cooldown 0 together"),
     (["--method", "mpt-1-1", "--momentum", "0.9"], "--momentum belongs to --optimiser sgd"),
+    (["--gradient", "sign"], "--gradient belongs to biprop, mpt-1-1, biprop-recycle, not to edge-popup"),
+    (["--method", "dense", "--score-key", "raw"], "--score-key belongs to edge-popup, biprop"),
+    (["--with-rerand"], "--with-rerand belongs to recycle, biprop-recycle, not to edge-popup"),
+    (["--rerand-init", "kaiming"], "--rerand-init must be one of"),
+    (["--sources", "lowest"], "--sources must be one of"),
+    (["--method", "biprop", "--schedule-epochs", "2"], "--schedule-epochs belongs to --scope global, got 2 with layer"),
+    (["--method", "biprop", "--scope", "global", "--schedule-epochs", "20"], "must be less than --epochs 20"),
+    (["--batch-norm-passes", "1"], "--batch-norm-passes belongs to networks with batch norm, and mlp for edge-popup"),
     (["--stem-width", "64"], "--stem-width belongs to ResNets, not to mlp"), (["--resume"], "holds no run"),
     (["--data", "mnist", "--data-dir", "/nonexistent"], "no files found"),
     (["--validation", "1.5"], "--validation takes"),

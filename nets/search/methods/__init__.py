@@ -19,8 +19,10 @@ LAWS = ("signed-constant", "kaiming-uniform", "kaiming-normal")
 SCALES = ("unscaled", "paper", "reference-code")
 """Factors on their size, see `nets.search.draws.scale_factor`."""
 
-_RERAND = ("rerand_every", "rerand_frac")
-_RECYCLE = ("recycle_every", "recycle_frac", "recycle_after")
+_SCORES = ("score_key", "score_init", "scope", "schedule_epochs", "schedule_start")
+_BINARY = (*_SCORES, "gradient")
+_RERAND = ("rerand_every", "rerand_frac", "rerand_init")
+_RECYCLE = ("recycle_every", "recycle_frac", "recycle_after", "sources", "with_rerand")
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,12 @@ class Entry:
 
 
 METHODS: Mapping[str, Entry] = {
-    "edge-popup": Entry("edge_popup", "EdgePopup", "Edge-Popup"),
-    "biprop": Entry("biprop", "Biprop", "Biprop"),
-    "mpt-1-1": Entry("mpt_1_1", "Mpt11", "Biprop with binary activations"),
-    "iterand": Entry("iterand", "IteRand", "IteRand", _RERAND),
-    "recycle": Entry("recycle", "Recycle", "Edge-Popup with weight recycling", _RECYCLE),
-    "biprop-recycle": Entry("biprop_recycle", "BipropRecycle", "Biprop with weight recycling", _RECYCLE),
+    "edge-popup": Entry("edge_popup", "EdgePopup", "Edge-Popup", _SCORES),
+    "biprop": Entry("biprop", "Biprop", "Biprop", _BINARY),
+    "mpt-1-1": Entry("mpt_1_1", "Mpt11", "Biprop with binary activations", _BINARY),
+    "iterand": Entry("iterand", "IteRand", "IteRand", (*_SCORES, *_RERAND)),
+    "recycle": Entry("recycle", "Recycle", "Edge-Popup with weight recycling", (*_SCORES, *_RECYCLE)),
+    "biprop-recycle": Entry("biprop_recycle", "BipropRecycle", "Biprop with weight recycling", (*_BINARY, *_RECYCLE)),
 }
 """All methods by name."""
 
