@@ -62,7 +62,7 @@ class Masks:
 
 def info(given: Info) -> int:
     """Print what a ticket holds."""
-    from nets.training.found import describe
+    from nets.tickets.found_cost import describe
 
     content = describe(given.path)
     _print(given, content, "\n".join(_lines(content)))
