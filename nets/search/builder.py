@@ -94,11 +94,14 @@ def build_model(build: Build, arguments: Mapping[str, Any], *, sketch: bool = Fa
     """
     function = as_function(build)
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta" if sketch else "cpu"):
-            with warnings.catch_warnings():
-                if sketch:
-                    warnings.simplefilter("ignore")
-                made = function(**arguments)
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.device("meta" if sketch else "cpu"),
+            warnings.catch_warnings(),
+        ):
+            if sketch:
+                warnings.simplefilter("ignore")
+            made = function(**arguments)
     except Exception as error:  # whatever the builder raises
         raise ValueError(f"the builder {builder_name(build)} fails with its arguments: {_line(error)}") from None
     if not isinstance(made, nn.Module):

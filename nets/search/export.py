@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def _write(
     free = {0: torch.export.Dim.DYNAMIC}
     shapes: Any = None
     if any_batch:
-        shapes = {key: free for key in names} if names else by_parameter(plain, [free for _ in args])
+        shapes = dict.fromkeys(names, free) if names else by_parameter(plain, [free for _ in args])
     try:
         with quiet():
             torch.onnx.export(
@@ -86,11 +87,9 @@ def _write(
         raise ValueError(f"{type(plain).__name__} cannot be exported to ONNX ({reason(error)})") from None
 
 
-def _difference(
-    file: Path, plain: nn.Module, args: tuple[torch.Tensor, ...], names: dict[str, torch.Tensor]
-) -> float:
+def _difference(file: Path, plain: nn.Module, args: tuple[torch.Tensor, ...], names: dict[str, torch.Tensor]) -> float:
     try:
-        import onnxruntime
+        onnxruntime: Any = import_module("onnxruntime")  # it has no types
     except ImportError:
         raise ValueError("onnxruntime is needed to check the file; check=False leaves the check out") from None
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])

@@ -69,11 +69,11 @@ def fold_batch_norms(model: nn.Module, example: Any = None) -> list[str]:
         if type(layer) is nn.Linear:
             if dims.get(norm) != 2:
                 continue
-            made: nn.Module = fuse_linear_bn_eval(layer, norm)  # type: ignore[type-var]
+            made: nn.Module = fuse_linear_bn_eval(layer, norm)
         else:
-            if norm in dims and dims[norm] != _AXES[type(norm)]:  # type: ignore[index]
+            if norm in dims and dims[norm] != _AXES[type(norm)]:
                 continue
-            made = fuse_conv_bn_eval(layer, norm, _CONVS[type(layer)][1])  # type: ignore[type-var]
+            made = fuse_conv_bn_eval(layer, norm, _CONVS[type(layer)][1])
         for name in ("weight", "bias"):
             setattr(layer, name, getattr(made, name))
         _replace(model, behind, nn.Identity())

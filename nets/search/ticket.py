@@ -208,8 +208,8 @@ def compare(ticket: FoundTicket, model: nn.Module) -> dict[str, Any]:
         raise TicketError(f"the network does not take its recorded inputs ({reason})") from None
     wanted = _recorded_outputs(ticket)
     equal = len(wanted) == len(made) and all(map(same_bits, wanted, made))
-    error = 0.0 if equal else difference(wanted, made)
-    return {"values": values, "logits": equal, "logit_error": error, "ok": values and error <= CLOSE}
+    apart = 0.0 if equal else difference(wanted, made)
+    return {"values": values, "logits": equal, "logit_error": apart, "ok": values and apart <= CLOSE}
 
 
 def _new_model(build: Build, arguments: Mapping[str, Any], search: TicketSearch) -> nn.Module:

@@ -68,7 +68,8 @@ def found_in(search: TicketSearch) -> Found:
     weights = {name: made[layer].detach() for name, layer in masked.items()}
     parts = search.export_parts()["layers"]
     source = Draws(search.seed, None if search.init == "keep" else search.init, search.method.later_law)
-    layers, tensors = [], {}
+    layers: list[Layer] = []
+    tensors: dict[str, npt.NDArray[Any]] = {}
     for place, (name, weight) in enumerate(weights.items()):
         part, kept, dtype = parts[name], masks[name], str(weight.dtype)[6:]
         if dtype not in DTYPES:
@@ -127,6 +128,7 @@ def check_fit(ticket: FoundTicket, model: nn.Module) -> dict[str, str]:
     shapes = {places[layer.name]: layer.shape for layer in ticket.layers}
     stored = {name[5:]: array for name, array in ticket.tensors.items() if name.startswith("rest.")}
     shapes |= {name: array.shape for name, array in stored.items()}
+    kinds = {name: "bfloat16" if f"rest.{name}" in ticket.bfloat16 else one.dtype.name for name, one in stored.items()}
     known = set()
     for name, shape in shapes.items():
         tensor = tensors.get(name)
@@ -134,6 +136,9 @@ def check_fit(ticket: FoundTicket, model: nn.Module) -> dict[str, str]:
             raise TicketError(f"its network has {name[:100]!r}, which the builder's has not")
         if tuple(tensor.shape) != tuple(shape):
             raise TicketError(f"its {name[:100]!r} has shape {tuple(shape)}, the builder's {tuple(tensor.shape)}")
+        here, there = kinds.get(name, str(tensor.dtype)[6:]), str(tensor.dtype)[6:]
+        if here != there and not (here in DTYPES and there in DTYPES):
+            raise TicketError(f"its {name[:100]!r} is of type {here}, the builder's of {there}")
         known.add(id(tensor))
     bare = _affine_names(model) if ticket.batch_norm == "non-affine" else ()
     odd = next((name for name, tensor in tensors.items() if id(tensor) not in known and name not in bare), None)

@@ -41,9 +41,7 @@ def from_module(module: torch.nn.Module, example_inputs: torch.Tensor | Sequence
 def _exported(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
     """The ONNX model, with a free first axis if the export allows one."""
     free = torch.export.Dim.DYNAMIC
-    batches = by_parameter(
-        module, [tuple(free if i == 0 else None for i in range(one.ndim)) or None for one in inputs]
-    )
+    batches = by_parameter(module, [tuple(free if i == 0 else None for i in range(one.ndim)) or None for one in inputs])
     failures = []
     doubled = tuple(torch.cat([one, one]) if one.ndim and len(one) == 1 else one for one in inputs)
     for given, free_sides in ((doubled, batches), (inputs, None)):

@@ -61,6 +61,8 @@ SCHEMA = f"strong-tickets/found-ticket/{VERSION}"
 DTYPES = {"float16": "F16", "bfloat16": "U16", "float32": "F32", "float64": "F64"}
 """Types of weights, and the types of their tensors in the file."""
 VALUES = ("seed", "signs", "history", "floats")
+KINDS = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+"""Types of tensors, beside bfloat16."""
 _UNWRITTEN = ("tensors", "version")
 _NEW = ("law", "later_law", "builder", "arguments", "batch_norm", "inputs", "bfloat16")
 _CHUNK = 2**16
@@ -232,10 +234,9 @@ def read_found(path: str | Path) -> FoundTicket:
 
 def _unusual(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
     """The items of a dataclass without those that have their defaults."""
-    usual: dict[str, Any] = {}
-    for item in fields(kind):
-        made = item.default_factory is not MISSING
-        usual[item.name] = item.default_factory() if made else item.default  # type: ignore[misc]
+    usual = {
+        item.name: item.default if item.default_factory is MISSING else item.default_factory() for item in fields(kind)
+    }
     return {key: value for key, value in content.items() if value != usual[key]}
 
 
@@ -308,6 +309,7 @@ def _layer_makes_sense(layer: Layer, ticket: FoundTicket) -> bool:
     good = good and (layer.size is None or (type(layer.size) is float and 0 <= layer.size < math.inf))
     if ticket.version < 3:
         return good and (layer.dtype, layer.index, layer.std) == ("float32", None, None)
+    good = good and (layer.dtype == "float32" or ticket.shape is None)
     good = good and (layer.index is None or _whole(layer.index, 0, 2**24 - 1))
     good = good and (layer.std is None or (type(layer.std) is float and 0 <= layer.std < math.inf))
     laws = ticket.law in LAWS and (ticket.later_law is None or ticket.later_law in LAWS)
@@ -331,6 +333,9 @@ def _check(ticket: FoundTicket) -> None:
     for name in ticket.bfloat16:
         if name not in ticket.tensors or ticket.tensors[name].dtype != np.uint16:
             raise TicketError(f"{name[:100]} must be numbers of type U16")
+    for name, array in ticket.tensors.items():
+        if array.dtype.name not in KINDS and name not in ticket.bfloat16:
+            raise TicketError(f"{name[:100]} has type {array.dtype.name}, which ticket files do not hold")
     if "logits" in probes and (found["logits"].dtype != np.float32 or found["logits"].shape[1:] != (ticket.classes,)):
         raise TicketError(f"logits must be float32 of shape (inputs, {ticket.classes})")
     for layer in ticket.layers:

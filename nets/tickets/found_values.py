@@ -14,7 +14,7 @@ import torch
 from nets.construction.bits import pack, unpack
 from nets.search.draws import rebuild_weight
 from nets.tickets.file import Tensors, TicketError
-from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, unpack_numbers
+from nets.tickets.found_file import KINDS, FoundTicket, Layer, pack_numbers, unpack_numbers
 
 Flat = npt.NDArray[np.int64]
 
@@ -125,6 +125,7 @@ def kept_values(ticket: FoundTicket, layer: Layer, place: Flat, source: Draws, i
     if layer.values == "floats":
         return as_tensor(ticket.tensors[f"floats.{layer.name}"], dtype)
     if layer.values == "signs":
+        assert layer.size is not None
         negative = torch.from_numpy(unpack(ticket.tensors[f"signs.{layer.name}"], len(place)).astype(bool))
         return torch.where(negative, -1.0, 1.0).to(dtype) * layer.size
     draws, origins = np.zeros(len(place), np.int64), place.copy()
@@ -203,10 +204,8 @@ def written(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, tuple[str, ..
     ValueError
         If one has a dtype or layout that the file does not know.
     """
-    known = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-    known += (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, tensor in tensors.items():
-        if tensor.dtype not in known or tensor.layout != torch.strided or tensor.is_quantized:
+        if str(tensor.dtype)[6:] not in (*KINDS, "bfloat16") or tensor.layout != torch.strided or tensor.is_quantized:
             raise ValueError(f"{name.partition('.')[2]} has dtype {tensor.dtype}, which ticket files do not hold")
     short = tuple(name for name, tensor in tensors.items() if tensor.dtype == torch.bfloat16)
     return {name: as_array(tensor) for name, tensor in tensors.items()}, short

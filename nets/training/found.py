@@ -101,6 +101,9 @@ def rebuild(ticket: FoundTicket) -> torch.nn.Module:
         if ticket.params["method"] == "dense":
             raise TicketError("a dense network is no ticket")
         settings = TrainSettings.from_json(ticket.params)
+        odd = [name for name, one in ticket.tensors.items() if one.dtype.kind == "f" and one.dtype != np.float32]
+        if odd:
+            raise TicketError(f"{odd[0][:100]} must be numbers of type F32")
         with torch.device("meta"):  # names and sizes first, so that a foreign file cannot ask for much memory
             check_fit(ticket, plain_model(settings, ticket.shape, ticket.classes))
         model = plain_model(settings, ticket.shape, ticket.classes)
