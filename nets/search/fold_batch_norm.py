@@ -36,8 +36,9 @@ def fold_batch_norms(model: nn.Module, example: Any = None) -> list[str]:
     Returns
     -------
     list of str
-        Names of the batch norms that were folded. Others stay: those without running statistics, behind anything but
-        a convolution or a linear layer, or behind one whose output or weight is used elsewhere too.
+        Names of the batch norms that were folded. Others stay: those without running statistics, and those behind
+        anything but a convolution (not a transposed one in groups) or a linear layer that is called once, has no hooks
+        and whose output nothing else reads.
 
     Raises
     ------
@@ -101,6 +102,8 @@ def _pairs(graph: fx.Graph, modules: dict[str, nn.Module]) -> list[tuple[str, st
         wanted = nn.BatchNorm1d if type(layer) is nn.Linear else _CONVS.get(type(layer), (None, False))[0]
         if type(norm) is not wanted or norm.running_mean is None:
             continue
+        if isinstance(layer, nn.modules.conv._ConvTransposeNd) and layer.groups > 1:
+            continue  # PyTorch's fusion does not know this order of channels
         once = calls[id(layer)] == calls[id(norm)] == 1
         if once and not any(name.rpartition(".")[0] in (before, behind) for name in read) and not _hooked(layer, norm):
             found.append((before, behind))
