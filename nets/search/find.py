@@ -19,7 +19,7 @@ from nets.search.methods import LAWS, make_method
 from nets.search.methods.method import SCORE_INITS, Method
 from nets.search.plan import SMALL_REST, Candidate, Plan, plan
 from nets.search.score_mask import count_to_keep
-from nets.search.search import TicketSearch, freeze
+from nets.search.search import TicketSearch, freeze, plain_value
 
 INITS = (*LAWS, "keep")
 SMALL_VECTOR = 0.01
@@ -146,7 +146,8 @@ def find_tickets(
     seed = check_seed(seed)
     score_seed = seed if score_seed is None else check_seed(score_seed)
 
-    found = plan(model, exclude=_as_names(exclude), weights=weights, embeddings=bool(embeddings))
+    exclude = _as_names(exclude)
+    found = plan(model, exclude=exclude, weights=weights, embeddings=bool(embeddings))
     _check_dense(found, embeddings, allow_dense)
     shares = _shares(found.masked, density, densities or {}, allocation, chosen.across)
     counts = {name: count_to_keep(shares[name], one.weight.numel()) for name, one in found.masked.items()}
@@ -175,6 +176,17 @@ def find_tickets(
         stds=stds,
         density=density,
         dense=found.dense,
+        arguments={
+            "density": plain_value(density),
+            "densities": {name: plain_value(value) for name, value in (densities or {}).items()},
+            "allocation": allocation,
+            "exclude": list(exclude),
+            "weights": {name: axes if isinstance(axes, int) else list(axes) for name, axes in (weights or {}).items()},
+            "embeddings": embeddings,
+            "bias": bias,
+            "batch_norm": batch_norm,
+            "train_rest": train_rest,
+        },
     )
     with torch.no_grad():
         if bias == "zero":
@@ -258,13 +270,18 @@ def _freeze_rest(
     model: nn.Module, layers: Mapping[str, MaskedWeight], biases: list[nn.Parameter], batch_norm: str, train_rest: bool
 ) -> None:
     if batch_norm == "non-affine":
-        for module in model.modules():
-            if isinstance(module, _NORMS):
-                module.affine = False
-                module.register_parameter("weight", None)
-                module.register_parameter("bias", None)
+        remove_affine(model)
     scores = {id(layer.scores) for layer in layers.values()}
     freeze(biases if train_rest else [p for p in model.parameters() if id(p) not in scores])
+
+
+def remove_affine(model: nn.Module) -> None:
+    """Take weight and bias from all batch norms, in place."""
+    for module in model.modules():
+        if isinstance(module, _NORMS):
+            module.affine = False
+            module.register_parameter("weight", None)
+            module.register_parameter("bias", None)
 
 
 def _warn_of_small_vectors(model: nn.Module) -> None:

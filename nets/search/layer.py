@@ -6,7 +6,7 @@ import copy
 
 from torch import nn
 
-from nets.search.fold import fold
+from nets.search.folding import fold
 from nets.search.kinds import kind_of, weights_of
 from nets.search.masked_module import MaskedModule, mask_parameter
 from nets.search.masked_weight import MaskedWeight

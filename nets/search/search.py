@@ -42,6 +42,8 @@ class TicketSearch:
         What the method did so far.
     dense : dict of str to dict of str to int
         What was not masked, as `nets.search.plan.Plan.dense`.
+    arguments : dict
+        The other arguments of `find_tickets`, as plain values.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class TicketSearch:
         stds: dict[str, float],
         density: Number,
         dense: Mapping[str, Mapping[str, int]] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.method, self.layers = model, method, layers
         self.seed, self.score_seed = seed, score_seed
         self.init, self.scale, self.score_init, self.stds = init, scale, score_init, stds
         self.events: list[Event] = []
         self.dense = {group: dict(found) for group, found in (dense or {}).items()}
+        self.arguments = dict(arguments or {})
         self.numel = sum(layer.frozen.numel() for layer in layers.values())
         self.group: GlobalMasks | None = None
         self.n_keep = sum(layer.aim for layer in layers.values())
@@ -193,7 +197,7 @@ class TicketSearch:
 
     def settings(self) -> dict[str, Any]:
         """What identifies the search: method, options, seeds and laws, as plain values."""
-        options = {name: _plain(value) for name, value in self.method.options().items()}
+        options = {name: plain_value(value) for name, value in self.method.options().items()}
         same = ("seed", "score_seed", "init", "scale", "score_init")
         return {"method": self.method.name, "options": options, **{name: getattr(self, name) for name in same}}
 
@@ -272,7 +276,8 @@ def _on_cpu(tensor: torch.Tensor | None) -> torch.Tensor | None:
     return None if tensor is None else tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A number, truth value or text as it is, anything else as its text."""
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from nets.search import TicketSearch, find_tickets
 from nets.search.draws import rebuild_weight
-from nets.search.fold import fold
+from nets.search.folding import fold
 from nets.search.masked_module import MaskedModule
 from nets.search.methods import METHODS, make_method
 from nets.search.methods.method import Event

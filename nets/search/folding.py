@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -13,18 +13,28 @@ from nets.search.masked_weight import MaskedWeight
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def fold(model: Model) -> Model:
+def fold(model: Model, batch_norm: bool = False, *, example: Any = None) -> Model:
     """A copy of a model (or of a single layer) in which effective weights are ordinary parameters.
 
     Parameters
     ----------
     model : torch.nn.Module
         With masked weights; it is not changed.
+    batch_norm : bool
+        Multiply batch norms into the convolutions and linear layers before them, see
+        `nets.search.fold_batch_norm.fold_batch_norms`. The copy is then in evaluation mode.
+    example : tensor, tuple or dict of tensors, optional
+        Inputs of the model (a dict: by name), needed to fold batch norms behind linear layers.
 
     Returns
     -------
     torch.nn.Module
         Of the model's own classes; tied weights are tied. All parameters can be trained.
+
+    Raises
+    ------
+    ValueError
+        With `batch_norm`, if the model cannot be traced or has no batch norm that can be folded.
 
     Examples
     --------
@@ -40,6 +50,10 @@ def fold(model: Model) -> Model:
     made: dict[MaskedWeight, nn.Parameter] = {}
     for module in list(out.modules()):
         make_plain(module, made)
+    if batch_norm:
+        from nets.search.fold_batch_norm import fold_batch_norms
+
+        fold_batch_norms(out.eval(), example)
     for parameter in out.parameters():
         parameter.requires_grad_(True)
     return out
