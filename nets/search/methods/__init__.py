@@ -55,6 +55,9 @@ METHODS: Mapping[str, Entry] = {
     "iterand": Entry("iterand", "IteRand", "IteRand", _RERAND),
     "recycle": Entry("recycle", "Recycle", "Edge-Popup with weight recycling", _RECYCLE),
     "biprop-recycle": Entry("biprop_recycle", "BipropRecycle", "Biprop with weight recycling", _RECYCLE),
+    "bernoulli": Entry("bernoulli", "Bernoulli", "sampled supermasks"),
+    "probmask": Entry("probmask", "ProbMask", "ProbMask"),
+    "signed-supermask": Entry("signed_supermask", "SignedSupermask", "signed supermasks"),
 }
 """All methods by name."""
 
@@ -92,7 +95,7 @@ def make_method(method: str | Method, **options: object) -> Method:
     >>> make_method("edge-pop")
     Traceback (most recent call last):
         ...
-    ValueError: method must be one of edge-popup, biprop, mpt-1-1, iterand, recycle, biprop-recycle, got 'edge-pop'
+    ValueError: method must be one of edge-popup, biprop, mpt-1-1, ..., signed-supermask, got 'edge-pop'
     """
     from dataclasses import fields
 
