@@ -129,7 +129,7 @@ def planted_run(model, name, init, *, lr, epochs=10, steps=30):
     for layer_name, layer in search.layers.items():
         n = layer.frozen.numel()
         bits = np.zeros(n, bool)
-        bits[rng.permutation(n)[: layer.n_keep]] = True
+        bits[rng.permutation(n)[: layer.aim]] = True
         planted[layer_name] = torch.from_numpy(bits.reshape(layer.frozen.shape))
     x = torch.from_numpy(rng.standard_normal((256, next(iter(search.layers.values())).frozen.shape[1])))
     target = fold(model)
