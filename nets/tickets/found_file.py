@@ -9,7 +9,8 @@ bits starting with the lowest of the first byte, unused bits 0:
 name            dtype     content
 ==============  ========  ==============================================================================================
 mask.LAYER      uint8     one bit per weight, row-major
-signs.LAYER     uint8     values "signs": one bit per kept weight, 1 for negative; all have the layer's ``size``
+signs.LAYER     uint8     values "signs": one bit per kept weight, 1 for negative; all have the layer's ``size``, or,
+                          if it has none, each that of its first draw
 moved.LAYER     uint8     values "history": one bit per kept weight, 1 where it is not its own first draw
 draws.LAYER     uint8     "history": for every moved weight, which draw it is, in ``draw_bits`` bits
 origins.LAYER   uint8     "history": for every moved weight, whose draw it is, in ``origin_bits`` bits
@@ -61,7 +62,7 @@ class Layer:
     values : {"seed", "signs", "history", "floats"}
         Where the kept weights come from.
     size : float or None
-        "signs": their absolute value, a float32.
+        "signs": their absolute value, a float32; None: that of each weight's own first draw.
     moved, draw_bits, origin_bits : int
         "history": weights that are not their own first draw, and bits of the two numbers stored for each.
     """
@@ -206,7 +207,7 @@ def _parse(text: str) -> FoundTicket:
         good &= isinstance(layer.name, str) and _sides(layer.shape) and layer.values in VALUES
         good = good and _whole(layer.n_keep, 0, layer.numel) and _whole(layer.moved, 0, layer.n_keep)
         good = good and _whole(layer.draw_bits, 0, 32) and _whole(layer.origin_bits, 0, 62)
-        good = good and (layer.size is not None) == (layer.values == "signs")
+        good = good and (layer.size is None or layer.values == "signs")
         good = good and (layer.size is None or (type(layer.size) is float and 0 <= layer.size < math.inf))
     if not good:
         raise TicketError("the metadata hold values that make no sense")

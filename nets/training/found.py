@@ -2,7 +2,7 @@
 
 The file is that of `nets.tickets.found_file`. What a ticket needs beside its masks depends on the method. Edge-Popup
 and Biprop leave the random weights alone: the seed is enough. Biprop's and all signed-constant weights are one sign bit
-each. IteRand and recycling change weights as they search: then the cheapest of the sign bits, the history (which draw
+each, and so are those that a signed supermask turns, whose sizes the seed gives. IteRand and recycling change weights as they search: then the cheapest of the sign bits, the history (which draw
 of which element each kept weight is) and the weights themselves is stored, layer by layer.
 """
 
@@ -70,10 +70,11 @@ def export_ticket(
         part = parts[name]
         kept = part["mask"].reshape(-1).numpy()
         with torch.no_grad():
-            effective = layer.effective_weight().detach().cpu().contiguous().reshape(-1).numpy()
+            effective = layer.ticket_weight().cpu().contiguous().reshape(-1).numpy()
         values = effective[kept]
         digest.update(np.ascontiguousarray(values, "<f4").data)
-        made, own = _cheapest(name, part, kept, values)
+        frozen = layer.frozen.cpu().contiguous().reshape(-1).numpy()
+        made, own = _cheapest(name, part, kept, values, frozen[kept])
         layers.append(made)
         tensors |= {f"mask.{name}": pack(kept), **own}
     tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in _rest(search).items()}
@@ -94,14 +95,28 @@ def export_ticket(
 
 
 def _cheapest(
-    name: str, part: Mapping[str, Any], kept: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]
+    name: str,
+    part: Mapping[str, Any],
+    kept: npt.NDArray[np.bool_],
+    values: npt.NDArray[np.float32],
+    frozen: npt.NDArray[np.float32],
 ) -> tuple[Layer, dict[str, npt.NDArray[Any]]]:
-    """The layer and its tensors in the form of fewest bits; of equal ones the first of seed, signs, history, floats."""
+    """The layer and its tensors in the form of fewest bits; of equal ones the first of seed, signs, history, floats.
+
+    Where values are neither the weights nor binarised ones, signs are stored if sizes are those of the weights.
+    """
     base = Layer(name, tuple(part["shape"]), int(kept.sum()))
     place = np.flatnonzero(kept)
     draws = np.zeros(len(place), np.int64) if part["draws"] is None else _kept(part["draws"], kept)
     origins = place if part["origins"] is None else _kept(part["origins"], kept)
     moved = (draws != 0) | (origins != place)
+    if part["values"] is not None:
+        sizes = np.abs(values)
+        if not moved.any() and np.array_equal(sizes, np.abs(frozen)):
+            same = len(np.unique(sizes)) == 1
+            made = replace(base, values="signs", size=float(sizes[0]) if same else None)
+            return made, {f"signs.{name}": pack(values < 0)}
+        return replace(base, values="floats"), {f"floats.{name}": np.ascontiguousarray(values, "<f4")}
     if not moved.any():
         return base, {}
     draw_bits = int(draws.max()).bit_length()
@@ -185,8 +200,11 @@ def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
 def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
     """Give one layer its mask and its kept weights."""
     target = search.layers[layer.name]
-    if target.aim != layer.n_keep:
+    method = search.method
+    if method.exact_count and not method.across and target.aim != layer.n_keep:
         raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target.aim}")
+    target.aim, target.group, target.method = layer.n_keep, None, method.as_ticket()
+    target.step_noise = target.ticket_noise = target.noise_seed = None
     bits = unpack(ticket.packed_mask(layer.name), layer.numel)
     place = np.flatnonzero(bits)
     target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
@@ -206,8 +224,11 @@ def _stored_values(
     if layer.values == "floats":
         return np.asarray(ticket.tensors[f"floats.{layer.name}"], np.float32)
     if layer.values == "signs":
-        negative = unpack(ticket.tensors[f"signs.{layer.name}"], len(place))
-        return np.where(negative, -1, 1).astype(np.float32) * np.float32(layer.size)
+        sign = np.where(unpack(ticket.tensors[f"signs.{layer.name}"], len(place)), -1, 1).astype(np.float32)
+        if layer.size is not None:
+            return sign * np.float32(layer.size)
+        own = search.layers[layer.name].frozen.detach().reshape(-1).numpy()
+        return np.asarray(sign * np.abs(own[place]), np.float32)
     moved = unpack(ticket.tensors[f"moved.{layer.name}"], len(place))
     draws, origins = np.zeros(layer.numel, np.int64), np.arange(layer.numel)
     draws[place[moved]] = unpack_numbers(ticket.tensors[f"draws.{layer.name}"], layer.draw_bits, layer.moved)

@@ -46,6 +46,7 @@ VALUES = {  # what costs least, from the methods' definitions
     ("biprop-recycle", "signed-constant"): "signs", ("biprop-recycle", "kaiming-normal"): "signs",
     ("iterand", "kaiming-normal"): "history", ("iterand", "kaiming-uniform"): "history",
     ("recycle", "kaiming-normal"): "history",
+    ("signed-supermask", "signed-constant"): "signs", ("signed-supermask", "kaiming-normal"): "signs",
 }  # fmt: skip
 
 
@@ -89,6 +90,9 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     x, _ = next(parts.data.test.batches(64))
     with torch.no_grad():
         assert torch.equal(model(x), parts.model.eval()(x))
+    assert all(float(layer.size or 1) > 0 for layer in ticket.layers)
+    if method == "signed-supermask":
+        assert {layer.size is None for layer in ticket.layers} == {init == "kaiming-normal"}
     kept = {name: mask.numpy() for name, mask in parts.search.masks().items()}
     numel, bits, entropy = 0, 0, 0.0
     for layer in ticket.layers:
@@ -126,11 +130,12 @@ def test_the_floats_are_taken_where_they_cost_least() -> None:
     part = {"shape": (3, 4), "draws": torch.full((3, 4), 2**20), "origins": torch.arange(12).flip(0).reshape(3, 4)}
     kept = np.ones(2**13, bool)
     part = {"shape": (2**13,), "draws": torch.full((2**13,), 2**20), "origins": torch.arange(2**13).flip(0)}
+    part["values"] = None
     weight = torch.linspace(1, 2, 2**13).numpy()
-    layer, tensors = found_module._cheapest("x", part, kept, weight)
+    layer, tensors = found_module._cheapest("x", part, kept, weight, weight)
     assert layer.values == "floats"  # 1 + 21 + 13 = 35 bits otherwise
     assert np.array_equal(tensors["floats.x"], weight)
-    layer, _ = found_module._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight)
+    layer, _ = found_module._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight, weight)
     assert (layer.values, layer.draw_bits, layer.origin_bits, layer.moved) == ("history", 2, 13, 2**13)
 
 
