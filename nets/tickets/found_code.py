@@ -2,10 +2,10 @@
 
 In layer number i of a ticket (from 0) the first draws of the weights have the ticket's ``seed`` and stream 2^24 + i,
 those of the scores its ``score_seed`` and stream 2^25 + i: of weight e, row-major, draw 0 of trial e as
-`sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is iterand, bernoulli or probmask. So much takes
-`nets.tickets.mask_known.known`, and the bits of a mask have what it returns. Bits of the kept weights have the same,
-of the kept weights alone and with a guess of 0. Of ``moved`` the bits themselves are coded, of ``signs`` whether a sign
-is another than that of the first draw.
+`sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is iterand, bernoulli or probmask. So
+much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it returns. Bits of the kept weights have
+the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits themselves are coded, of ``signs``
+whether a sign is another than that of the first draw.
 """
 
 from __future__ import annotations

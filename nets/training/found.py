@@ -1,9 +1,10 @@
 """Found tickets: written after training, made into their network again, checked, and what they cost.
 
-The file is that of `nets.tickets.found_file`. What a ticket needs beside its masks depends on the method. Edge-Popup
-and Biprop leave the random weights alone: the seed is enough. Biprop's and all signed-constant weights are one sign bit
-each, and so are those that a signed supermask turns, whose sizes the seed gives. IteRand and recycling change weights as they search: then the cheapest of the sign bits, the history (which draw
-of which element each kept weight is) and the weights themselves is stored, layer by layer.
+The file is that of `nets.tickets.found_file`. What a ticket needs beside its masks depends on the method. Edge-Popup,
+Biprop and sampled masks leave the random weights alone: the seed is enough. Biprop's and all signed-constant weights
+are one sign bit each, and so are those that a signed supermask turns, whose sizes the seed gives. IteRand and recycling
+change weights as they search: then the cheapest of the sign bits, the history (which draw of which element each kept
+weight is) and the weights themselves is stored, layer by layer.
 """
 
 from __future__ import annotations

@@ -73,33 +73,17 @@ _IWR = replace(
 )
 _IWR_MPT = replace(_IWR, init="kaiming-normal", recycle_every=10, recycle_frac=0.2)
 _BERNOULLI = replace(
-    _EP,
-    lr=100.0,
-    weight_decay=0.0,
-    batch=250,
-    init="kaiming-normal",
-    epochs=100,
-    source="zhou2019deconstructing, authors' command for MNIST (read: SGD, rate, batch, no decay), 2000 epochs there; "
-    "recalled for convolutions: rates of 50 to 400",
-)
+    _EP, lr=100.0, weight_decay=0.0, batch=250, init="kaiming-normal",
+    source="zhou2019supermask, authors' command for MNIST (read; 2000 epochs, Glorot weights); epochs not stated",
+)  # fmt: skip
 _PROBMASK = replace(
-    _EP,
-    optimiser="adam",
-    momentum=0.0,
-    lr=0.006,
-    weight_decay=0.0,
-    batch=256,
-    epochs=300,
-    init="kaiming-normal",
-    source="zhou2021probmask, authors' configs (read), where the weights train too; without its clipped gradients",
-)
+    _EP, optimiser="adam", momentum=0.0, lr=0.006, weight_decay=0.0, batch=256, epochs=300, init="kaiming-normal",
+    source="zhou2021probmask, authors' configs (read), where weights train too and gradients are clipped",
+)  # fmt: skip
 _SIGNED = replace(
-    _EP,
-    lr=0.05,
-    weight_decay=5e-4,
-    source="koster2022signed, authors' config for Conv-4 (read: rate, momentum, decay, epochs), there with Nesterov's "
-    "momentum, decoupled decay and a falling exponential; batch not stated",
-)
+    _EP, lr=0.05, weight_decay=5e-4,
+    source="koster2022signed, authors' config for Conv-4 (read; Nesterov, decoupled decay, exponential schedule there)",
+)  # fmt: skip
 _DENSE = replace(_EP, source="ramanujan2020, dense baseline (read)", lr=0.01, init="kaiming-normal")
 _IMAGENET: dict[str, Any] = {"lr": 0.256, "momentum": 0.875, "weight_decay": 3.0517578e-5, "warmup": 5, "batch": 256}
 _IMAGENET |= {"label_smoothing": 0.1, "epochs": 100}

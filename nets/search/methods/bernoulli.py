@@ -44,8 +44,8 @@ class Bernoulli(Sampled):
 
     Source
     ------
-    Zhou et al., NeurIPS 2019; rules read in the authors' code. Learning rates as the appendix of Edge-Popup's paper
-    gives them (recalled), but for 100 on MNIST (read).
+    Zhou, Lan, Liu and Yosinski, NeurIPS 2019, arXiv 1905.01067; rules read in the authors' code. Learning rates as the
+    appendix of Edge-Popup's paper gives them (recalled); 100 on MNIST (read).
 
     Examples
     --------
