@@ -26,6 +26,7 @@ COMMANDS = {
     "train-mlp": ("nets.train_mlp", "train a dense network, to be approximated"),
     "found-ticket": ("nets.found_ticket", "rebuild a found ticket and say what it costs to store"),
     "similarity": ("nets.similarity", "do tickets agree more than chance makes them?"),
+    "federated": ("nets.federated", "clients find a ticket together by bits of masks, which are counted"),
     "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
     "figures": ("figures.__main__", "draw the figures"),
     "report": ("figures.report", "everything on one page"),

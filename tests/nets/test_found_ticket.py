@@ -124,6 +124,43 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     assert verify(ticket) == {"values": True, "logits": True, "logit_error": 0.0, "ok": True}
 
 
+@pytest.mark.parametrize("evaluation", ["sample", "threshold", "expectation"])
+def test_a_stored_mask_does_not_depend_on_how_masks_are_sampled(evaluation: str, tmp_path: Path) -> None:
+    """What the file holds is the network that was evaluated, whatever the rule by which it was found."""
+    params, parts = searched("bernoulli", "kaiming-normal", lr=30.0)
+    method = make_method("bernoulli", evaluation=evaluation)
+    parts.search.method = method
+    for layer in parts.search.layers.values():
+        layer.method = method
+    ticket = exported(params, parts)
+    assert {layer.values for layer in ticket.layers} == {"floats" if evaluation == "expectation" else "seed"}
+    shares = {layer.name: layer.n_keep / layer.numel for layer in ticket.layers}
+    assert shares == {name: float(mask.double().mean()) for name, mask in parts.search.masks().items()}
+    if evaluation == "threshold":
+        assert any(abs(share - params.density) > 0.05 for share in shares.values())
+    ticket.save(tmp_path / "t.safetensors")
+    model = load_found(tmp_path / "t.safetensors")
+    x, _ = next(parts.data.test.batches(64))
+    with torch.no_grad():
+        assert torch.equal(model(x), parts.model.eval()(x))
+        assert torch.equal(model.train()(x), parts.model(x))
+
+
+@pytest.mark.parametrize("method", ["biprop", "probmask"])
+def test_counts_of_layers_are_free_under_global_scope(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nets.training import parts as building
+
+    monkeypatch.setattr(building, "make_method", lambda name, **options: make_method(name, scope="global", **options))
+    params, parts = searched(method, "kaiming-normal")
+    ticket = exported(params, parts)
+    assert len({round(layer.n_keep / layer.numel, 2) for layer in ticket.layers}) > 1
+    assert verify(ticket)["ok"]
+    monkeypatch.undo()
+    if method == "biprop":
+        with pytest.raises(TicketError, match=r"layer .* keeps \d+ weights, its density asks for \d+"):
+            found_module.rebuild(ticket)
+
+
 def test_the_floats_are_taken_where_they_cost_least() -> None:
     """Every weight moved, and numbers of more than 31 bits: 32 bits a weight are less."""
     weight = torch.linspace(1, 2, 12)
