@@ -18,8 +18,8 @@ from nets.construction import pick
 from nets.search.check import Number, exact_fraction, one_of
 from nets.search.methods import LAWS, SCALES
 
-WEIGHTS, SCORES, COINS = 1 << 24, 2 << 24, 3 << 24
-"""First streams of weights, scores and re-randomisation coins; the layer's number is added."""
+WEIGHTS, SCORES, COINS, MASKS = 1 << 24, 2 << 24, 3 << 24, 4 << 24
+"""First streams of weights, scores, re-randomisation coins and sampled masks; the layer's number is added."""
 
 _CHUNK = 2**22
 

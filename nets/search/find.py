@@ -151,6 +151,8 @@ def find_tickets(
     _check_dense(found, embeddings, allow_dense)
     shares = _shares(found.masked, density, densities or {}, allocation, chosen.across)
     counts = {name: count_to_keep(shares[name], one.weight.numel()) for name, one in found.masked.items()}
+    for name, share in shares.items():
+        chosen.check_density(name, share)
     stds = {name: (2 / one.fan_in) ** 0.5 * scale_factor(scale, shares[name]) for name, one in found.masked.items()}
     if init == "keep":
         _check_finite(found.masked)
@@ -193,6 +195,8 @@ def find_tickets(
             for offset in biases:
                 offset.zero_()
         search.draw_weights()
+        if chosen.samples:
+            search.draw_noise(0)
         for masked in layers.values():
             masked.scores.copy_(search.first_scores(masked))
     if not train_rest:

@@ -33,7 +33,7 @@ def from_linear(layer: nn.Linear, *, n_keep: int | None = None, method: Method |
     Raises
     ------
     ValueError
-        If the layer has no weight that can be masked, or `n_keep` is outside its range.
+        If the layer has no weight that can be masked, `n_keep` is outside its range, or the method samples masks.
 
     Examples
     --------
@@ -41,6 +41,8 @@ def from_linear(layer: nn.Linear, *, n_keep: int | None = None, method: Method |
     >>> int((layer.weight != 0).sum()), int((to_linear(layer).weight != 0).sum())
     (4, 4)
     """
+    if method is not None and method.samples:
+        raise ValueError(f"method {method.name} draws its masks from the seed of a search: use find_tickets")
     names = [] if isinstance(layer, MaskedModule) else weights_of(layer)
     if not names:
         raise ValueError(f"layer must have weights that can be masked, got {type(layer).__name__}")

@@ -38,7 +38,7 @@ class MaskedModule(nn.Module):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         for name in self.masked_names:
-            destination[prefix + name] = self.masked_weight(name).effective_weight().detach()
+            destination[prefix + name] = self.masked_weight(name).ticket_weight()
 
     def _load_from_state_dict(
         self,
@@ -166,6 +166,7 @@ def mask_parameter(module: nn.Module, name: str, masked: MaskedWeight, *, lent: 
         module.add_module(HOLDER, holder)
     assert isinstance(holder, _Holder)
     holder.put(name, masked, lent)
+    holder.train(module.training)
     plain: type[nn.Module] = type(module)
     names = [name]
     if isinstance(module, MaskedModule):
@@ -195,8 +196,7 @@ def make_plain(module: nn.Module, made: dict[MaskedWeight, nn.Parameter] | None 
     own = {name: module.masked_weight(name) for name in module.masked_names}
     for masked in own.values():
         if masked not in made:
-            with torch.no_grad():
-                made[masked] = nn.Parameter(masked.effective_weight().detach().clone())
+            made[masked] = nn.Parameter(masked.ticket_weight().clone())
     del module._modules[HOLDER]
     module.__class__ = module.plain_class  # type: ignore[assignment]
     for name, masked in own.items():

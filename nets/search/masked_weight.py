@@ -16,9 +16,10 @@ from torch import nn
 
 from nets.search.fused import Threshold
 from nets.search.methods.method import Method
-from nets.search.score_mask import count_to_keep, inside_functorch, keep_masks_global
+from nets.search.score_mask import count_to_keep, inside_functorch
 
 _TENSORS = ("frozen", "draws", "origins")
+_NOISE = ("step_noise", "ticket_noise")
 
 
 class MaskedWeight(nn.Module):
@@ -49,6 +50,11 @@ class MaskedWeight(nn.Module):
     draws, origins : torch.Tensor of int32 or None, shape of `frozen`
         Where a method changes weights: which draw each weight is, and which element's draw (row-major number). The
         weights are a function of these and the seed.
+    sharpness : float
+        How nearly binary a relaxed mask is; the method sets it.
+    step_noise, ticket_noise : torch.Tensor or None, shape of `frozen`
+        Where a method samples masks: uniform numbers in [0, 1) of the current step and of the ticket, which
+        `nets.search.search.TicketSearch.draw_noise` draws. They follow from the seed and are in no state.
 
     Raises
     ------
@@ -90,15 +96,21 @@ class MaskedWeight(nn.Module):
         if self.method.keeps_origins:
             numbers = torch.arange(weight.numel(), dtype=torch.int32, device=weight.device)
             self.origins = torch.empty_like(empty).copy_(numbers.reshape(weight.shape))
+        self.sharpness = 1.0
+        self.step_noise: torch.Tensor | None = None
+        self.ticket_noise: torch.Tensor | None = None
+        self.noise_seed: int | None = None
 
     @property
     def n_keep(self) -> int:
-        """Number of weights kept in this tensor; where tensors are compared, counted from the current mask."""
-        return self.aim if self.group is None else int(self.mask().sum())
+        """Number of weights kept in this tensor; counted from the current mask where it is not settled beforehand."""
+        if self.group is None and self.method.exact_count:
+            return self.aim
+        return int(self.mask().sum())
 
     @torch.no_grad()
     def mask(self) -> torch.Tensor:
-        """Which weights are kept now.
+        """Which weights the ticket keeps now; where training samples masks, not the one of a step.
 
         Returns
         -------
@@ -137,13 +149,22 @@ class MaskedWeight(nn.Module):
 
     forward = effective_weight
 
+    @torch.no_grad()
+    def ticket_weight(self) -> torch.Tensor:
+        """The effective weight of the ticket as it stands: that of evaluation, whether the module trains or not."""
+        was, self.training = self.training, False
+        try:
+            return self.method.effective(self).detach()
+        finally:
+            self.training = was
+
     def _traced_constant(self) -> torch.Tensor:
         """In a traced module the effective weight is a constant."""
         native: Any = torch._C
         tracing = native._get_tracing_state()
         native._set_tracing_state(None)
         try:
-            return self.method.effective(self).detach()
+            return self.ticket_weight()
         finally:
             native._set_tracing_state(tracing)
 
@@ -152,11 +173,15 @@ class MaskedWeight(nn.Module):
         for name in _TENSORS:
             tensor = getattr(self, name)
             setattr(self, name, None if tensor is None else fn(tensor))
+        for name in _NOISE:  # its dtype stays: half precision would bias the samples
+            tensor = getattr(self, name)
+            setattr(self, name, None if tensor is None else tensor.to(self.scores.device))
         return result
 
     def rule(self) -> dict[str, Any]:
         """What must be equal for a state to mean the same network here."""
-        return {"method": self.method.name, "score_key": self.method.score_key, "n_keep": self.aim}
+        noise = {} if self.noise_seed is None else {"score_seed": self.noise_seed, "index": self.index}
+        return {**self.method.rule(self), **noise}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -244,8 +269,7 @@ class GlobalMasks:
         blind = torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
         state = () if blind else (self.n_keep, *((one.data_ptr(), one._version) for one in scores))
         if blind or place not in self._ready or state != self._state:
-            keys = [other.method.key(one.detach()) for other, one in zip(self.layers, scores, strict=True)]
-            self._ready = dict(enumerate(keep_masks_global(keys, self.n_keep)))
+            self._ready = dict(enumerate(layer.method.masks_together(self.layers, self.n_keep)))
             self._state = state
         return self._ready.pop(place)
 
@@ -268,7 +292,7 @@ def hold_masks(layers: list[MaskedWeight]) -> Iterator[None]:
     try:
         with torch.no_grad():
             for layer in layers:
-                layer.held = (layer.mask(), layer.effective_weight().detach())
+                layer.held = (layer.mask(), layer.ticket_weight())
         yield
     finally:
         for layer in layers:

@@ -12,7 +12,7 @@ from torch import nn
 
 from nets.search.check import Number
 from nets.search.dense_part import dense_line, frozen_line
-from nets.search.draws import COINS, SCORES, WEIGHTS, coin_limit, score_bound, shaped, uniform_draws
+from nets.search.draws import COINS, MASKS, SCORES, WEIGHTS, coin_limit, shaped, uniform_draws
 from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks
 from nets.search.methods.method import Event, Method
 from nets.search.score_mask import count_to_keep
@@ -38,6 +38,8 @@ class TicketSearch:
         Standard deviation of each layer's weights.
     numel, n_keep : int
         Weights in all tensors, and how many are kept at the end of the search.
+    progress : float
+        Part of the run's epochs that is over, as `after_epoch` was told.
     events : list of Event
         What the method did so far.
     dense : dict of str to dict of str to int
@@ -65,6 +67,7 @@ class TicketSearch:
         self.model, self.method, self.layers = model, method, layers
         self.seed, self.score_seed = seed, score_seed
         self.init, self.scale, self.score_init, self.stds = init, scale, score_init, stds
+        self.progress = 0.0
         self.events: list[Event] = []
         self.dense = {group: dict(found) for group, found in (dense or {}).items()}
         self.arguments = dict(arguments or {})
@@ -80,7 +83,7 @@ class TicketSearch:
         self.watch = Watch(self)
 
     def __repr__(self) -> str:
-        kept = self.n_keep if self.group is None else self.group.n_keep
+        kept = self.n_keep if self.budget is None else self.budget
         return (
             f"<TicketSearch by {self.method.name} in {type(self.model).__name__}: {kept} of {self.numel} weights kept "
             f"in {len(self.layers)} layers; seed {self.seed}, score seed {self.score_seed}>"
@@ -89,8 +92,14 @@ class TicketSearch:
     @property
     def density(self) -> float:
         """Part of the weights that is kept now, of all layers together."""
-        kept = self.group.n_keep if self.group is not None else self.n_keep
-        return kept / self.numel
+        if not self.method.exact_count:
+            return sum(int(mask.sum()) for mask in self.masks().values()) / self.numel
+        return (self.n_keep if self.budget is None else self.budget) / self.numel
+
+    @property
+    def budget(self) -> int | None:
+        """Weights to keep now in all layers together, or None where each has its own number."""
+        return None if self.group is None else self.group.n_keep
 
     def parameters(self) -> list[nn.Parameter]:
         """What to give to the optimiser: the scores, and with ``train_rest`` the model's other trainable parameters."""
@@ -136,6 +145,7 @@ class TicketSearch:
         Event or None
             What the method did to the weights or to the number kept.
         """
+        self.progress = (epoch + 1) / epochs
         return self._log(self.method.after_epoch(self, epoch, epochs))
 
     def _log(self, event: Event | None) -> Event | None:
@@ -150,7 +160,7 @@ class TicketSearch:
         self.group.n_keep = n_keep
 
     def masks(self) -> dict[str, torch.Tensor]:
-        """Masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
+        """The ticket's masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
         return {name: layer.mask() for name, layer in self.layers.items()}
 
     def hold_masks(self) -> AbstractContextManager[None]:
@@ -174,8 +184,25 @@ class TicketSearch:
     def first_scores(self, layer: MaskedWeight) -> torch.Tensor:
         """The scores with which a layer starts."""
         uniform = uniform_draws(self.score_seed, SCORES + layer.index, 0, layer.frozen.shape, layer.frozen.device)
-        found: torch.Tensor = uniform * score_bound(self.score_init, layer.fan_in)
+        found = self.method.first_scores(uniform, layer, self, self.score_init)
         return found.to(layer.scores.dtype)
+
+    @torch.no_grad()
+    def draw_noise(self, draw: int) -> None:
+        """Give every layer the noise from which its mask is sampled: draw 0 is the ticket's, draw t + 1 that of step t.
+
+        It is drawn by (score seed, layer, element, draw), on every device and data-parallel rank the same.
+        """
+        for layer in self.layers.values():
+            dtype = torch.float64 if layer.scores.dtype == torch.float64 else torch.float32
+            uniform = uniform_draws(self.score_seed, MASKS + layer.index, draw, layer.frozen.shape, layer.frozen.device)
+            noise = ((uniform + 1) / 2).to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)
+            if draw == 0:
+                layer.ticket_noise, layer.noise_seed = noise, self.score_seed
+            if layer.step_noise is None or draw == 0:
+                layer.step_noise = noise.clone()
+            else:
+                layer.step_noise.copy_(noise)
 
     def coin(self, name: str, draw: int, frac: Number) -> torch.Tensor:
         """An independent True with probability `frac` for each weight of a layer."""
@@ -210,7 +237,8 @@ class TicketSearch:
         return {
             "settings": self.settings(),
             "events": [dataclasses.asdict(event) for event in self.events],
-            "n_keep": self.group.n_keep if self.group is not None else None,
+            "progress": self.progress,
+            "n_keep": self.budget,
             "layers": {name: layer.aim for name, layer in self.layers.items()},
         }
 
@@ -233,6 +261,7 @@ class TicketSearch:
                     + ", ".join(f"{name} ({state[part].get(name)!r}, here {own[part].get(name)!r})" for name in names)
                 )
         self.events = [Event(**event) for event in state["events"]]
+        self.progress = state.get("progress", 0.0)
         if self.group is not None:
             self.set_n_keep(state["n_keep"])
 
@@ -245,14 +274,17 @@ class TicketSearch:
         dict
             The items of `settings`, `density`, `events` (list of dict) and `layers`: for each layer name its `index`,
             `shape`, `numel`, `n_keep`, `mask` (bool), `law` ("keep" if the weights were given), `later_law`, `std`,
-            `gain` (float, or None where weights keep their values), `draws`, `origins` (int32 or None) and `weight`
-            (only where the law is "keep", else None). ``nets.search.draws.rebuild_weight`` makes the weights
-            again from `index`, `shape`, `law`, `std`, `draws`, `origins`, `later_law` and the seed.
+            `gain` (float, or None where weights keep their sizes), `draws`, `origins` (int32 or None), `weight` (only
+            where the law is "keep", else None) and `values` (the effective weights, only where they follow neither from
+            the weights nor from the gain: signs are turned, or weights are weakened).
+            ``nets.search.draws.rebuild_weight`` makes the weights again from `index`, `shape`, `law`, `std`, `draws`,
+            `origins`, `later_law` and the seed.
         """
         layers = {}
         for name, layer in self.layers.items():
             mask, gain = layer.mask(), layer.gain()
-            keep = self.init == "keep"
+            keep, values = self.init == "keep", layer.ticket_weight()
+            same = gain is not None or torch.equal(values[mask], layer.frozen[mask])
             layers[name] = {
                 "index": layer.index,
                 "shape": tuple(layer.frozen.shape),
@@ -266,6 +298,7 @@ class TicketSearch:
                 "draws": _on_cpu(layer.draws),
                 "origins": _on_cpu(layer.origins),
                 "weight": _on_cpu(layer.frozen) if keep else None,
+                "values": None if same else _on_cpu(values),
             }
         events = [dataclasses.asdict(event) for event in self.events]
         return {**self.settings(), "density": self.density, "events": events, "layers": layers}

@@ -56,7 +56,7 @@ class Watch:
         if not self.steps_announced and due is not None and self.backward_passes >= due:
             warnings.warn(
                 f"{self.backward_passes} backward passes without search.before_step(step): {self.search.method.name} "
-                "does nothing to the weights unless it is called before every step",
+                "needs it before every step",
                 stacklevel=2,
             )
             due = None
@@ -115,3 +115,5 @@ class Watch:
             warnings.warn(f"this rank takes the weights of the first one: {told}", stacklevel=2)
             search.seed, search.score_seed = first["seed"], first["score_seed"]
             search.draw_weights()
+            if search.method.samples:
+                search.draw_noise(0)

@@ -3,9 +3,9 @@
 In a layer with ``index`` i (by default its place in the ticket, from 0) the first draws of the weights have the
 ticket's ``seed`` and stream 2^24 + i, those of the scores its ``score_seed`` and stream 2^25 + i: of weight e,
 row-major, draw 0 of trial e as `sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is
-iterand. So much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it returns. Bits of the kept
-weights have the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits themselves are coded, of
-``signs`` whether a sign is another than that of the first draw.
+iterand, bernoulli or probmask. So much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it
+returns. Bits of the kept weights have the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits
+themselves are coded, of ``signs`` whether a sign is another than that of the first draw.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CODED = "coded."
 """Put before the name of a tensor of bits where the file has its code instead, uint32."""
 
 _WEIGHTS, _SCORES = 1 << 24, 2 << 24
-_SIGNED = ("iterand",)
+_SIGNED = ("iterand", "bernoulli", "probmask")
 _BYTES_PER_WEIGHT = 64
 
 

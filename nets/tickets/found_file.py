@@ -8,7 +8,8 @@ all bits starting with the lowest of the first byte, unused bits 0:
 name            dtype     content
 ==============  ========  ==============================================================================================
 mask.LAYER      uint8     one bit per weight, row-major
-signs.LAYER     uint8     values "signs": one bit per kept weight, 1 for negative; all have the layer's ``size``
+signs.LAYER     uint8     values "signs": one bit per kept weight, 1 for negative; all have the layer's ``size``, or,
+                          if it has none, each that of its first draw
 moved.LAYER     uint8     values "history": one bit per kept weight, 1 where it is not its own first draw
 draws.LAYER     uint8     "history": for every moved weight, which draw it is, in ``draw_bits`` bits
 origins.LAYER   uint8     "history": for every moved weight, whose draw it is, in ``origin_bits`` bits
@@ -82,7 +83,8 @@ class Layer:
     values : {"seed", "signs", "history", "floats"}
         Where the kept weights come from.
     size : float or None
-        "signs", and "seed" where only signs are the seed's: their absolute value.
+        "signs", and "seed" where only signs are the seed's: their absolute value; "signs" without it: that of each
+        weight's own first draw.
     moved, draw_bits, origin_bits : int
         "history": weights that are not their own first draw, and bits of the two numbers stored for each.
     dtype : str
@@ -305,7 +307,8 @@ def _layer_makes_sense(layer: Layer, ticket: FoundTicket) -> bool:
     good = good and _whole(layer.n_keep, 0, layer.numel) and _whole(layer.moved, 0, layer.n_keep)
     good = good and _whole(layer.draw_bits, 0, 32) and _whole(layer.origin_bits, 0, 62)
     sized = layer.values == "signs" or (layer.values == "seed" and ticket.version >= 3)
-    good = good and (layer.size is not None or layer.values != "signs") and (layer.size is None or sized)
+    good = good and (layer.size is None or sized)
+    good = good and (layer.size is not None or layer.values != "signs" or ticket.version >= 3)
     good = good and (layer.size is None or (type(layer.size) is float and 0 <= layer.size < math.inf))
     if ticket.version < 3:
         return good and (layer.dtype, layer.index, layer.std) == ("float32", None, None)
@@ -313,7 +316,8 @@ def _layer_makes_sense(layer: Layer, ticket: FoundTicket) -> bool:
     good = good and (layer.index is None or _whole(layer.index, 0, 2**24 - 1))
     good = good and (layer.std is None or (type(layer.std) is float and 0 <= layer.std < math.inf))
     laws = ticket.law in LAWS and (ticket.later_law is None or ticket.later_law in LAWS)
-    drawn = layer.values in ("seed", "history") and layer.n_keep > 0
+    drawn = layer.values in ("seed", "history") or (layer.values == "signs" and layer.size is None)
+    drawn = drawn and layer.n_keep > 0
     return good and (not drawn or (laws and layer.std is not None and _whole(ticket.params.get("seed"), 0, MAX_SEED)))
 
 

@@ -93,6 +93,8 @@ def cheapest(
             return replace(base, size=size), {}
     if size is not None:  # one bit each, and history has more
         return replace(base, values="signs", size=size), {f"signs.{base.name}": pack((values < 0).numpy())}
+    if made is not None and not moved.any() and same_bits(made.abs(), values.abs()):  # signs that a method turns
+        return replace(base, values="signs"), {f"signs.{base.name}": pack((values < 0).numpy())}
     draw_bits = int(drawn.max()).bit_length()
     origin_bits = (len(kept) - 1).bit_length() if bool((origin != place).any()) else 0
     history = len(place) + int(moved.sum()) * (draw_bits + origin_bits)
@@ -125,9 +127,11 @@ def kept_values(ticket: FoundTicket, layer: Layer, place: Flat, source: Draws, i
     if layer.values == "floats":
         return as_tensor(ticket.tensors[f"floats.{layer.name}"], dtype)
     if layer.values == "signs":
-        assert layer.size is not None
         negative = torch.from_numpy(unpack(ticket.tensors[f"signs.{layer.name}"], len(place)).astype(bool))
-        return torch.where(negative, -1.0, 1.0).to(dtype) * layer.size
+        sign = torch.where(negative, -1.0, 1.0).to(dtype)
+        if layer.size is not None:
+            return sign * layer.size
+        return sign * source.of(layer, index, place, np.zeros(len(place), np.int64), place).abs()
     draws, origins = np.zeros(len(place), np.int64), place.copy()
     if layer.values == "history":
         moved = unpack(ticket.tensors[f"moved.{layer.name}"], len(place)).astype(bool)

@@ -23,7 +23,7 @@ from nets.tickets.found_code import coded
 from nets.tickets.found_cost import describe
 from nets.tickets.found_file import SCHEMA, FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
 from nets.tickets.found_values import Draws, cheapest
-from nets.training.found import export_ticket, load_found, verify
+from nets.training.found import export_ticket, load_found, rebuild, verify
 from nets.training.loop import Training
 from nets.training.parts import Parts, build
 from nets.training.recipes import METHODS
@@ -47,6 +47,7 @@ VALUES = {  # what costs least, from the methods' definitions
     ("biprop-recycle", "signed-constant"): "signs", ("biprop-recycle", "kaiming-normal"): "signs",
     ("iterand", "kaiming-normal"): "history", ("iterand", "kaiming-uniform"): "history",
     ("recycle", "kaiming-normal"): "history",
+    ("signed-supermask", "signed-constant"): "signs", ("signed-supermask", "kaiming-normal"): "signs",
 }  # fmt: skip
 
 
@@ -90,6 +91,9 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     x, _ = next(parts.data.test.batches(64))
     with torch.no_grad():
         assert torch.equal(model(x), parts.model.eval()(x))
+    assert all(float(layer.size or 1) > 0 for layer in ticket.layers)
+    if method == "signed-supermask":
+        assert {layer.size is None for layer in ticket.layers} == {init == "kaiming-normal"}
     kept = {name: mask.numpy() for name, mask in parts.search.masks().items()}
     numel, bits, entropy = 0, 0, 0.0
     for layer in ticket.layers:
@@ -121,6 +125,40 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
         values.update(effective[kept[layer.name]].astype("<f4").tobytes())
     assert values.hexdigest() == ticket.values_sha256
     assert verify(ticket) == {"values": True, "logits": True, "logit_error": 0.0, "ok": True}
+
+
+@pytest.mark.parametrize("evaluation", ["sample", "threshold", "expectation"])
+def test_a_stored_mask_does_not_depend_on_how_masks_are_sampled(evaluation: str, tmp_path: Path) -> None:
+    """What the file holds is the network that was evaluated, whatever the rule by which it was found."""
+    params, parts = searched("bernoulli", "kaiming-normal", lr=30.0)
+    method = make_method("bernoulli", evaluation=evaluation)
+    parts.search.method = method
+    for layer in parts.search.layers.values():
+        layer.method = method
+    ticket = exported(params, parts)
+    assert {layer.values for layer in ticket.layers} == {"floats" if evaluation == "expectation" else "seed"}
+    shares = {layer.name: layer.n_keep / layer.numel for layer in ticket.layers}
+    assert shares == {name: float(mask.double().mean()) for name, mask in parts.search.masks().items()}
+    if evaluation == "threshold":
+        assert any(abs(share - params.density) > 0.05 for share in shares.values())
+    ticket.save(tmp_path / "t.safetensors")
+    model = load_found(tmp_path / "t.safetensors")
+    x, _ = next(parts.data.test.batches(64))
+    with torch.no_grad():
+        assert torch.equal(model(x), parts.model.eval()(x))
+        assert torch.equal(model.train()(x), parts.model(x))
+
+
+@pytest.mark.parametrize("method", ["biprop", "probmask"])
+def test_counts_of_layers_are_free_under_global_scope(method: str) -> None:
+    params, parts = searched(method, "kaiming-normal", scope="global")
+    ticket = exported(params, parts)
+    assert len({round(layer.n_keep / layer.numel, 2) for layer in ticket.layers}) > 1
+    assert verify(ticket)["ok"]
+    if method == "biprop":
+        ticket.params["scope"] = "layer"
+        with pytest.raises(TicketError, match=r"layer .* keeps \d+ weights, its density asks for \d+"):
+            rebuild(ticket)
 
 
 def test_the_floats_are_taken_where_they_cost_least() -> None:

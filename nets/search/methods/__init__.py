@@ -19,7 +19,8 @@ LAWS = ("signed-constant", "kaiming-uniform", "kaiming-normal")
 SCALES = ("unscaled", "paper", "reference-code")
 """Factors on their size, see `nets.search.draws.scale_factor`."""
 
-_SCORES = ("score_key", "score_init", "scope", "schedule_epochs", "schedule_start")
+_SCOPE = ("scope", "schedule_epochs", "schedule_start")
+_SCORES = ("score_key", "score_init", *_SCOPE)
 _BINARY = (*_SCORES, "gradient")
 _RERAND = ("rerand_every", "rerand_frac", "rerand_init")
 _RECYCLE = ("recycle_every", "recycle_frac", "recycle_after", "sources", "with_rerand")
@@ -57,6 +58,9 @@ METHODS: Mapping[str, Entry] = {
     "iterand": Entry("iterand", "IteRand", "IteRand", (*_SCORES, *_RERAND)),
     "recycle": Entry("recycle", "Recycle", "Edge-Popup with weight recycling", (*_SCORES, *_RECYCLE)),
     "biprop-recycle": Entry("biprop_recycle", "BipropRecycle", "Biprop with weight recycling", (*_BINARY, *_RECYCLE)),
+    "bernoulli": Entry("bernoulli", "Bernoulli", "sampled supermasks", ("evaluation", "first_probabilities")),
+    "probmask": Entry("probmask", "ProbMask", "ProbMask", (*_SCOPE, "evaluation", "final_temperature")),
+    "signed-supermask": Entry("signed_supermask", "SignedSupermask", "signed supermasks", ("score_init", *_SCOPE)),
 }
 """All methods by name."""
 
@@ -94,7 +98,7 @@ def make_method(method: str | Method, **options: object) -> Method:
     >>> make_method("edge-pop")
     Traceback (most recent call last):
         ...
-    ValueError: method must be one of edge-popup, biprop, mpt-1-1, iterand, recycle, biprop-recycle, got 'edge-pop'
+    ValueError: method must be one of edge-popup, biprop, mpt-1-1, ..., signed-supermask, got 'edge-pop'
     """
     from dataclasses import fields
 

@@ -8,16 +8,17 @@ of Edge-Popup; the others override what they change.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
 import torch
 
-from nets.search.check import exact_fraction, one_of, whole
+from nets.search.check import Number, exact_fraction, one_of, whole
+from nets.search.draws import score_bound
 from nets.search.fused import Threshold, mask_from
-from nets.search.score_mask import count_to_keep, keep_mask
+from nets.search.score_mask import count_to_keep, keep_mask, keep_masks_global
 from nets.search.straight_through import straight_through
 
 SCOPES = ("layer", "global")
@@ -57,7 +58,11 @@ class Layer(Protocol):
     aim: int
     index: int
     threshold: Threshold
+    fan_in: float
     training: bool
+    sharpness: float
+    step_noise: torch.Tensor | None
+    ticket_noise: torch.Tensor | None
 
     def mask(self) -> torch.Tensor:
         """Which weights are kept now."""
@@ -73,11 +78,17 @@ class Search(Protocol):
 
     numel: int
     n_keep: int
+    progress: float
     events: list[Event]
 
     @property
     def layers(self) -> Mapping[str, Layer]:
         """The layers by name."""
+        ...
+
+    @property
+    def budget(self) -> int | None:
+        """Weights to keep now in all layers together, or None where each has its own number."""
         ...
 
     def set_n_keep(self, n_keep: int) -> None:
@@ -90,6 +101,10 @@ class Search(Protocol):
 
     def fresh_weights(self, name: str, draw: int) -> torch.Tensor:
         """Draw `draw` of all weights of a layer."""
+        ...
+
+    def draw_noise(self, draw: int) -> None:
+        """Give every layer draw `draw` of the noise from which its mask is sampled."""
         ...
 
 
@@ -127,6 +142,8 @@ class Method:
     """Whether weights may be copies of others."""
     exact_count: ClassVar[bool] = True
     """Whether a mask keeps exactly the number that it aims at."""
+    samples: ClassVar[bool] = False
+    """Whether masks are drawn at random, in training anew for every step."""
 
     def __post_init__(self) -> None:
         one_of("score_key", self.score_key, SCORE_KEYS)
@@ -175,14 +192,44 @@ class Method:
         """What a kept weight is worth, and the factor by which the gradient reaches its key (None: the same)."""
         return weight, None
 
+    def masks_together(self, layers: Sequence[Layer], n_keep: int) -> list[torch.Tensor]:
+        """Which weights are kept where tensors are compared with each other: `n_keep` of all together."""
+        return keep_masks_global([self.key(layer.scores.detach()) for layer in layers], n_keep)
+
+    def first_scores(self, uniform: torch.Tensor, layer: Layer, search: Search, score_init: str) -> torch.Tensor:
+        """The scores with which a tensor starts.
+
+        Parameters
+        ----------
+        uniform : torch.Tensor of float64, shape of the scores
+            Draws in [-1, 1).
+        score_init : str
+            One of `SCORE_INITS`.
+        """
+        return uniform * score_bound(score_init, layer.fan_in)
+
+    def rule(self, layer: Layer) -> dict[str, Any]:
+        """What, beside scores and weights, settles the network that a tensor stands for, as plain values."""
+        return {"method": self.name, "score_key": self.score_key, "n_keep": layer.aim}
+
+    def as_ticket(self) -> Method:
+        """The method by which a stored ticket is given back: scores are 1 where it keeps a weight, and 0 elsewhere."""
+        return self
+
     def effective(self, layer: Layer) -> torch.Tensor:
-        """The effective weight of a tensor, with its gradient."""
+        """The effective weight of a tensor, with its gradient.
+
+        Where masks are sampled, it is that of the step in training, and the ticket's in evaluation.
+        """
         mask = layer.mask()
         value, slope = self.value_and_slope(layer.frozen, mask, layer.count(mask))
         return straight_through(layer.scores, value, mask, slope=slope, signed=self.score_key == "abs")
 
     def check(self, init: str) -> None:
         """Refuse weights of a law with which the method cannot work."""
+
+    def check_density(self, name: str, density: Number) -> None:
+        """Refuse a density of a tensor with which the method cannot work."""
 
     def n_keep_at(self, search: Search, epoch: int) -> int | None:
         """Weights kept in all tensors together during an epoch, where the method compares globally.
@@ -199,7 +246,7 @@ class Method:
         return count_to_keep(1 - pruned, search.numel)
 
     def first_event(self) -> int | None:
-        """Number of steps at the end of which `before_step` has had to do something, or None if it never does."""
+        """Number of steps at the end of which `before_step` has had to do something, or None if it never has to."""
         return None
 
     def before_step(self, search: Search, step: int) -> Event | None:
