@@ -173,6 +173,13 @@ def mask_parameter(module: nn.Module, name: str, masked: MaskedWeight, *, lent: 
     module.__class__ = _masked_class(plain, tuple(names))
 
 
+def check_class(module: nn.Module, names: tuple[str, ...]) -> None:
+    """Let a module have its masked class for a moment; whatever its class says against it is raised."""
+    plain, masked = type(module), _masked_class(type(module), names)
+    module.__class__ = masked
+    module.__class__ = plain
+
+
 def make_plain(module: nn.Module, made: dict[MaskedWeight, nn.Parameter] | None = None) -> None:
     """Give a module its own class back, with its effective weights as parameters, in place; nothing if it is plain.
 

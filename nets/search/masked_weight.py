@@ -129,9 +129,12 @@ class MaskedWeight(nn.Module):
             return self.held[1]
         if torch._C._get_tracing_state() is not None:
             return self._traced_constant()
-        if self.watch is not None and not torch.compiler.is_compiling():
-            self.watch.reading(self)
-        return self.method.effective(self)
+        if self.watch is None or torch.compiler.is_compiling():
+            return self.method.effective(self)
+        self.watch.reading(self)
+        weight = self.method.effective(self)
+        self.watch.was_read(self, weight)
+        return weight
 
     forward = effective_weight
 
