@@ -38,7 +38,8 @@ class MaskedModule(nn.Module):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         for name in self.masked_names:
-            destination[prefix + name] = self.masked_weight(name).effective_weight().detach()
+            with torch.no_grad():
+                destination[prefix + name] = self.masked_weight(name).effective_weight().detach()
 
     def _load_from_state_dict(
         self,

@@ -7,8 +7,8 @@ was, so that every piece of code that reads it sees the pruned weight.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -105,6 +105,9 @@ class MaskedWeight(nn.Module):
         """
         if self.held is not None:
             return self.held[0]
+        if self._sharded():
+            with self.whole():
+                return self.mask()
         if self.group is not None:
             return self.group.mask_of(self)
         return self.method.mask(self)
@@ -129,6 +132,9 @@ class MaskedWeight(nn.Module):
             return self.held[1]
         if torch._C._get_tracing_state() is not None:
             return self._traced_constant()
+        if self._sharded():
+            with self.whole():
+                return self.method.effective(self)
         if self.watch is None or torch.compiler.is_compiling():
             return self.method.effective(self)
         self.watch.reading(self)
@@ -137,6 +143,35 @@ class MaskedWeight(nn.Module):
         return weight
 
     forward = effective_weight
+
+    def _sharded(self) -> bool:
+        """Whether this process has a part of the scores only, as outside the forward pass under FSDP."""
+        return self.scores.shape != self.frozen.shape or hasattr(self.scores, "full_tensor")
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Inside, the scores are gathered from all processes, each of which must come here.
+
+        Raises
+        ------
+        RuntimeError
+            If a gradient is wanted, or the scores lie in a flat parameter.
+        """
+        part = self.scores
+        if not self._sharded():
+            yield
+            return
+        if torch.is_grad_enabled() or not hasattr(part, "full_tensor"):
+            raise RuntimeError(
+                "the scores are sharded here and the weight cannot be computed: apply fully_shard to the module whose "
+                "forward reads the weight; with FullyShardedDataParallel read it in the forward pass or inside "
+                "FullyShardedDataParallel.summon_full_params"
+            )
+        self._parameters["scores"] = nn.Parameter(part.full_tensor(), requires_grad=False)
+        try:
+            yield
+        finally:
+            self._parameters["scores"] = part
 
     def _traced_constant(self) -> torch.Tensor:
         """In a traced module the effective weight is a constant."""
@@ -240,6 +275,10 @@ class GlobalMasks:
         All are made together and each is handed out once: whoever asks again, as the next forward pass does, gets new
         ones, so that no change of the scores is missed.
         """
+        with whole_scores(self.layers):
+            return self._mask_of(layer)
+
+    def _mask_of(self, layer: MaskedWeight) -> torch.Tensor:
         place = next(i for i, other in enumerate(self.layers) if other is layer)
         scores = [one.scores for one in self.layers]
         blind = torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
@@ -252,6 +291,15 @@ class GlobalMasks:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": {}, "_state": ()}
+
+
+@contextmanager
+def whole_scores(layers: Iterable[MaskedWeight]) -> Iterator[None]:
+    """Inside, the scores of these are whole in every process, see `MaskedWeight.whole`."""
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.whole())
+        yield
 
 
 @contextmanager

@@ -121,8 +121,9 @@ class Watch:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_hooks": [], "_last": None}
 
+    @torch.no_grad()
     def agree(self, group: Any = None) -> None:
-        """Give all ranks the weights of the first: equal settings draw equal weights, other ones are replaced.
+        """Give all ranks the weights of the first, once: later events draw the same on all of them.
 
         Warns
         -----
@@ -148,15 +149,17 @@ class Watch:
         seeds = [name for name in odd if name in ("seed", "score_seed")]
         if odd != seeds:
             raise ValueError(f"the ranks search for different tickets: {', '.join(odd)} differ")
-        if search.init == "keep":
-            source = distributed.get_global_rank(group, 0) if group is not None else 0
-            for layer in search.layers.values():
-                distributed.broadcast(layer.frozen, source, group=group)
+        source = distributed.get_global_rank(group, 0) if group is not None else 0
+        for layer in search.layers.values():
+            for tensor in (layer.frozen, layer.draws, layer.origins):
+                if tensor is not None:
+                    sent = tensor.contiguous()
+                    distributed.broadcast(sent, source, group=group)
+                    tensor.copy_(sent)
         if own != first:
             told = ", ".join(f"{name} {own[name]}, there {first[name]}" for name in seeds)
             warnings.warn(f"this rank takes the weights of the first one: {told}", stacklevel=2)
             search.seed, search.score_seed = first["seed"], first["score_seed"]
-            search.draw_weights()
 
 
 class _Read:
