@@ -41,5 +41,6 @@ def fold(model: Model) -> Model:
     for module in list(out.modules()):
         make_plain(module, made)
     for parameter in out.parameters():
-        parameter.requires_grad_(True)
+        if parameter.is_floating_point() or parameter.is_complex():
+            parameter.requires_grad_(True)
     return out

@@ -64,6 +64,10 @@ class MaskedModule(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, others, error_msgs)
         unexpected_keys.extend(key for key in others if key not in effective)
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Refuse `torch.jit.script`, which would otherwise put plain modules into the model itself."""
+        raise RuntimeError(f"{type(self).__name__} cannot be scripted: make the model plain first (nets.search.fold)")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _blank, (self.plain_class, self.masked_names), self.__getstate__()  # type: ignore[no-untyped-call]
 

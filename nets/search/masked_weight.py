@@ -6,6 +6,7 @@ was, so that every piece of code that reads it sees the pruned weight.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.search.copied import Copied
 from nets.search.methods.method import Method
 from nets.search.score_mask import count_to_keep, inside_functorch, keep_masks_global
 
@@ -79,6 +81,7 @@ class MaskedWeight(nn.Module):
         self.group: GlobalMasks | None = None
         self.held: tuple[torch.Tensor, torch.Tensor] | None = None
         self.watch: Any = None
+        self.copied: Copied | None = None
         self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
         if not 0 <= self.aim <= weight.numel():
             raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")
@@ -135,7 +138,11 @@ class MaskedWeight(nn.Module):
         if self._sharded():
             with self.whole():
                 return self.method.effective(self)
-        if self.watch is None or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
+            return self.method.effective(self)
+        if self.copied is not None:
+            self.copied.check(self)
+        if self.watch is None:
             return self.method.effective(self)
         self.watch.reading(self)
         weight = self.method.effective(self)
@@ -191,8 +198,9 @@ class MaskedWeight(nn.Module):
         return result
 
     def rule(self) -> dict[str, Any]:
-        """What must be equal for a state to mean the same network here."""
-        return {"method": self.method.name, "score_key": self.method.score_key, "n_keep": self.aim}
+        """What must be equal for a state to mean the same network here; where tensors are compared, their total."""
+        same = {"method": self.method.name, "score_key": self.method.score_key, "scope": self.method.scope}
+        return {**same, "n_keep": self.aim if self.group is None else self.group.aim}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -218,9 +226,7 @@ class MaskedWeight(nn.Module):
         own = {name: state_dict.get(prefix + name) for name in (*_TENSORS, "rule")}
         if own["rule"] is not None and own["rule"].device.type != "meta":
             stored = json.loads(bytes(own["rule"].tolist()))
-            odd = [name for name, value in self.rule().items() if stored.get(name) != value]
-            if self.group is not None and "n_keep" in odd:  # compared with others: the count is the group's
-                odd.remove("n_keep")
+            odd = [name for name, value in self.rule().items() if stored.get(name, value) != value]
             if odd:
                 told = ", ".join(f"{name} {stored.get(name)!r}, here {self.rule()[name]!r}" for name in odd)
                 error_msgs.append(f"{here} was pruned otherwise: {told}")
@@ -245,7 +251,18 @@ class MaskedWeight(nn.Module):
         unexpected_keys.extend(key for key in others if key not in known)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "held": None, "watch": None}
+        return {**self.__dict__, "held": None, "watch": None, "copied": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"copied": None, **state})  # type: ignore[no-untyped-call]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> MaskedWeight:
+        made = self.__class__.__new__(self.__class__)
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        if self.method.keeps_draws or self.method.keeps_origins:
+            made.copied = Copied(self, made)
+        return made
 
     def extra_repr(self) -> str:
         kept = f"n_keep={self.aim}" if self.group is None else "global n_keep"
@@ -258,12 +275,12 @@ class GlobalMasks:
     Parameters
     ----------
     n_keep : int
-        Weights kept in all of them together.
+        Weights kept in all of them together: at the end, in `aim`; the attribute `n_keep` is the number now.
     """
 
     def __init__(self, layers: list[MaskedWeight], n_keep: int) -> None:
         self.layers = layers
-        self.n_keep = n_keep
+        self.n_keep = self.aim = n_keep
         self._ready: dict[int, torch.Tensor] = {}
         self._state: tuple[Any, ...] = ()
         for layer in layers:
