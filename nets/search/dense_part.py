@@ -13,7 +13,7 @@ from nets.search.masked_weight import MaskedWeight
 _GROUPS = {
     "excluded": "excluded",
     "lookup": "embeddings",
-    "offset": "single rows and columns",
+    "offset": "single rows, positions and biases",
     "rest": "of no known layer",
 }
 

@@ -18,6 +18,7 @@ from nets.search.masked_weight import MaskedWeight
 from nets.search.methods import LAWS, make_method
 from nets.search.methods.method import SCORE_INITS, Method
 from nets.search.plan import SMALL_REST, Candidate, Plan, plan
+from nets.search.safety import check_references
 from nets.search.score_mask import count_to_keep
 from nets.search.search import TicketSearch, freeze, plain_value
 
@@ -213,6 +214,11 @@ def _as_names(exclude: Iterable[str]) -> tuple[str, ...]:
 
 def _check_dense(found: Plan, embeddings: bool | None, allow_dense: bool) -> None:
     """Refuse, or warn of, weights that would stay dense without anybody having said so."""
+    if allow_dense and found.held:
+        told = ", ".join(f"{where} holds {name}" for where, name in list(found.held.items())[:3])
+        warnings.warn(f"weights are held outside their layers, where they stay dense: {told}", stacklevel=3)
+    elif found.held:
+        check_references(found.held)
     rest, share = found.dense.get("rest", {}), found.share("rest")
     if rest and not allow_dense:
         told = ", ".join(f"{name} ({found.reasons[name]})" for name in list(rest)[:4])
@@ -223,6 +229,14 @@ def _check_dense(found: Plan, embeddings: bool | None, allow_dense: bool) -> Non
                 "exclude to leave them, or pass allow_dense=True"
             )
         warnings.warn(f"{100 * share:.2g} % of the weights stay dense: {told}", stacklevel=3)
+    added, share = found.dense.get("offset", {}), found.share("offset")
+    if share > SMALL_REST and not allow_dense:
+        warnings.warn(
+            f"{100 * share:.3g} % of the weights stay dense: single rows, positions and biases "
+            f"{', '.join(list(added)[:4])}{' and more' * (len(added) > 4)}; allow_dense=True leaves them without this "
+            "warning",
+            stacklevel=3,
+        )
     tables, share = found.dense.get("lookup", {}), found.share("lookup")
     if tables and embeddings is None and share > SMALL_REST:
         warnings.warn(

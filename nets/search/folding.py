@@ -55,5 +55,6 @@ def fold(model: Model, batch_norm: bool = False, *, example: Any = None) -> Mode
 
         fold_batch_norms(out.eval(), example)
     for parameter in out.parameters():
-        parameter.requires_grad_(True)
+        if parameter.is_floating_point() or parameter.is_complex():
+            parameter.requires_grad_(True)
     return out

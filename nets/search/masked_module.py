@@ -63,6 +63,10 @@ class MaskedModule(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, others, error_msgs)
         unexpected_keys.extend(key for key in others if key not in effective)
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Refuse `torch.jit.script`, which would otherwise put plain modules into the model itself."""
+        raise RuntimeError(f"{type(self).__name__} cannot be scripted: make the model plain first (nets.search.fold)")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _blank, (self.plain_class, self.masked_names), self.__getstate__()  # type: ignore[no-untyped-call]
 
@@ -172,6 +176,13 @@ def mask_parameter(module: nn.Module, name: str, masked: MaskedWeight, *, lent: 
     if isinstance(module, MaskedModule):
         plain, names = module.plain_class, [*module.masked_names, name]
     module.__class__ = _masked_class(plain, tuple(names))
+
+
+def check_class(module: nn.Module, names: tuple[str, ...]) -> None:
+    """Let a module have its masked class for a moment; whatever its class says against it is raised."""
+    plain, masked = type(module), _masked_class(type(module), names)
+    module.__class__ = masked
+    module.__class__ = plain
 
 
 def make_plain(module: nn.Module, made: dict[MaskedWeight, nn.Parameter] | None = None) -> None:

@@ -6,14 +6,16 @@ was, so that every piece of code that reads it sees the pruned weight.
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from nets.search.copied import Copied
 from nets.search.fused import Threshold
 from nets.search.methods.method import Method
 from nets.search.score_mask import count_to_keep, inside_functorch
@@ -87,6 +89,7 @@ class MaskedWeight(nn.Module):
         self.held: tuple[torch.Tensor, torch.Tensor] | None = None
         self.watch: Any = None
         self.threshold = Threshold()
+        self.copied: Copied | None = None
         self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
         if not 0 <= self.aim <= weight.numel():
             raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")
@@ -119,6 +122,9 @@ class MaskedWeight(nn.Module):
         """
         if self.held is not None:
             return self.held[0]
+        if self._sharded():
+            with self.whole():
+                return self.mask()
         if self.group is not None:
             return self.group.mask_of(self)
         return self.method.mask(self)
@@ -143,9 +149,19 @@ class MaskedWeight(nn.Module):
             return self.held[1]
         if torch._C._get_tracing_state() is not None:
             return self._traced_constant()
-        if self.watch is not None and not torch.compiler.is_compiling():
-            self.watch.reading(self)
-        return self.method.effective(self)
+        if self._sharded():
+            with self.whole():
+                return self.method.effective(self)
+        if torch.compiler.is_compiling():
+            return self.method.effective(self)
+        if self.copied is not None:
+            self.copied.check(self)
+        if self.watch is None:
+            return self.method.effective(self)
+        self.watch.reading(self)
+        weight = self.method.effective(self)
+        self.watch.was_read(self, weight)
+        return weight
 
     forward = effective_weight
 
@@ -154,9 +170,39 @@ class MaskedWeight(nn.Module):
         """The effective weight of the ticket as it stands: that of evaluation, whether the module trains or not."""
         was, self.training = self.training, False
         try:
-            return self.method.effective(self).detach()
+            with self.whole():
+                return self.method.effective(self).detach()
         finally:
             self.training = was
+
+    def _sharded(self) -> bool:
+        """Whether this process has a part of the scores only, as outside the forward pass under FSDP."""
+        return self.scores.shape != self.frozen.shape or hasattr(self.scores, "full_tensor")
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Inside, the scores are gathered from all processes, each of which must come here.
+
+        Raises
+        ------
+        RuntimeError
+            If a gradient is wanted, or the scores lie in a flat parameter.
+        """
+        part = self.scores
+        if not self._sharded():
+            yield
+            return
+        if torch.is_grad_enabled() or not hasattr(part, "full_tensor"):
+            raise RuntimeError(
+                "the scores are sharded here and the weight cannot be computed: apply fully_shard to the module whose "
+                "forward reads the weight; with FullyShardedDataParallel read it in the forward pass or inside "
+                "FullyShardedDataParallel.summon_full_params"
+            )
+        self._parameters["scores"] = nn.Parameter(part.full_tensor(), requires_grad=False)
+        try:
+            yield
+        finally:
+            self._parameters["scores"] = part
 
     def _traced_constant(self) -> torch.Tensor:
         """In a traced module the effective weight is a constant."""
@@ -179,9 +225,10 @@ class MaskedWeight(nn.Module):
         return result
 
     def rule(self) -> dict[str, Any]:
-        """What must be equal for a state to mean the same network here."""
+        """What must be equal for a state to mean the same network here; where tensors are compared, their total."""
         noise = {} if self.noise_seed is None else {"score_seed": self.noise_seed, "index": self.index}
-        return {**self.method.rule(self), **noise}
+        together = {"scope": self.method.scope, "n_keep": self.aim if self.group is None else self.group.aim}
+        return {**self.method.rule(self), **together, **noise}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -207,9 +254,7 @@ class MaskedWeight(nn.Module):
         own = {name: state_dict.get(prefix + name) for name in (*_TENSORS, "rule")}
         if own["rule"] is not None and own["rule"].device.type != "meta":
             stored = json.loads(bytes(own["rule"].tolist()))
-            odd = [name for name, value in self.rule().items() if stored.get(name) != value]
-            if self.group is not None and "n_keep" in odd:  # compared with others: the count is the group's
-                odd.remove("n_keep")
+            odd = [name for name, value in self.rule().items() if stored.get(name, value) != value]
             if odd:
                 told = ", ".join(f"{name} {stored.get(name)!r}, here {self.rule()[name]!r}" for name in odd)
                 error_msgs.append(f"{here} was pruned otherwise: {told}")
@@ -234,7 +279,18 @@ class MaskedWeight(nn.Module):
         unexpected_keys.extend(key for key in others if key not in known)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "held": None, "watch": None}
+        return {**self.__dict__, "held": None, "watch": None, "copied": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"copied": None, **state})  # type: ignore[no-untyped-call]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> MaskedWeight:
+        made = self.__class__.__new__(self.__class__)
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        if self.method.keeps_draws or self.method.keeps_origins:
+            made.copied = Copied(self, made)
+        return made
 
     def extra_repr(self) -> str:
         kept = f"n_keep={self.aim}" if self.group is None else "global n_keep"
@@ -247,12 +303,12 @@ class GlobalMasks:
     Parameters
     ----------
     n_keep : int
-        Weights kept in all of them together.
+        Weights kept in all of them together: at the end, in `aim`; the attribute `n_keep` is the number now.
     """
 
     def __init__(self, layers: list[MaskedWeight], n_keep: int) -> None:
         self.layers = layers
-        self.n_keep = n_keep
+        self.n_keep = self.aim = n_keep
         self._ready: dict[int, torch.Tensor] = {}
         self._state: tuple[Any, ...] = ()
         for layer in layers:
@@ -264,6 +320,10 @@ class GlobalMasks:
         All are made together and each is handed out once: whoever asks again, as the next forward pass does, gets new
         ones, so that no change of the scores is missed.
         """
+        with whole_scores(self.layers):
+            return self._mask_of(layer)
+
+    def _mask_of(self, layer: MaskedWeight) -> torch.Tensor:
         place = next(i for i, other in enumerate(self.layers) if other is layer)
         scores = [one.scores for one in self.layers]
         blind = torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
@@ -275,6 +335,15 @@ class GlobalMasks:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": {}, "_state": ()}
+
+
+@contextmanager
+def whole_scores(layers: Iterable[MaskedWeight]) -> Iterator[None]:
+    """Inside, the scores of these are whole in every process, see `MaskedWeight.whole`."""
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.whole())
+        yield
 
 
 @contextmanager

@@ -7,6 +7,7 @@ for. What is left of the larger parameters is the rest: it may multiply inputs i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,10 +16,13 @@ import torch
 from torch import nn
 
 from nets.search.kinds import Kind, kind_of, weights_of
-from nets.search.masked_module import HOLDER, MaskedModule
+from nets.search.masked_module import MaskedModule
+from nets.search.safety import check_classes, check_memory, check_one, packed, place, references
 
 SMALL_REST = 0.01
 """Part of the larger parameters that may stay dense with no more than a warning."""
+_ADDED = re.compile(r"bias|(^|_)tokens?$|(^|_)pos(_|$|emb|enc|ition)")
+"""Last names of tensors that are added: relative position biases, positions, class tokens."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Plan:
     Attributes
     ----------
     masked : dict of str to Candidate
+    held : dict of str to str
+        Other places that hold a masked tensor, as `nets.search.safety.references` finds them.
     dense : dict of str to dict of str to int
         Weights of what stays dense, by group and name: "excluded", "lookup", "offset", "rest".
     reasons : dict of str to str
@@ -84,6 +90,7 @@ class Plan:
     """
 
     masked: dict[str, Candidate] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
     dense: dict[str, dict[str, int]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -91,6 +98,15 @@ class Plan:
     def larger(self) -> int:
         """Weights of all parameters with two axes or more."""
         return sum(c.weight.numel() for c in self.masked.values()) + sum(sum(g.values()) for g in self.dense.values())
+
+    @property
+    def modules(self) -> dict[nn.Module, tuple[str, ...]]:
+        """Modules of masked tensors, with these tensors' names in them, in the order in which they are replaced."""
+        out: dict[nn.Module, tuple[str, ...]] = {}
+        for one in self.masked.values():
+            for use in one.uses:
+                out[use.module] = (*out.get(use.module, ()), use.name)
+        return out
 
     def leave(self, group: str, path: str, numel: int, reason: str = "") -> None:
         """Note a parameter that stays dense."""
@@ -131,7 +147,7 @@ def plan(
     if any(isinstance(module, MaskedModule) for module in names):
         raise ValueError("the model has masked layers already: convert a fresh copy of it")
     users = _users(names)
-    _check_memory(users)
+    check_memory([(uses[0].path, _tensor(uses[0])) for uses in users.values()])
     asked = dict.fromkeys((*exclude, *weights), False)
     found = Plan()
     index = 0
@@ -151,14 +167,15 @@ def plan(
         if hits:
             found.leave("excluded", path, numel)
         elif not own and not all(kinds):
-            small = parameter.shape[0] == 1 or numel == max(parameter.shape)
+            small = numel == max(parameter.shape) or _ADDED.search(uses[0].name)
             found.leave("offset" if small else "rest", path, numel, "" if small else _why_not(uses, kinds))
         elif not own and not embeddings and any(kind is not None and kind.lookup for kind in kinds):
             found.leave("lookup", path, numel)
         else:
-            _check_one(uses, parameter)
+            check_one(path, parameter, [use.module for use in uses])
             fan_in = _own_fan_in(parameter, own[0], weights[own[0]]) if own else _fan_in(uses, kinds, parameter)
             found.masked[uses[0].layer] = Candidate(number, uses, fan_in)
+    _leave_packed(found, names, exclude, asked)
     for pattern, hit in asked.items():
         if not hit:
             what = "exclude" if pattern in exclude else "weights"
@@ -167,10 +184,14 @@ def plan(
             )
             raise ValueError(f"{what} must name layers of the model, got {pattern!r}; it has {known or 'none'}")
     if not found.masked:
-        left = "; ".join(f"{name} ({found.reasons[name]})" for name in list(found.dense.get("rest", {}))[:3])
+        left = [f"{name} ({found.reasons[name]})" for name in list(found.dense.get("rest", {}))[:3]]
+        left += [f"{name} (an embedding: embeddings=True masks it)" for name in list(found.dense.get("lookup", {}))[:3]]
         raise ValueError(
-            f"the model has no weights that can be masked, got {type(model).__name__}" + f": {left}" * bool(left)
+            f"the model has no weights that can be masked, got {type(model).__name__}"
+            + f": {'; '.join(left)}" * bool(left)
         )
+    check_classes(found.modules)
+    found.held = references(names, {one.uses[0].path: one.weight for one in found.masked.values()})
     return found
 
 
@@ -192,19 +213,32 @@ def _users(names: Mapping[nn.Module, list[str]]) -> dict[tuple[object, ...], lis
             path = f"{own[0]}.{name}" if own[0] else name
             layer = own[0] if name == "weight" else path
             aliases = tuple(other if name == "weight" else f"{other}.{name}".lstrip(".") for other in own)
-            found.setdefault(_place(parameter), []).append(Use(module, name, path, layer, aliases))
+            found.setdefault(place(parameter), []).append(Use(module, name, path, layer, aliases))
     return found
+
+
+def _leave_packed(
+    found: Plan, names: Mapping[nn.Module, list[str]], exclude: tuple[str, ...], asked: dict[str, bool]
+) -> None:
+    """Note modules of which the weights are no parameters."""
+    for module, own in names.items():
+        count = packed(module)
+        if count is None:
+            continue
+        use = Use(module, "weight", f"{own[0]}.weight".lstrip("."), own[0], tuple(own))
+        hits = [pattern for pattern in exclude if _fits(pattern, use)]
+        asked |= dict.fromkeys(hits, True)
+        found.leave("excluded" if hits else "rest", use.path, count, "" if hits else "its weights are quantised")
 
 
 def _numel(parameter: torch.Tensor) -> int:
     return 0 if nn.parameter.is_lazy(parameter) else parameter.numel()
 
 
-def _place(parameter: nn.Parameter) -> tuple[object, ...]:
-    """Where the numbers lie: two parameters over one memory, in one order, are one."""
-    if nn.parameter.is_lazy(parameter) or not parameter.data_ptr():  # 0 without memory, as on the meta device
-        return (id(parameter),)
-    return parameter.data_ptr(), tuple(parameter.shape), parameter.stride(), parameter.dtype
+def _tensor(use: Use) -> torch.Tensor:
+    found = use.module._parameters[use.name]
+    assert found is not None
+    return found
 
 
 def _kind(use: Use) -> Kind | None:
@@ -246,54 +280,6 @@ def _why_not(uses: list[Use], kinds: list[Kind | None]) -> str:
     use = next(use for use, kind in zip(uses, kinds, strict=True) if kind is None)
     owner = type(use.module)
     if kind_of(use.module) is not None or owner.__name__ == "ParametrizationList":
-        return "the layer's weight is computed from it"
+        return "the layer's weight is computed from it: to mask it, remove its parametrization or pruning first"
     where = f"of a {owner.__module__}.{owner.__qualname__}, which is no known layer"
     return f"shared with {use.path}, {where}" if any(kinds) else where
-
-
-def _check_memory(users: Mapping[tuple[object, ...], list[Use]]) -> None:
-    """Two tensors that overlap in memory without being the same one cannot be told apart when one is drawn."""
-    spans = []
-    for uses in users.values():
-        parameter = uses[0].module._parameters[uses[0].name]
-        assert parameter is not None
-        if nn.parameter.is_lazy(parameter) or parameter.numel() == 0 or not parameter.data_ptr():
-            continue
-        size = 1 + sum((n - 1) * abs(s) for n, s in zip(parameter.shape, parameter.stride(), strict=True))
-        start = parameter.data_ptr()
-        spans.append((start, start + size * parameter.element_size(), uses[0]))
-    spans.sort(key=lambda span: span[:2])
-    end, owner = 0, None
-    for start, stop, use in spans:
-        if owner is not None and start < end:
-            raise ValueError(
-                f"parameters {owner.path} and {use.path} overlap in memory without being the same tensor: give each "
-                "its own"
-            )
-        if stop > end:
-            end, owner = stop, use
-
-
-def _check_one(uses: list[Use], weight: nn.Parameter) -> None:
-    """Refuse a tensor that cannot be frozen and drawn as it is."""
-    use = uses[0]
-    owner = f"{type(use.module).__module__}.{type(use.module).__qualname__}"
-    reason = ""
-    if nn.parameter.is_lazy(weight):
-        reason = "has no shape yet (run a batch through the model first)"
-    elif type(weight.data) is not torch.Tensor or type(weight) is not nn.Parameter:
-        reason = f"is a {type(weight).__name__} and not a plain tensor"
-    elif weight.device.type == "meta":
-        reason = "has no memory (it is on the meta device)"
-    elif weight.layout != torch.strided:
-        reason = f"has layout {weight.layout}"
-    elif not weight.is_floating_point() or weight.numel() == 0:
-        reason = f"has dtype {weight.dtype} and shape {tuple(weight.shape)}"
-    elif torch._debug_has_internal_overlap(weight) != 0:
-        reason = "has elements that share memory"
-    elif any(hasattr(one.module, HOLDER) for one in uses):
-        reason = f"belongs to a module with an attribute {HOLDER!r}"
-    elif isinstance(use.module, torch.jit.ScriptModule):
-        reason = "belongs to a scripted module"
-    if reason:
-        raise ValueError(f"weight {use.path!r} of a {owner} {reason}; to leave it dense, name it in exclude")

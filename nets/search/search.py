@@ -13,7 +13,7 @@ from torch import nn
 from nets.search.check import Number
 from nets.search.dense_part import dense_line, frozen_line
 from nets.search.draws import COINS, MASKS, SCORES, WEIGHTS, coin_limit, shaped, uniform_draws
-from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks
+from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks, whole_scores
 from nets.search.methods.method import Event, Method
 from nets.search.score_mask import count_to_keep
 from nets.search.watch import Watch
@@ -146,7 +146,8 @@ class TicketSearch:
             What the method did to the weights or to the number kept.
         """
         self.progress = (epoch + 1) / epochs
-        return self._log(self.method.after_epoch(self, epoch, epochs))
+        with torch.no_grad(), whole_scores(self.layers.values()):
+            return self._log(self.method.after_epoch(self, epoch, epochs))
 
     def _log(self, event: Event | None) -> Event | None:
         if event is not None:

@@ -261,7 +261,7 @@ def viewed():
         (viewed, r"parameters 1\.weight and 0\.weight overlap in memory without being the same tensor"),
         (
             lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), nn.Linear(2, 2)),
-            r"40 % of the weights would stay dense: 0\.param.* \(the layer's weight is computed from it\); name",
+            r"40 % of the weights would stay dense: 0\.param.* \(the layer's weight is computed from it: .*\); name",
         ),
         (lambda: hidden(50), r"50 % of the weights would stay dense: matrix \(of a .*Own, which is no known layer\)"),
         (lambda: nn.Sequential(nn.Linear(2, 2).to("meta")), r"has no memory \(it is on the meta device\)"),

@@ -219,10 +219,10 @@ def changes():
         return change
 
     def load(own):
-        own.load_state_dict(masked(seed=9).state_dict())
+        own.load_state_dict({**masked(seed=9).state_dict(), "rule": own.state_dict()["rule"]})
 
     def assign(own):
-        own.load_state_dict(masked(seed=9).state_dict(), assign=True)
+        own.load_state_dict({**masked(seed=9).state_dict(), "rule": own.state_dict()["rule"]}, assign=True)
 
     def replace(own):
         own.scores = nn.Parameter(masked(seed=9).scores.detach().clone())
