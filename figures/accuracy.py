@@ -81,8 +81,9 @@ def _caption(data: Data) -> str:
         "Test error of found tickets on the digits (8 x 8 images, 360 test images), network 64-300-100-10 times the "
         f"width factor, {first['epochs']} epochs; mean and range over {first['seeds']} seeds (0, 1, ...), last epoch. "
         "Weights as each method has them by default: Kaiming normal for Biprop and Biprop with recycling, signed "
-        "constants for the others; Biprop's are scaled as in its authors' runs, all others unscaled. Dashed: the same "
-        "network trained densely. These runs are short (460 steps); those of the papers take 35,000 and more."
+        "constants for the others; Biprop's are scaled as in its authors' runs, all others unscaled. Dashed: the "
+        "same network trained densely. These runs are short (460 steps); those "
+        "of the papers take 35,000 and more."
     )
 
 

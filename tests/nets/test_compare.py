@@ -183,6 +183,9 @@ def test_training_draws_its_own_curves(tmp_path: Path, capsys: pytest.CaptureFix
     assert train.main([*argv, "--plot", str(inside)]) == 0
     assert f"picture: {inside}" in capsys.readouterr().out
     assert inside.read_bytes().startswith(b"\x89PNG")
+    (out / "folder.png").mkdir()
+    assert train.main(["--out", str(out), "--resume", "--plot", str(out / "folder.png")]) == 2
+    assert "must name a file" in capsys.readouterr().err
     again = tmp_path / "again.png"
     assert train.main(["--out", str(out), "--resume", "--plot", str(again), "--quiet"]) == 0
     assert again.read_bytes() == inside.read_bytes()

@@ -34,10 +34,10 @@ def grey(raw: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled(kind: str) -> None:
-    raw = stored(Image.fromarray(RAMP), kind)
-    expected = [[round(value / 257) for value in row] for row in RAMP.tolist()]
-    assert grey(raw).tolist() == expected
-    assert expected[0][:2] == [0, 4]
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    expected = [[round(value / 257) for value in row] for row in every.tolist()]
+    assert grey(stored(Image.fromarray(every), kind)).tolist() == expected
+    assert expected[16][0] == 16
 
 
 def test_twelve_bits_are_scaled_by_their_own_white() -> None:
