@@ -24,6 +24,9 @@ from nets.tickets.found_cost import storage
 from nets.tickets.found_file import FoundTicket, read_found
 from nets.tickets.found_values import as_tensor, digest, same_bits, written
 
+SAMPLE = 1024
+"""Most numbers of an output that are recorded."""
+
 
 def export_ticket(
     search: TicketSearch,
@@ -45,8 +48,8 @@ def export_ticket(
     arguments : mapping of str to JSON values, optional
         Its keyword arguments; tuples come back as lists.
     example : tensor, tuple or dict of tensors, optional
-        Inputs (a dict: by name). They and the model's outputs are recorded, so that a network that computes something
-        else is found out when it is loaded.
+        Inputs (a dict: by name). They and up to `SAMPLE` numbers of every output are recorded, so that a network that
+        computes something else is found out when it is loaded. One input is enough.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def export_ticket(
     ticket = replace(ticket, values_sha256=digest(ticket, found.weights))
     _check_builder(found, fresh, ticket, build)
     if example is not None:
-        wanted, made = _recorded_outputs(ticket), _run(fresh, example)
+        wanted, made = _recorded_outputs(ticket), _run(fresh, _example(ticket))
         if len(wanted) != len(made) or not all(map(same_bits, wanted, made)):
             raise ValueError(f"build must make the model that was searched: that of {builder_name(build)} computes "
                              "something else")  # fmt: skip
@@ -246,8 +249,12 @@ def _recorded(model: nn.Module, example: Any) -> tuple[dict[str, torch.Tensor], 
 
 
 def _run(model: nn.Module, example: Any) -> list[torch.Tensor]:
+    """Outputs as they are recorded: of more than `SAMPLE` numbers so many, evenly spread in row-major order."""
     with few_threads(0):
-        return outputs(model, example)
+        found = outputs(model, example)
+    return [
+        one if one.numel() <= SAMPLE else one.reshape(-1)[torch.arange(SAMPLE) * one.numel() // SAMPLE] for one in found
+    ]
 
 
 def _stored(ticket: FoundTicket, name: str) -> torch.Tensor:

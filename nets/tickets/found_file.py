@@ -18,7 +18,7 @@ rest.KEY        any       what else the model holds, such as biases and the stat
 buffer.KEY      any       buffers outside the model's state that its builder does not give back
 logits          float32   of a training run: outputs for 8 inputs that follow from the seed
 input.NAME      any       of any other model, if recorded: inputs by place or name
-output.I        any       its outputs for these, in order
+output.I        any       its outputs for these, in order; of n > 1024 numbers those at places floor(n i / 1024)
 ==============  ========  ==============================================================================================
 
 With values "seed" a layer needs its mask alone. Each layer takes what costs least. Numbers of type bfloat16 are written
