@@ -116,7 +116,7 @@ def test_first_moment_by_bins_of_the_total() -> None:
 
 
 def test_groups_of_draws_multiply() -> None:
-    law: dict[str, Any] = {"eps": 1e-3, "alpha": 0.5, "totals": False}
+    law: dict[str, Any] = {"eps": 1e-3, "alpha": 0.5, "weights": False}
     for n, R, parts in ((4, 10, (5, 5)), (3, 30, (10, 10, 10)), (5, 7, (4, 3))):
         product = math.prod(ss.failure_prob_bound(n, part, **law) for part in parts)
         assert ss.failure_prob_bound(n, R, **law) <= product * (1 + 1e-9)

@@ -112,7 +112,7 @@ MUTANTS = [
     ("2.1", "subset_sum.necessary_n_closed_form", shifted(1)),
     ("2.2", "subset_sum.success_prob_second_moment", scaled(1.1)),
     ("2.2", "subset_sum.success_prob_second_moment", fewer_draws),
-    ("2.2 (b)", "subset_sum.success_prob_given_total", scaled(1.1)),
+    ("2.2 (b)", "subset_sum.success_prob_weighted", scaled(1.1)),
     ("2.3", "subset_sum.failure_prob_bound", scaled(0.5)),
     ("2.3", "subset_sum.log_failure_prob_bound", scaled(2)),
     ("2.3", "subset_sum.success_prob_lower", scaled(1.05)),
