@@ -228,8 +228,8 @@ def failure_prob_bound(
     where they help; the best of the splits that are tried. For a uniform target, which all blocks share: the second
     moment of at most MAX_BLOCK variables, or the expected share of targets not covered.
 
-    In [0, 1], rounded up; nonincreasing in n without ``weights``. Parameters are those of `SubsetSum`; n >= 0 variables.
-    Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
+    In [0, 1], rounded up; nonincreasing in n without ``weights``. Parameters are those of `SubsetSum`; n >= 0
+    variables. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Parameters
     ----------

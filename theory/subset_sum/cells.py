@@ -95,20 +95,14 @@ class StepLaw:
         fractional parts of CELLS (alpha +- eps) must be knots of ``mesh``.
         """
         wide = order + CELLS + _MARGIN
-        high, low, half = CELLS * (alpha + eps), CELLS * (alpha - eps), float(CELLS * eps)
-        f = [
-            self._mixed(k, masses, values, -wide, rows, -1)
-            for k, (masses, values) in enumerate(
-                zip(self.coefficients(order)[1:], densities(order, mesh.rising(wide)), strict=True), start=1
-            )
-        ]
-        G = [
-            self._mixed(k, masses, values, -wide, rows, 1)
-            for k, (masses, values) in enumerate(
-                zip(self.coefficients(order), windows(order, mesh.falling(high, wide), mesh.falling(low, wide), half), strict=True)
-            )
-        ]
-        return np.stack(f), np.stack(G)
+        high, low = (mesh.falling(CELLS * (alpha + side), wide) for side in (eps, -eps))
+        masses = self.coefficients(order)
+        f = densities(order, mesh.rising(wide))
+        G = windows(order, high, low, float(CELLS * eps))
+        return (
+            np.stack([self._mixed(k, masses[k], each, -wide, rows, -1) for k, each in enumerate(f, start=1)]),
+            np.stack([self._mixed(k, masses[k], each, -wide, rows, 1) for k, each in enumerate(G)]),
+        )
 
     def hits(self, order: int, *, alpha: Fraction, eps: Fraction) -> Array:
         """The mass of \\|S_k - alpha\\| <= eps for k = 0..order, each within cell_error(k)."""

@@ -17,8 +17,8 @@ from theory.subset_sum.blocks import (
     GROUPS,
     MAX_BLOCK,
     in_groups,
-    log_failure_weighted,
     log_failure_prob_bound,
+    log_failure_weighted,
     log_least_weighted,
     second_moment,
     success_prob_lower,
@@ -46,7 +46,8 @@ class RequiredN:
     groups : int
         Groups into which the draws of every variable are split; a block fails only if each of its groups does.
     way : str
-        What bounds a group of a block: its second moment (2.2), the second moment of weighted good sums (2.2 (b)); for a uniform target also the expected share of targets not covered (2.3 (c)).
+        What bounds a group of a block: its second moment (2.2), the second moment of weighted good sums (2.2 (b)); for
+        a uniform target also the expected share of targets not covered (2.3 (c)).
     """
 
     n: int
@@ -125,14 +126,19 @@ def _by_weights(case: SubsetSumParameters, wanted: Fraction, below: int) -> Iter
             if groups > case.R or largest < 1:
                 continue
             parts = in_groups(case, groups)
-            if float(wanted) > -blocks * sum(count * log_least_weighted(largest, part) for count, part in parts):
+            level = -float(wanted) / blocks
+
+            def least(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
+                return sum(count * log_least_weighted(m, part) for count, part in parts)
+
+            if least(largest) > level:
                 continue
 
             def log_failure(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
                 return sum(count * log_failure_weighted(m, part) for count, part in parts) if m else 0.0
 
             try:
-                m = smallest_n(log_failure, -float(wanted) / blocks, limit=largest, guess=2 * largest // 3)
+                m = smallest_n(log_failure, level, limit=largest, guess=smallest_n(least, level, lo=1) + 2)
             except ValueError:
                 continue
             design = _design(m, _rate([(1, log_failure(m))]), wanted, groups, "weighted second moment")

@@ -7,29 +7,11 @@ and falls in \\|x\\|, so the error of a good sum only moves x by at most eps tow
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
-from theory.numerics.irwin_hall import UNIT, Array, Points, densities, hit_table, single_point, window_error, windows
-from theory.subset_sum.mesh import Mesh
-from theory.subset_sum.second_moment import overlap_table, success_lower
-
-MAX_VARIABLES = 40
-"""Largest n of the bound."""
-
-MAX_DRAWS = 100
-"""Largest number n R of draws of the bound."""
-
-Mask = NDArray[np.bool_]
-
-_DEVIATIONS = 4.0
-"""Bins reach this many standard deviations of T; what lies beyond is given up."""
-
-_TINY = 1e-60
-"""Sizes k whose moment in a bin is less than this are left out of it."""
+from theory.numerics.irwin_hall import Array, Points, hit_table, single_point, windows
 
 
 def bin_width(R: int) -> Fraction:

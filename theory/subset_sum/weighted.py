@@ -96,13 +96,24 @@ def _moments(law: StepLaw, n: int, R: int, exponents: Array, alpha: Fraction, ep
     p = np.array(hit_table(n, alpha=float(alpha), eps=float(eps))[: n + 1])
     rest = np.array([law.mass(float(s)) for s in exponents]) ** np.arange(draws + 1)[:, None]
     bend, top = _bend(law, n, float(eps))
-    jump = 4 / 3 * float(eps) ** 3 * law.rise * 2 * float(eps) * top**2 * np.exp(np.abs(exponents) * float(1 + alpha + eps))
+    jump = (
+        4
+        / 3
+        * float(eps) ** 3
+        * law.rise
+        * 2
+        * float(eps)
+        * top**2
+        * np.exp(np.abs(exponents) * float(1 + alpha + eps))
+    )
     overlap = overlap_table(n, R)
     out = np.zeros((3, n + 1, n + 1, number))
     for j in range(n + 1):
         reach = CELLS * min(j, n - j + 2)  # G_a needs \\|t\\| <= a + alpha + eps
         nodes = G[: n - j + 1, rows - reach : rows + reach]
-        measure = (mesh.weights * f[j - 1, rows - reach : rows + reach])[:, :, None] * falling[rows - reach : rows + reach]
+        measure = (mesh.weights * f[j - 1, rows - reach : rows + reach])[:, :, None] * falling[
+            rows - reach : rows + reach
+        ]
         single = np.tensordot(nodes, measure, axes=2) if j else hits[:, None] * np.ones(number)
         for both in range(min(2 * (n - j), draws - j) + 1):
             a = np.arange(max(0, both - (n - j)), both // 2 + 1)
