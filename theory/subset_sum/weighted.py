@@ -1,9 +1,9 @@
 """The second moment of weighted good sums (theory/PROOFS.md, 2.2 (b)).
 
-A selection with the sum s counts omega(X) exp(theta (T - 2 s)): omega(X) is the product of a step function of every draw
-and T the sum of all draws. Linear combinations over two omega, five theta and the size k follow how the expected number
-of good sums moves with the sum and the spread of the draws. Two selections with the common part t, the other draws
-adding up to r, have the exponent (theta + theta')(r - t) + (theta' - theta)(s - s'), and s - s' is at most 2 eps.
+A selection with the sum s counts omega(X) exp(theta (T - 2 s)): omega(X) is the product of a step function of every
+draw, T the sum of all draws. Linear combinations over two omega, five theta and the size k follow how the expected
+number of good sums moves with the sum and the spread of the draws. Two selections with the common part t, the other
+draws adding up to r, have the exponent (theta + theta')(r - t) + (theta' - theta)(s - s'), and s - s' is at most 2 eps.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from theory.numerics.irwin_hall import UNIT, Array, hit_table
-from theory.subset_sum.cells import CELLS, StepLaw
-from theory.subset_sum.mesh import Mesh
+from theory.subset_sum.cells import CELLS, Sheet, StepLaw
 from theory.subset_sum.second_moment import overlap_table
 
 MAX_VARIABLES = 40
@@ -42,30 +41,14 @@ _RIDGES = (1e-9, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1
 
 
 def step_of_theta(R: int) -> float:
-    """A step in the size of d log E[N | X]/dT: any is valid.
+    """A step in the size of d log E[N | X]/dT, of few bits: any is valid.
 
     Examples
     --------
-    >>> step_of_theta(1), step_of_theta(2), step_of_theta(10)
-    (0.5, 0.3, 0.1)
+    >>> step_of_theta(1), step_of_theta(2), step_of_theta(16)
+    (0.5, 0.3125, 0.0625)
     """
-    return {1: 0.5, 2: 0.3}.get(R, 1 / max(R, 4))
-
-
-def spread_laws(draws: int) -> tuple[StepLaw, StepLaw]:
-    """Step functions near exp(-x^2/draws) and exp(x^2/draws), rounded to 20 bits so that products are exact.
-
-    Examples
-    --------
-    >>> few, many = spread_laws(20)
-    >>> round(few.mass(0.0), 3), round(many.mass(0.0), 3)
-    (1.0, 1.0)
-    """
-    ends = np.linspace(0.0, 1.0, CELLS // 2 + 1)
-    square = (ends[1:] ** 3 - ends[:-1] ** 3) / (3 * (ends[1:] - ends[:-1]))
-    halves = [[round(w * 2**20) / 2**20 for w in np.exp(sign * (square - 1 / 3) / draws).tolist()] for sign in (-1, 1)]
-    few, many = (StepLaw((*half[::-1], *half)) for half in halves)
-    return few, many
+    return {1: 0.5, 2: 0.3125}.get(R, math.ceil(1024 / max(R, 4)) / 1024)
 
 
 @dataclass
@@ -81,39 +64,29 @@ class _Moments:
 
 
 def _bend(law: StepLaw, n: int, eps: float) -> tuple[float, float]:
-    """A bound on abs(integral of y f_a(u + y) over abs(y) <= eps), a >= 2, and one on every density f_a, a <= n."""
+    """A bound on abs(integral of y f_a(u + y) over abs(y) <= eps), a >= 2, and one on every density f_a."""
     top = law.top * max(1.0, law.mass(0.0)) ** n
     return 2 / 3 * eps**3 * law.rise * top, top
 
 
-def _moments(law: StepLaw, n: int, R: int, exponents: Array, alpha: Fraction, eps: Fraction) -> _Moments:
-    rows, draws, number = CELLS * (n // 2 + 2), n * R, len(exponents)
-    degree = min(2 * n - 1, draws) - 1 + _TAYLOR
-    mesh = Mesh({CELLS * (alpha + eps), CELLS * (alpha - eps)}, math.ceil((degree + 1) / 2))
-    f, G = law.on(mesh, n, rows, alpha=alpha, eps=eps)
+def _moments(law: StepLaw, n: int, R: int, exponents: Array, sheet: Sheet, alpha: Fraction, eps: Fraction) -> _Moments:
+    rows, draws, number = sheet.rows, n * R, len(exponents)
+    masses = law.coefficients(n)
+    f = np.stack([sheet.density(max(1, k), masses[max(1, k)]) for k in range(n + 1)])  # f_0 is not used
+    G = np.stack([sheet.window(k, masses[k]) for k in range(n + 1)])
     hits = law.hits(n, alpha=alpha, eps=eps)
-    falling = np.exp(-((np.arange(-rows, rows)[:, None] + mesh.part) / CELLS)[:, :, None] * exponents)
+    falling = np.exp(-sheet.points[:, :, None] * exponents)
     p = np.array(hit_table(n, alpha=float(alpha), eps=float(eps))[: n + 1])
     rest = np.array([law.mass(float(s)) for s in exponents]) ** np.arange(draws + 1)[:, None]
     bend, top = _bend(law, n, float(eps))
-    jump = (
-        4
-        / 3
-        * float(eps) ** 3
-        * law.rise
-        * 2
-        * float(eps)
-        * top**2
-        * np.exp(np.abs(exponents) * float(1 + alpha + eps))
-    )
+    jump = 8 / 3 * float(eps) ** 4 * law.rise * top**2 * np.exp(np.abs(exponents) * float(1 + alpha + eps))
     overlap = overlap_table(n, R)
     out = np.zeros((3, n + 1, n + 1, number))
     for j in range(n + 1):
         reach = CELLS * min(j, n - j + 2)  # G_a needs \\|t\\| <= a + alpha + eps
         nodes = G[: n - j + 1, rows - reach : rows + reach]
-        measure = (mesh.weights * f[j - 1, rows - reach : rows + reach])[:, :, None] * falling[
-            rows - reach : rows + reach
-        ]
+        density = sheet.mesh.weights * f[j, rows - reach : rows + reach]
+        measure = density[:, :, None] * falling[rows - reach : rows + reach]
         single = np.tensordot(nodes, measure, axes=2) if j else hits[:, None] * np.ones(number)
         for both in range(min(2 * (n - j), draws - j) + 1):
             a = np.arange(max(0, both - (n - j)), both // 2 + 1)
@@ -152,27 +125,30 @@ def success_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
     """
     if n < 2:
         return 0.0
-    laws, step = spread_laws(n * R), step_of_theta(R)
-    theta = step * np.arange(-_LEVELS, _LEVELS + 1)
-    exponents = step * np.arange(-2 * _LEVELS, 2 * _LEVELS + 1)
+    laws, step = [StepLaw.near(curve / (n * R), 0.0) for curve in (-1.0, 1.0)], step_of_theta(R)
+    theta = step * np.arange(-_LEVELS, _LEVELS + 1.0)
+    exponents = step * np.arange(-2 * _LEVELS, 2 * _LEVELS + 1.0)
     place = np.add.outer(np.arange(len(theta)), np.arange(len(theta)))
     gap = np.abs(np.subtract.outer(theta, theta))[:, None, :, None]
     curved, whole = 2 * gap**2 * eps**2 * np.exp(2 * gap * eps), np.expm1(2 * gap * eps) * (1 + 8 * UNIT)
+    exact = Fraction(alpha), Fraction(eps)
+    degree = min(2 * n - 1, n * R) - 1 + _TAYLOR
+    sheet = Sheet(n, CELLS * (n // 2 + 2), math.ceil((degree + 1) / 2), alpha=exact[0], eps=exact[1])
     shape = (len(laws), len(theta), n - 1)
     M, E = np.empty(shape * 2), np.empty(shape * 2)
     for i, one in enumerate(laws):
         for other in range(i + 1):
-            found = _moments(one.times(laws[other]), n, R, exponents, Fraction(alpha), Fraction(eps))
+            found = _moments(one.times(laws[other]), n, R, exponents, sheet, *exact)
             main, nested, tilt = (x[:, :, place].transpose(2, 0, 3, 1) for x in (found.main, found.nested, found.tilt))
             M[i, :, :, other] = M[other, :, :, i] = main
             E[i, :, :, other] = E[other, :, :, i] = gap * tilt + curved * main + whole * nested
     v, d = _first_moments(laws, theta, n, n * R, alpha, eps)
     size = math.prod(shape)
-    return _quotient(v.ravel(), d.ravel(), M.reshape(size, size), E.reshape(size, size))
+    return quotient(v.ravel(), M.reshape(size, size), d.ravel(), E.reshape(size, size))
 
 
 def _first_moments(
-    laws: tuple[StepLaw, ...], theta: Array, n: int, draws: int, alpha: float, eps: float
+    laws: list[StepLaw], theta: Array, n: int, draws: int, alpha: float, eps: float
 ) -> tuple[Array, Array]:
     """E[weight; a selection of k values is good]/p_k, and its absolute error: shape (laws, theta, n - 1)."""
     k = np.arange(2, n + 1)
@@ -189,16 +165,17 @@ def _first_moments(
     return np.reshape(v, shape), np.reshape(d, shape)
 
 
-def _quotient(v: Array, d: Array, M: Array, E: Array) -> float:
+def quotient(v: Array, M: Array, d: Array | None = None, E: Array | None = None) -> float:
     """(c.v)^2/(c'Mc) rounded down, v known to within d + ERROR v and M to within E + ERROR M; any c is valid."""
     scale = 1 / np.sqrt(np.diag(M))
     scaled, best = M * np.outer(scale, scale), 0.0
+    off_v = ERROR * v if d is None else d + ERROR * v
+    off_M = ERROR * M if E is None else E + ERROR * M
     for ridge in _RIDGES:
         c = scale * np.linalg.solve(scaled + ridge * np.eye(len(M)), scale * v)
         c /= np.abs(c).max()
         size = np.abs(c)
-        top = abs(float(c @ v)) - float(size @ (d + ERROR * v))
-        bottom = float(c @ M @ c) + float(size @ (E + ERROR * M) @ size)
+        top, bottom = abs(float(c @ v)) - float(size @ off_v), float(c @ M @ c) + float(size @ off_M @ size)
         if top > 0.0:
             best = max(best, top * top / bottom * (1.0 - ERROR))
     return min(best, 1.0)
