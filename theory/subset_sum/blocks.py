@@ -11,7 +11,9 @@ from theory.numerics.irwin_hall import UNIT, hit_table, window_error
 from theory.numerics.logspace import any_of
 from theory.numerics.rounding import complement_below, probability_above
 from theory.question import Target
-from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
+from theory.subset_sum.last_variable import MAX_VARIABLES as MOST_BEFORE_LAST
+from theory.subset_sum.last_variable import log_failure_last
+from theory.subset_sum.parameters import Model, SubsetSumParameters, Way, certified
 from theory.subset_sum.second_moment import normalised_moments, success_lower
 from theory.subset_sum.weighted import MAX_DRAWS, MAX_EPS, MAX_VARIABLES, success_weighted
 
@@ -52,6 +54,16 @@ def weighted(n: int, case: SubsetSumParameters) -> float:
     if case.uniform or not 0 < n <= MAX_VARIABLES or n * case.options > MAX_DRAWS or case.eps > MAX_EPS:
         return 0.0
     return success_weighted(n, case.options, eps=case.eps, alpha=case.size)
+
+
+@lru_cache(maxsize=65536)
+def log_last_variable(n: int, case: SubsetSumParameters) -> float:
+    """Log of the failure bound 2.2 (c) of one vector; 0 where it is not taken: a uniform target, R = 1, n too large."""
+    if case.certain:
+        return -math.inf
+    if case.uniform or case.options < 2 or not 2 <= n <= MOST_BEFORE_LAST or n * case.options > MAX_DRAWS:
+        return 0.0
+    return log_failure_last(n, case.options, eps=case.eps, alpha=case.size)
 
 
 def success_prob_second_moment(
@@ -107,6 +119,27 @@ def success_prob_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
     return weighted(n, case)
 
 
+def success_prob_last_variable(n: int, R: int, *, eps: float, alpha: float) -> float:
+    """Proved lower bound on the success probability by the independent draws of the last variable, 2.2 (c).
+
+    In [0, 1], rounded down. 1 if |alpha| <= eps. It wins for R >= 5 and few variables. Parameters are those of
+    `SubsetSum`, choice model; 2 <= n <= 10 variables, R >= 2, n R <= MAX_DRAWS. Raises ValueError beyond. Proved in
+    theory/PROOFS.md, 2.2 (c).
+
+    Examples
+    --------
+    >>> round(success_prob_last_variable(5, 10, eps=1e-3, alpha=0.5), 3)
+    0.992
+    """
+    n = check.natural("n", n)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
+    if not 2 <= n <= MOST_BEFORE_LAST or case.R < 2 or n * case.R > MAX_DRAWS:
+        raise ValueError(
+            f"n must be 2 to {MOST_BEFORE_LAST}, R at least 2 and n R at most {MAX_DRAWS}, got n={n}, R={R}"
+        )
+    return complement_below(log_last_variable(n, case))
+
+
 # -- 2.3 amplification ------------------------------------------------------------------------------------------------
 
 
@@ -157,30 +190,33 @@ def _log_failure_in_groups(n: int, case: SubsetSumParameters, combine: bool) -> 
     )
 
 
-_WORTH = math.log(0.12)
-"""The bound 2.2 (b) is taken only where 2.2 leaves less than this: weights matter once success is likely."""
+_WORTH = 0.2
+"""The bounds 2.2 (b) and (c) are taken only where 2.2 leaves less than this: before, they gain little."""
 
 
 def log_least_weighted(n: int, case: SubsetSumParameters) -> float:
-    """Below it the bound 2.2 (b) has never been seen, so that it need not be computed: no proof rests on it."""
-    return math.log(1e-4 + 1.0 / (1.0 + case.eps * (case.R + 1.0) ** min(n, MAX_VARIABLES)))
+    """Below it 2.2 (b) and (c) have never been seen, so that they need not be computed: no proof rests on it."""
+    expected = case.eps * (case.R + 1.0) ** min(n, MAX_VARIABLES)
+    return math.log(1e-4 + (1.0 if case.R < 3 else 0.3) / (1.0 + expected))
 
 
-def log_failure_weighted(n: int, case: SubsetSumParameters) -> float:
-    """Upper bound on log P(failure), one block, one vector, fixed target; 0 where 2.2 (b) is of no use."""
-    if case.eps > MAX_EPS or n > MAX_VARIABLES or second_moment(n, case, True) < 1.0 - math.exp(_WORTH):
-        return 0.0
-    return math.log1p(-weighted(n, case))
+def log_failure_weighted(n: int, case: SubsetSumParameters) -> tuple[float, Way]:
+    """Upper bound on log P(failure), one block, one vector, fixed target, and its name; 0 where it is of no use."""
+    if n > MAX_VARIABLES or second_moment(n, case, True) < 1.0 - _WORTH:
+        return 0.0, "weighted second moment"
+    spread = math.log1p(-weighted(n, case))
+    last = log_last_variable(n, case) if case.R > 2 else 0.0
+    return (last, "last variable") if last < spread else (spread, "weighted second moment")
 
 
 def _log_failure_of_weights(n: int, case: SubsetSumParameters, best: float) -> float:
-    """The least of ``best`` and of equal blocks and groups that are bounded by 2.2 (b)."""
+    """The least of ``best`` and of equal blocks and groups that are bounded by 2.2 (b) or (c)."""
     for groups in (3, 2, 1):
         for blocks in range(8, 0, -1):
             size, parts = n // blocks, in_groups(case, groups) if groups <= case.R else []
             if not size or best <= blocks * sum(count * log_least_weighted(size, part) for count, part in parts):
                 continue
-            found = sum(count * log_failure_weighted(size, part) for count, part in parts)
+            found = sum(count * log_failure_weighted(size, part)[0] for count, part in parts)
             best = min(best, blocks * found)
     return best
 
@@ -236,7 +272,7 @@ def failure_prob_bound(
     combine : bool
         That of `success_prob_second_moment`.
     weights : bool
-        Take the bound 2.2 (b) too, which costs half a second at n = 20; without it a target costs some milliseconds.
+        Take the bounds 2.2 (b) and (c) too, which cost half a second; without them a target costs some milliseconds.
 
     Examples
     --------

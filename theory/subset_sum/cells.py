@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from theory.numerics.irwin_hall import Array, densities, single_point, windows
 from theory.subset_sum.mesh import Mesh
@@ -103,6 +104,7 @@ class Sheet:
         high, low = (self.mesh.falling(end, self._wide) for end in ends)
         self._densities = list(densities(order, self.mesh.rising(self._wide)))
         self._windows = list(windows(order, high, low, float(CELLS * eps)))
+        self._places: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     @property
     def points(self) -> Array:
@@ -120,9 +122,11 @@ class Sheet:
 
     def _mixed(self, k: int, masses: Array, values: Array, sign: int) -> Array:
         """Sum over the lattice points C of mass(C) values(CELLS t + sign C)."""
-        moved = np.arange(-self._wide, self._wide)[None, :] - np.arange(-self.rows, self.rows)[:, None]
-        twice = sign * moved + k * (CELLS - 1)  # twice the sum of the indices
-        index = twice // 2
-        hit = (twice % 2 == 0) & (index >= 0) & (index < len(masses))
-        out: Array = np.where(hit, masses[np.clip(index, 0, len(masses) - 1)], 0.0) @ values
+        place = self._places.get((k, sign))
+        if place is None:
+            moved = np.arange(-self._wide, self._wide)[None, :] - np.arange(-self.rows, self.rows)[:, None]
+            twice = sign * moved + k * (CELLS - 1)  # twice the sum of the indices
+            outside = (twice % 2 == 1) | (twice < 0) | (twice >= 2 * len(masses))
+            place = self._places[k, sign] = np.where(outside, len(masses), twice // 2)
+        out: Array = np.append(masses, 0.0)[place] @ values
         return out

@@ -66,11 +66,10 @@ def _pairs(law: StepLaw, lasts: list[StepLaw], R: int, sheet: Sheet, hits: Array
             for e in range(d + 1):
                 common = sheet.density(j + 1, law.coefficients(j, lasts[d].times(lasts[e]))[j]) * sheet.mesh.weights
                 same = (nodes * common.ravel()) @ nodes.T
-                apart = (
-                    np.outer(hits[d, :size], hits[e, :size])
-                    if middle is None
-                    else (ends[d] * middle.ravel()) @ ends[e].T
-                )
+                if middle is None:
+                    apart = np.outer(hits[d, :size], hits[e, :size])
+                else:
+                    apart = (ends[d] * middle.ravel()) @ ends[e].T
                 out[0, d, e, kept, kept] = out[0, e, d, kept, kept] = out[0, d, e, kept, kept] + same * factor
                 out[1, d, e, kept, kept] += apart * factor
                 if e < d:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
@@ -23,10 +22,8 @@ from theory.subset_sum.blocks import (
     second_moment,
     success_prob_lower,
 )
-from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
+from theory.subset_sum.parameters import Model, SubsetSumParameters, Way, certified
 from theory.subset_sum.weighted import MAX_VARIABLES
-
-Way = Literal["empty sum", "second moment", "weighted second moment", "coverage"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,9 @@ class RequiredN:
     groups : int
         Groups into which the draws of every variable are split; a block fails only if each of its groups does.
     way : str
-        What bounds a group of a block: its second moment (2.2), the second moment of weighted good sums (2.2 (b)); for
-        a uniform target also the expected share of targets not covered (2.3 (c)).
+        What bounds a group of a block: its second moment (2.2), the second moment of weighted good sums (2.2 (b)),
+        or the draws of the last variable (2.2 (c)); for a uniform target also the expected share of targets not
+        covered (2.3 (c)).
     """
 
     n: int
@@ -119,7 +117,7 @@ def _by_second_moment(case: SubsetSumParameters, wanted: Fraction) -> RequiredN:
 
 
 def _by_weights(case: SubsetSumParameters, wanted: Fraction, below: int) -> Iterator[RequiredN]:
-    """Designs of fewer than ``below`` variables that are bounded by 2.2 (b): for every split the least block."""
+    """Designs of fewer than ``below`` variables that are bounded by 2.2 (b) or (c): for every split the least block."""
     for groups in (1, 2, 3):
         for blocks in range(1, 9):
             largest = min(MAX_VARIABLES, (below - 1) // blocks)
@@ -135,13 +133,13 @@ def _by_weights(case: SubsetSumParameters, wanted: Fraction, below: int) -> Iter
                 continue
 
             def log_failure(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
-                return sum(count * log_failure_weighted(m, part) for count, part in parts) if m else 0.0
+                return sum(count * log_failure_weighted(m, part)[0] for count, part in parts) if m else 0.0
 
             try:
                 m = smallest_n(log_failure, level, limit=largest, guess=smallest_n(least, level, lo=1) + 2)
             except ValueError:
                 continue
-            design = _design(m, _rate([(1, log_failure(m))]), wanted, groups, "weighted second moment")
+            design = _design(m, _rate([(1, log_failure(m))]), wanted, groups, log_failure_weighted(m, parts[0][1])[1])
             if design.n < below:
                 below = design.n
                 yield design

@@ -167,6 +167,8 @@ def _first_moments(
 
 def quotient(v: Array, M: Array, d: Array | None = None, E: Array | None = None) -> float:
     """(c.v)^2/(c'Mc) rounded down, v known to within d + ERROR v and M to within E + ERROR M; any c is valid."""
+    if not np.diag(M).min() > 1e-60:  # far above anything underflow can have lost
+        raise RuntimeError(f"a second moment is too small to certify, got {np.diag(M).min()}")
     scale = 1 / np.sqrt(np.diag(M))
     scaled, best = M * np.outer(scale, scale), 0.0
     off_v = ERROR * v if d is None else d + ERROR * v
