@@ -113,6 +113,7 @@ MUTANTS = [
     ("2.2", "subset_sum.success_prob_second_moment", scaled(1.1)),
     ("2.2", "subset_sum.success_prob_second_moment", fewer_draws),
     ("2.2 (b)", "subset_sum.success_prob_weighted", scaled(1.1)),
+    ("2.2 (c)", "subset_sum.success_prob_last_variable", scaled(1.1)),
     ("2.3", "subset_sum.failure_prob_bound", scaled(0.5)),
     ("2.3", "subset_sum.log_failure_prob_bound", scaled(2)),
     ("2.3", "subset_sum.success_prob_lower", scaled(1.05)),

@@ -21,6 +21,7 @@ CELLS = 16
 """Cells of [-1, 1]; a power of two, so that scaling by it is exact."""
 
 _MARGIN = 4
+"""Rows beyond CELLS (alpha + eps) <= 2 CELLS and the support of the sums."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class StepLaw:
     def hits(self, order: int, *, alpha: Fraction, eps: Fraction, last: StepLaw | None = None) -> Array:
         """The mass of \\|S_k - alpha\\| <= eps for k = 0..order; ``last`` adds one draw of its own law to S_k."""
         more = int(last is not None)
-        wide = (order + more) * CELLS + CELLS + _MARGIN
+        wide = (order + more + 2) * CELLS + _MARGIN
         high, low = (single_point(CELLS * (alpha + side), wide) for side in (eps, -eps))
         columns = list(windows(order + more, high, low, float(CELLS * eps)))
         out = []
@@ -100,7 +101,7 @@ class Sheet:
 
     def __init__(self, order: int, rows: int, count: int, *, alpha: Fraction, eps: Fraction) -> None:
         ends = CELLS * (alpha + eps), CELLS * (alpha - eps)
-        self.mesh, self.rows, self._wide = Mesh(ends, count), rows, order + CELLS + _MARGIN
+        self.mesh, self.rows, self._wide = Mesh(ends, count), rows, order + 2 * CELLS + _MARGIN
         high, low = (self.mesh.falling(end, self._wide) for end in ends)
         self._densities = list(densities(order, self.mesh.rising(self._wide)))
         self._windows = list(windows(order, high, low, float(CELLS * eps)))

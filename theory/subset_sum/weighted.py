@@ -27,6 +27,9 @@ MAX_DRAWS = 100
 MAX_EPS = 0.02
 """Largest eps of the bound: its error terms grow as eps^2."""
 
+CURVES = (-1.0, 1.0)
+"""omega is near exp(curve x^2/(n R))."""
+
 _LEVELS = 2
 """theta runs over step times -_LEVELS.._LEVELS."""
 
@@ -125,7 +128,18 @@ def success_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
     """
     if n < 2:
         return 0.0
-    laws, step = [StepLaw.near(curve / (n * R), 0.0) for curve in (-1.0, 1.0)], step_of_theta(R)
+    v, d, M, E = weighted_moments(n, R, eps=eps, alpha=alpha)
+    size = v.size
+    return quotient(v.ravel(), M.reshape(size, size), d.ravel(), E.reshape(size, size))
+
+
+def weighted_moments(n: int, R: int, *, eps: float, alpha: float) -> tuple[Array, Array, Array, Array]:
+    """First moments v and their errors, second moments M and theirs, each but for rounding.
+
+    v has the shape (omega, theta, n - 1), sizes k = 2..n, M twice that; v is over e_k, M over e_k e_k' of 2.2.
+    Parameters are those of `success_weighted`, n >= 2.
+    """
+    laws, step = [StepLaw.near(curve / (n * R), 0.0) for curve in CURVES], step_of_theta(R)
     theta = step * np.arange(-_LEVELS, _LEVELS + 1.0)
     exponents = step * np.arange(-2 * _LEVELS, 2 * _LEVELS + 1.0)
     place = np.add.outer(np.arange(len(theta)), np.arange(len(theta)))
@@ -142,9 +156,7 @@ def success_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
             main, nested, tilt = (x[:, :, place].transpose(2, 0, 3, 1) for x in (found.main, found.nested, found.tilt))
             M[i, :, :, other] = M[other, :, :, i] = main
             E[i, :, :, other] = E[other, :, :, i] = gap * tilt + curved * main + whole * nested
-    v, d = _first_moments(laws, theta, n, n * R, alpha, eps)
-    size = math.prod(shape)
-    return quotient(v.ravel(), M.reshape(size, size), d.ravel(), E.reshape(size, size))
+    return *_first_moments(laws, theta, n, n * R, alpha, eps), M, E
 
 
 def _first_moments(
