@@ -40,7 +40,7 @@ def test_sheet_and_hits_are_exact(k: int, alpha: Fraction, eps: Fraction) -> Non
     sheet = Sheet(3, 2 * CELLS, 4, alpha=alpha, eps=eps)
     masses = STEEP.coefficients(3)
     window, density = sheet.window(k, masses[k]), sheet.density(k, masses[k])
-    for row, node in ((3, 0), (20, 5), (37, 2), (45, 7)):
+    for row, node in ((3, 0), (20, 3), (37, 2), (45, 1)):
         t = Fraction(float(sheet.points[row, node]))
         assert window[row, node] == pytest.approx(_window(k, STEEP, t, alpha, eps), rel=1e-9, abs=1e-15)
         narrow = Fraction(1, 10**9)
