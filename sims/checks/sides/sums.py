@@ -258,8 +258,8 @@ def _union() -> Iterator[bool]:
         yield all(Fraction(b) - Fraction(a) <= Fraction(eps) for a, b in itertools.pairwise(places))
         yield 2 * (Fraction(places[0]) - Fraction(low)) <= Fraction(eps)
         yield 2 * (Fraction(high) - Fraction(places[-1])) <= Fraction(eps)
-        terms = (Fraction(subset_sum.failure_prob_bound(n, R, eps=eps / 2, alpha=abs(x))) for x in places)
-        yield at_least(found, min(Fraction(1), sum(terms, Fraction(0))))
+        singles = (subset_sum.failure_prob_bound(n, R, eps=eps / 2, alpha=abs(x), weights=False) for x in places)
+        yield at_least(found, min(Fraction(1), sum(map(Fraction, singles), Fraction(0))))
 
 
 def _potentials() -> Iterator[bool]:
