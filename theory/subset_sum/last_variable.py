@@ -15,7 +15,7 @@ import numpy as np
 from theory.numerics.irwin_hall import Array, hit_table
 from theory.subset_sum.cells import CELLS, Sheet, StepLaw
 from theory.subset_sum.second_moment import overlap_table
-from theory.subset_sum.weighted import quotient
+from theory.subset_sum.weighted import certified_success
 
 MAX_VARIABLES = 10
 """Largest n of the bound."""
@@ -111,7 +111,7 @@ def log_failure_last(n: int, R: int, *, eps: float, alpha: float) -> float:
     size = math.prod(shape)
     same, apart = M.reshape(2, size, size)
     failures = [
-        price(R, more) * (1.0 - quotient(v.ravel(), same / (more * R) + (1.0 - 1.0 / (more * R)) * apart))
+        price(R, more) * (1.0 - certified_success(v.ravel(), same / (more * R) + (1.0 - 1.0 / (more * R)) * apart))
         for more in _MORE
     ]
     return min(0.0, math.log(min(failures)) + 1e-15)

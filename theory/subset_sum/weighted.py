@@ -16,7 +16,7 @@ import numpy as np
 
 from theory.numerics.irwin_hall import UNIT, Array, hit_table
 from theory.subset_sum.cells import CELLS, Sheet, StepLaw
-from theory.subset_sum.second_moment import overlap_table
+from theory.subset_sum.second_moment import overlap_table, success_lower
 
 MAX_VARIABLES = 40
 """Largest n of the bound."""
@@ -38,9 +38,6 @@ _TAYLOR = 6
 
 ERROR = 1e-9
 """Above the relative rounding of every moment, and what the quadrature leaves of exp."""
-
-_RIDGES = (1e-9, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
-"""How strongly weights of both signs are held back."""
 
 
 def step_of_theta(R: int) -> float:
@@ -130,7 +127,7 @@ def success_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
         return 0.0
     v, d, M, E = weighted_moments(n, R, eps=eps, alpha=alpha)
     size = v.size
-    return quotient(v.ravel(), M.reshape(size, size), d.ravel(), E.reshape(size, size))
+    return certified_success(v.ravel(), M.reshape(size, size), d.ravel(), E.reshape(size, size))
 
 
 def weighted_moments(n: int, R: int, *, eps: float, alpha: float) -> tuple[Array, Array, Array, Array]:
@@ -177,19 +174,11 @@ def _first_moments(
     return np.reshape(v, shape), np.reshape(d, shape)
 
 
-def quotient(v: Array, M: Array, d: Array | None = None, E: Array | None = None) -> float:
-    """(c.v)^2/(c'Mc) rounded down, v known to within d + ERROR v and M to within E + ERROR M; any c is valid."""
+def certified_success(v: Array, M: Array, v_off: Array | None = None, off: Array | None = None) -> float:
+    """(c.v)^2/(c'Mc) rounded down, v and M given with the relative error ERROR and these absolute errors besides.
+
+    Raises RuntimeError where underflow could matter.
+    """
     if not np.diag(M).min() > 1e-60:  # far above anything underflow can have lost
         raise RuntimeError(f"a second moment is too small to certify, got {np.diag(M).min()}")
-    scale = 1 / np.sqrt(np.diag(M))
-    scaled, best = M * np.outer(scale, scale), 0.0
-    off_v = ERROR * v if d is None else d + ERROR * v
-    off_M = ERROR * M if E is None else E + ERROR * M
-    for ridge in _RIDGES:
-        c = scale * np.linalg.solve(scaled + ridge * np.eye(len(M)), scale * v)
-        c /= np.abs(c).max()
-        size = np.abs(c)
-        top, bottom = abs(float(c @ v)) - float(size @ off_v), float(c @ M @ c) + float(size @ off_M @ size)
-        if top > 0.0:
-            best = max(best, top * top / bottom * (1.0 - ERROR))
-    return min(best, 1.0)
+    return success_lower(M, ERROR, combine=True, first=v, first_off=v_off, off=off)
