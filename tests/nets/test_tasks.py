@@ -69,6 +69,23 @@ def test_three_tasks_are_learned_and_told_apart():
     assert all(torch.equal(a, layer.frozen) for a, layer in zip(frozen, search.layers.values(), strict=True))
 
 
+def test_optimisers_of_tasks_do_not_meet():
+    search = find_tickets(nn.Linear(6, 4), seed=1)
+    tasks, optimisers = TaskMasks(search), {}
+    for name in ("a", "b"):
+        tasks.add_task(name)
+        optimisers[name] = torch.optim.SGD(search.parameters(), lr=1.0)
+    search.model(torch.ones(2, 6)).square().sum().backward()
+    before = {
+        name: {key: one.clone() for key, one in tasks.state_dict()["scores"][name].items()} for name in tasks.names
+    }
+    for name, changed in (("a", False), ("b", True)):
+        optimisers[name].step()
+        after = tasks.state_dict()["scores"]
+        assert torch.equal(after["a"][""], before["a"][""])
+        assert torch.equal(after["b"][""], before["b"][""]) != changed
+
+
 def test_the_gradient_is_that_of_the_mixture():
     """One gradient by autograd against differences of the entropy, in a network that is written out."""
     search = find_tickets(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).double(), density=0.5, seed=2)
