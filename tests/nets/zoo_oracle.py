@@ -76,7 +76,7 @@ def verdict(build: Build, call: Call, **options: Any) -> str:
         if grad is not None:
             wanted = slope * _dense(grad)
             assert float((_dense(own) - wanted).abs().max()) <= 1e-4 * float(wanted.abs().max()) + 1e-30, path
-    assert len(slopes) == len(search.layers)
+    assert len({id(parameters[path]) for path in slopes}) == len(search.layers)
     return "right"
 
 
