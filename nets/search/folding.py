@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from nets.search.masked_module import make_plain
@@ -46,7 +47,11 @@ def fold(model: Model, batch_norm: bool = False, *, example: Any = None) -> Mode
     >>> type(plain[0]).__name__, int((plain[0].weight != 0).sum()), bool((plain(x) == model(x)).all())
     ('Linear', 3, True)
     """
-    out = copy.deepcopy(model)
+    computed = (
+        value for module in model.modules() for value in vars(module).values() if isinstance(value, torch.Tensor)
+    )
+    detached: dict[int, object] = {id(value): value.detach().clone() for value in computed if not value.is_leaf}
+    out = copy.deepcopy(model, detached)  # what old weight norms and prunings compute cannot be copied
     made: dict[MaskedWeight, nn.Parameter] = {}
     for module in list(out.modules()):
         make_plain(module, made)

@@ -146,7 +146,8 @@ class TicketSearch:
             What the method did to the weights or to the number kept.
         """
         self.progress = (epoch + 1) / epochs
-        with torch.no_grad(), whole_scores(self.layers.values()):
+        looks = type(self.method).after_epoch is not Method.after_epoch  # at scores, which may be sharded
+        with torch.no_grad(), whole_scores(self.layers.values() if looks else ()):
             return self._log(self.method.after_epoch(self, epoch, epochs))
 
     def _log(self, event: Event | None) -> Event | None:

@@ -218,11 +218,14 @@ def changes():
 
         return change
 
+    def other():
+        return {name: value for name, value in masked(seed=9).state_dict().items() if name != "rule"}
+
     def load(own):
-        own.load_state_dict({**masked(seed=9).state_dict(), "rule": own.state_dict()["rule"]})
+        own.load_state_dict(other())
 
     def assign(own):
-        own.load_state_dict({**masked(seed=9).state_dict(), "rule": own.state_dict()["rule"]}, assign=True)
+        own.load_state_dict(other(), assign=True)
 
     def replace(own):
         own.scores = nn.Parameter(masked(seed=9).scores.detach().clone())
