@@ -9,11 +9,11 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
+from nets.search.fold import fold
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from nets.search import find_tickets
-from nets.search.fold import fold
 from tests.nets.zoo_oracle import verdict
 
 
