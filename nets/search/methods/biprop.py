@@ -80,4 +80,4 @@ def binary_gain(weight: torch.Tensor, mask: torch.Tensor, n_keep: int | torch.Te
     1.5
     """
     count = torch.as_tensor(n_keep, dtype=torch.float64, device=weight.device)
-    return product(weight.abs(), mask).sum(dtype=torch.float64) / count.clamp(min=1)
+    return product(weight, mask).abs_().sum(dtype=torch.float64) / count.clamp(min=1)
