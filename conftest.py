@@ -19,6 +19,10 @@ import tyro  # noqa: F401  (its import fails while a doctest's last value, which
 
 _HAS_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if _HAS_TORCH else ["nets/*", "tests/nets/*"]
+if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
+    collect_ignore_glob.append("nets/search/callbacks/lightning.py")
+if find_spec("transformers") is None:
+    collect_ignore_glob.append("nets/search/callbacks/transformers.py")
 
 
 def pytest_report_header() -> str | None:

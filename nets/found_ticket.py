@@ -1,8 +1,8 @@
 """Found tickets from the command line: what one holds and costs, whether it is right, and what the masks of many cost.
 
 ``python -m nets.found_ticket info FILE`` says what a ticket holds and costs, ``verify FILE`` makes the network again
-and compares every kept weight and the recorded outputs, ``masks FILE ...`` prints a table of bits per weight. The file
-is that of `nets.tickets.found_file`.
+(with ``--build module:function`` that of any model) and compares every kept weight and the recorded outputs, ``masks
+FILE ...`` prints a table of bits per weight. The file is that of `nets.tickets.found_file`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILES = tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)"
 class Info:
     """What a found ticket holds, and its bits per weight."""
 
-    examples: ClassVar = ("python -m nets.found_ticket info runs/a",)
+    examples: ClassVar[tuple[str, ...]] = ("python -m nets.found_ticket info runs/a",)
 
     file: Annotated[tyro.conf.Positional[flags.File], tyro.conf.arg(metavar="FILE")]
     """The ticket (.safetensors), or the folder of a run."""
@@ -45,7 +45,13 @@ class Info:
 class Verify(Info):
     """Make the network of a found ticket again, and compare every kept weight and the recorded outputs."""
 
-    examples: ClassVar = ("python -m nets.found_ticket verify runs/a --json",)
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m nets.found_ticket verify runs/a --json",
+        "python -m nets.found_ticket verify own.safetensors --build my_package.models:small",
+    )
+
+    build: Annotated[str | None, tyro.conf.arg(metavar="MODULE:FUNCTION")] = None
+    """What builds the model, for a ticket of no training run; the arguments are the ticket's."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Masks:
 
 def info(given: Info) -> int:
     """Print what a ticket holds."""
-    from nets.training.found import describe
+    from nets.tickets.found_cost import describe
 
     content = describe(given.path)
     _print(given, content, "\n".join(_lines(content)))
@@ -71,12 +77,28 @@ def info(given: Info) -> int:
 
 def check(given: Verify) -> int:
     """Make the network again, compare, and print; 1 if it is not the one recorded."""
-    from nets.tickets.found_file import read_found
-    from nets.training.found import verify
-
-    content = verify(read_found(given.path))
+    content = _compared(given)
     _print(given, content, _verdict(str(given.path), content))
     return 0 if content["ok"] else 1
+
+
+def _compared(given: Verify) -> dict[str, Any]:
+    """What is right of a ticket, with the builder that was named on the command line and no other."""
+    from nets.tickets.found_file import read_found
+
+    ticket = read_found(given.path)
+    if ticket.shape is not None:
+        from nets.training.found import verify
+
+        if given.build is not None:
+            raise flags.UsageError("--build belongs to tickets of no training run: this one's settings build its model")
+        return verify(ticket)
+    from nets.search.ticket import compare, rebuild
+
+    if given.build is None:
+        named = f", such as {ticket.builder!r}, which the ticket names" if ticket.builder else ""
+        raise flags.UsageError(f"--build must name what builds the ticket's model{named}")
+    return compare(ticket, rebuild(ticket, build=given.build))
 
 
 def masks(given: Masks) -> int:
@@ -120,8 +142,12 @@ def _lines(content: Mapping[str, Any]) -> Iterable[str]:
 
 def _verdict(path: str, found: Mapping[str, Any]) -> str:
     values = "every kept weight is the one recorded" if found["values"] else "kept weights differ from those recorded"
-    logits = "are equal bit for bit" if found["logits"] else f"differ by {found['logit_error']:.2g} of the largest"
-    return f"{path}: {values}; the outputs {logits}"
+    logits = "the outputs are equal bit for bit"
+    if found["logits"] is None:
+        logits = "no outputs are recorded"
+    elif not found["logits"]:
+        logits = f"the outputs differ by {found['logit_error']:.2g} of the largest"
+    return f"{path}: {values}; {logits}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

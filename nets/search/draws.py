@@ -18,8 +18,8 @@ from nets.construction import pick
 from nets.search.check import Number, exact_fraction, one_of
 from nets.search.methods import LAWS, SCALES
 
-WEIGHTS, SCORES, COINS = 1 << 24, 2 << 24, 3 << 24
-"""First streams of weights, scores and re-randomisation coins; the layer's number is added."""
+WEIGHTS, SCORES, COINS, MASKS = 1 << 24, 2 << 24, 3 << 24, 4 << 24
+"""First streams of weights, scores, re-randomisation coins and sampled masks; the layer's number is added."""
 
 _CHUNK = 2**22
 
@@ -118,7 +118,7 @@ def _normal(uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.copysign(ndtri((1 - np.abs(middle)) / 2), middle))
 
 
-def score_bound(score_init: str, fan_in: int) -> float:
+def score_bound(score_init: str, fan_in: float) -> float:
     """Largest initial score: 1/sqrt(fan_in) for "kaiming-uniform-a5", sqrt(6/fan_in) for "kaiming-uniform-relu"."""
     return math.sqrt((1 if score_init == "kaiming-uniform-a5" else 6) / fan_in)
 

@@ -1,25 +1,31 @@
-"""Convert any PyTorch model, in place, for one of the four ways to find a ticket in it."""
+"""Convert any PyTorch model, in place, for one of the ways to find a ticket in it."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
 
 from nets.construction.source import check_seed
 from nets.search.check import Number, one_of
+from nets.search.dense_part import other_vectors
+from nets.search.densities import ALLOCATIONS, allocate
 from nets.search.draws import scale_factor
-from nets.search.layers import MASKED_TYPES, MaskedLayer, Plain, convert_layer
+from nets.search.masked_module import mask_parameter
+from nets.search.masked_weight import MaskedWeight
 from nets.search.methods import LAWS, make_method
 from nets.search.methods.method import SCORE_INITS, Method
+from nets.search.plan import SMALL_REST, Candidate, Plan, plan
+from nets.search.safety import check_references
 from nets.search.score_mask import count_to_keep
-from nets.search.search import TicketSearch, freeze
+from nets.search.search import TicketSearch, freeze, plain_value
 
 INITS = (*LAWS, "keep")
+SMALL_VECTOR = 0.01
+"""Mean size of a frozen vector of which a user is warned."""
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
-_READ_DIRECTLY = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 
 def find_tickets(
@@ -33,24 +39,29 @@ def find_tickets(
     scale: str = "unscaled",
     score_init: str | None = None,
     exclude: Iterable[str] = (),
+    weights: Mapping[str, int | tuple[int, ...]] | None = None,
+    embeddings: bool | None = None,
+    allow_dense: bool = False,
     densities: Mapping[str, Number] | None = None,
+    allocation: str = "uniform",
     bias: str | None = None,
     batch_norm: str = "keep",
     train_rest: bool = False,
     **method_options: object,
 ) -> TicketSearch:
-    """Freeze a model at random weights and give every linear and convolution layer scores to be trained.
+    """Freeze a model at random weights and give every weight tensor scores to be trained.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place: its `nn.Linear` and `nn.Conv2d` layers, nested or shared, become masked layers under the names
-        they had. All else stays as it is and is frozen.
+        Changed in place: the weights of linear, convolution (also transposed), attention and recurrent layers, their
+        subclasses and GPT-2's Conv1D, nested, shared or tied, become `nets.search.masked_weight.MaskedWeight`, and
+        where they were stands the effective weight for all code that reads them. All else stays as it is and is frozen.
     method : str or Method
         One of `nets.search.methods.METHODS`, or a method with its options set. "mpt-1-1" is Biprop for a model with
         `nets.search.methods.mpt_1_1.SignActivation`.
     density : float, Fraction, Decimal or str
-        Part of the weights kept, in (0, 1]: `nets.search.score_mask.count_to_keep` in each layer, first and last
+        Part of the weights kept, in (0, 1]: `nets.search.score_mask.count_to_keep` in each tensor, first and last
         included (with ``scope="global"`` in all together).
     seed, score_seed : int in [0, 2^64)
         Of weights and of scores; `score_seed` is `seed` by default and draws from streams of its own. Searches that
@@ -64,35 +75,51 @@ def find_tickets(
     score_init : {"kaiming-uniform-a5", "kaiming-uniform-relu"}, optional
         Law of the first scores; the method's own by default.
     exclude : iterable of str
-        Layers to leave dense: dotted names, patterns such as "features.*", or names of modules that contain them.
+        What to leave dense: dotted names, patterns such as "features.*", or names of modules that contain it.
+    weights : mapping of str to int or tuple of int, optional
+        Further parameters to mask, of modules that are not known here, by dotted name or pattern; the value is the axis
+        (or axes) over which inputs are summed, which gives the fan-in: ``{"experts.*": 1}``.
+    embeddings : bool, optional
+        Mask embedding tables too, and weights tied with one. By default they stay dense, with a warning if they are
+        more than a hundredth of the weights; False leaves out the warning.
+    allow_dense : bool
+        Go on although weights stay dense that no one asked to leave so.
     densities : mapping of str to density, optional
-        Densities of single layers, by dotted name.
+        Densities of single tensors, by dotted name.
+    allocation : {"uniform", "erk"}
+        How the density is shared among tensors, see `nets.search.densities.allocate`.
     bias : {"zero", "keep"}, optional
-        Biases of masked layers are frozen: at zero (default where weights are drawn; the authors' nets have none or
-        zeros) or as given (default with ``init="keep"``).
+        Biases of modules with masked weights are frozen: at zero (default where weights are drawn; the authors' nets
+        have none or zeros) or as given (default with ``init="keep"``).
     batch_norm : {"keep", "non-affine"}
         "non-affine" removes weight and bias of batch normalisation, as the authors' code has it; "keep" leaves them as
         they are, frozen. Running statistics go on in both cases.
     train_rest : bool
-        Leave parameters outside masked layers trainable.
+        Leave parameters that are neither masked nor such biases trainable.
     **method_options
         Options of a method given by name.
 
     Raises
     ------
     ValueError
-        If an argument is outside its domain, there is no layer to convert, a name in `exclude` or `densities` fits no
-        layer, or a layer cannot be converted safely: a subclass of a layer, a weight that is shared with another
-        module or computed from other parameters, a weight that its parent module reads past the layer.
+        If an argument is outside its domain, there is nothing to mask, a name fits nothing, a tensor cannot be masked
+        safely, or more than a hundredth of the weights (parameters of two axes or more) would stay dense in modules
+        that are not known here: it names them and their share. The model is then as it was.
+
+    Warns
+    -----
+    UserWarning
+        If less than that stays dense, if large embedding tables do, or if frozen vectors such as layer scales are so
+        small that what they multiply hardly counts; after the first backward pass, if scores got no gradient.
 
     Notes
     -----
-    Weights and scores of layer i, counted over all layers that could be converted, are draws of Philox by (seed, i), so
-    excluding a layer does not change the others, and nothing depends on PyTorch's generator or on the device.
+    Weights and scores of tensor i, counted over all parameters of two axes or more, are draws of Philox by (seed, i),
+    so excluding a tensor does not change the others, and nothing depends on PyTorch's generator, on the device or on
+    the rank of a data-parallel process.
 
-    Code of the model that reads ``layer.weight`` itself instead of calling the layer gets the frozen weights without
-    the mask: let it use ``layer.effective_weight()``. Code that writes to ``scores.data`` must call ``layer.forget()``
-    (see `nets.search.layers.MaskedLayer.mask`).
+    Masks are made from the scores as they are whenever a weight is read; inside ``search.hold_masks()`` once. Writing
+    to ``layer.weight`` is refused or, in place, without effect: it is computed.
 
     Examples
     --------
@@ -103,7 +130,7 @@ def find_tickets(
     0      8x3x3x3      216    65   0.3009
     3      2x8           16     8      0.5
     all                 232    73   0.3147
-    other parameters: 0, of them trained: 0
+    dense: none; frozen: 2 biases; trained beside scores: 0
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, got {type(model).__name__}")
@@ -120,24 +147,26 @@ def find_tickets(
     seed = check_seed(seed)
     score_seed = seed if score_seed is None else check_seed(score_seed)
 
-    plain = _convertible(model, _as_names(exclude))
-    own = _own_densities(model, plain, densities or {})
-    if own and chosen.across:
-        raise ValueError("densities belong to scope='layer': with scope='global' layers have none of their own")
-    shares = {name: own.get(name, density) for name in plain}
-    counts = {name: count_to_keep(shares[name], layer.weight.numel()) for name, (_, layer) in plain.items()}
-    stds = {
-        name: (2 / layer.weight[0].numel()) ** 0.5 * scale_factor(scale, shares[name])
-        for name, (_, layer) in plain.items()
-    }
+    exclude = _as_names(exclude)
+    found = plan(model, exclude=exclude, weights=weights, embeddings=bool(embeddings))
+    _check_dense(found, embeddings, allow_dense)
+    shares = _shares(found.masked, density, densities or {}, allocation, chosen.across)
+    counts = {name: count_to_keep(shares[name], one.weight.numel()) for name, one in found.masked.items()}
+    for name, share in shares.items():
+        chosen.check_density(name, share)
+    stds = {name: (2 / one.fan_in) ** 0.5 * scale_factor(scale, shares[name]) for name, one in found.masked.items()}
     if init == "keep":
-        _check_finite(plain)
+        _check_finite(found.masked)
 
     layers = {
-        name: convert_layer(layer, n_keep=counts[name], method=chosen, index=index)
-        for name, (index, layer) in plain.items()
+        name: MaskedWeight(one.weight, n_keep=counts[name], method=chosen, index=one.index, fan_in=one.fan_in)
+        for name, one in found.masked.items()
     }
-    _freeze_rest(model, layers, batch_norm, train_rest)
+    for name, one in found.masked.items():
+        for number, use in enumerate(one.uses):
+            mask_parameter(use.module, use.name, layers[name], lent=number > 0)
+    biases = _biases(found)
+    _freeze_rest(model, layers, biases, batch_norm, train_rest)
     search = TicketSearch(
         model,
         chosen,
@@ -149,15 +178,30 @@ def find_tickets(
         score_init=score_init,
         stds=stds,
         density=density,
+        dense=found.dense,
+        arguments={
+            "density": plain_value(density),
+            "densities": {name: plain_value(value) for name, value in (densities or {}).items()},
+            "allocation": allocation,
+            "exclude": list(exclude),
+            "weights": {name: axes if isinstance(axes, int) else list(axes) for name, axes in (weights or {}).items()},
+            "embeddings": embeddings,
+            "bias": bias,
+            "batch_norm": batch_norm,
+            "train_rest": train_rest,
+        },
     )
     with torch.no_grad():
-        for name, masked in layers.items():
-            if init != "keep":
-                masked.weight.copy_(search.fresh_weights(name, 0))
-            offset = masked._buffers["bias"]
-            if bias == "zero" and offset is not None:
+        if bias == "zero":
+            for offset in biases:
                 offset.zero_()
+        search.draw_weights()
+        if chosen.samples:
+            search.draw_noise(0)
+        for masked in layers.values():
             masked.scores.copy_(search.first_scores(masked))
+    if not train_rest:
+        _warn_of_small_vectors(model)
     return search
 
 
@@ -168,106 +212,108 @@ def _as_names(exclude: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _names(model: nn.Module) -> dict[nn.Module, list[str]]:
-    """All modules with all their dotted names, in order."""
-    found: dict[nn.Module, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        found.setdefault(module, []).append(name)
-    return found
+def _check_dense(found: Plan, embeddings: bool | None, allow_dense: bool) -> None:
+    """Refuse, or warn of, weights that would stay dense without anybody having said so."""
+    if allow_dense and found.held:
+        told = ", ".join(f"{where} holds {name}" for where, name in list(found.held.items())[:3])
+        warnings.warn(f"weights are held outside their layers, where they stay dense: {told}", stacklevel=3)
+    elif found.held:
+        check_references(found.held)
+    rest, share = found.dense.get("rest", {}), found.share("rest")
+    if rest and not allow_dense:
+        told = ", ".join(f"{name} ({found.reasons[name]})" for name in list(rest)[:4])
+        told += f" and {len(rest) - 4} more" if len(rest) > 4 else ""
+        if share > SMALL_REST:
+            raise ValueError(
+                f"{100 * share:.3g} % of the weights would stay dense: {told}; name them in weights to mask them or in "
+                "exclude to leave them, or pass allow_dense=True"
+            )
+        warnings.warn(f"{100 * share:.2g} % of the weights stay dense: {told}", stacklevel=3)
+    added, share = found.dense.get("offset", {}), found.share("offset")
+    if share > SMALL_REST and not allow_dense:
+        warnings.warn(
+            f"{100 * share:.3g} % of the weights stay dense: single rows, positions and biases "
+            f"{', '.join(list(added)[:4])}{' and more' * (len(added) > 4)}; allow_dense=True leaves them without this "
+            "warning",
+            stacklevel=3,
+        )
+    tables, share = found.dense.get("lookup", {}), found.share("lookup")
+    if tables and embeddings is None and share > SMALL_REST:
+        warnings.warn(
+            f"{100 * share:.3g} % of the weights stay dense: embeddings {', '.join(tables)}; embeddings=True masks "
+            "them, embeddings=False leaves them without this warning",
+            stacklevel=3,
+        )
 
 
-def _fits(pattern: str, names: list[str]) -> bool:
-    """Whether a pattern means one of a layer's names or a module that contains it."""
-    for name in names:
-        parts = name.split(".")
-        if any(fnmatchcase(".".join(parts[:stop]), pattern) for stop in range(1, len(parts) + 1)):
-            return True
-    return False
-
-
-def _convertible(model: nn.Module, exclude: tuple[str, ...]) -> dict[str, tuple[int, Plain]]:
-    """Layers to convert by first name, with their numbers; refuses what cannot be converted safely."""
-    names = _names(model)
-    if any(isinstance(module, MaskedLayer) for module in names):
-        raise ValueError("the model has masked layers already: convert a fresh copy of it")
-    layers = {module: own for module, own in names.items() if isinstance(module, tuple(MASKED_TYPES))}
-    for pattern in exclude:
-        if not any(_fits(pattern, own) for own in layers.values()):
-            raise ValueError(f"exclude must name layers of the model, got {pattern!r}; it has {_listed(layers)}")
-    users: dict[int, list[str]] = {}
-    for module, own in names.items():
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                users.setdefault(_place(parameter), []).append(own[0])
-    parents = {child: module for module in names for child in module.children() if isinstance(module, _READ_DIRECTLY)}
-    found: dict[str, tuple[int, Plain]] = {}
-    for index, (module, own) in enumerate(layers.items()):
-        if any(_fits(pattern, own) for pattern in exclude):
-            continue
-        reason = _unsafe(module, own[0], users, parents)
-        if reason:
-            raise ValueError(f"layer {own[0]!r} {reason}; to leave it dense, name it in exclude")
-        assert isinstance(module, Plain)
-        found[own[0]] = index, module
-    if not found:
-        raise ValueError(f"the model has no Linear or Conv2d layer to convert, got {type(model).__name__}")
-    return found
-
-
-def _place(parameter: nn.Parameter) -> int:
-    """Where the numbers lie: two parameters over one memory are one."""
-    if nn.parameter.is_lazy(parameter):
-        return id(parameter)
-    return parameter.data_ptr() or id(parameter)  # 0 without memory, as on the meta device
-
-
-def _unsafe(layer: nn.Module, name: str, users: dict[int, list[str]], parents: Mapping[nn.Module, nn.Module]) -> str:
-    """Why a layer cannot be converted, or nothing."""
-    if layer in parents:
-        return f"has a weight that {type(parents[layer]).__name__} reads past the layer"
-    if type(layer) not in MASKED_TYPES or not isinstance(layer, Plain):
-        return f"is a {type(layer).__name__}, not a plain Linear or Conv2d"
-    if layer._parameters.get("weight") is None:
-        return "has a weight computed from other parameters"
-    for part in ("weight", "bias"):
-        parameter = layer._parameters[part]
-        if parameter is not None and len(users[_place(parameter)]) > 1:
-            others = ", ".join(other or "the model itself" for other in users[_place(parameter)] if other != name)
-            return f"shares its {part} with {others}"
-    if not layer.weight.is_floating_point() or layer.weight.numel() == 0:
-        return f"has weights of dtype {layer.weight.dtype} and shape {tuple(layer.weight.shape)}"
-    return ""
-
-
-def _own_densities(
-    model: nn.Module, plain: dict[str, tuple[int, Plain]], densities: Mapping[str, Number]
+def _shares(
+    masked: Mapping[str, Candidate],
+    density: Number,
+    densities: Mapping[str, Number],
+    allocation: str,
+    across: bool,
 ) -> dict[str, Number]:
-    """Densities by first name."""
-    names = _names(model)
-    first = {alias: name for name, (_, layer) in plain.items() for alias in names[layer]}
+    """The density of every tensor."""
+    one_of("allocation", allocation, ALLOCATIONS)
+    first = {alias: name for name, one in masked.items() for use in one.uses for alias in (*use.aliases, use.path)}
     for name in densities:
         if name not in first:
-            raise ValueError(f"densities must name converted layers, got {name!r}; they are {', '.join(plain)}")
-    return {first[name]: density for name, density in densities.items()}
+            raise ValueError(f"densities must name converted layers, got {name!r}; they are {', '.join(masked)}")
+    if across and (densities or allocation != "uniform"):
+        what = "densities" if densities else "allocation"
+        raise ValueError(f"{what} belong to scope='layer': with scope='global' layers have none of their own")
+    own = {first[name]: value for name, value in densities.items()}
+    shared = {name: tuple(one.weight.shape) for name, one in masked.items() if name not in own}
+    return {**allocate(allocation, density, shared), **own}
 
 
-def _check_finite(plain: dict[str, tuple[int, Plain]]) -> None:
-    for name, (_, layer) in plain.items():
-        if not bool(torch.isfinite(layer.weight).all()):
+def _biases(found: Plan) -> list[nn.Parameter]:
+    """Bias vectors of all modules that have masked weights."""
+    modules = {use.module: None for one in found.masked.values() for use in one.uses}
+    return [
+        parameter
+        for module in modules
+        for name, parameter in module._parameters.items()
+        if parameter is not None and parameter.dim() == 1 and "bias" in name
+    ]
+
+
+def _check_finite(masked: Mapping[str, Candidate]) -> None:
+    for name, one in masked.items():
+        if not bool(torch.isfinite(one.weight).all()):
             raise ValueError(f"weights must be finite, those of layer {name!r} are not")
 
 
-def _freeze_rest(model: nn.Module, layers: dict[str, MaskedLayer], batch_norm: str, train_rest: bool) -> None:
+def _freeze_rest(
+    model: nn.Module, layers: Mapping[str, MaskedWeight], biases: list[nn.Parameter], batch_norm: str, train_rest: bool
+) -> None:
     if batch_norm == "non-affine":
-        for module in model.modules():
-            if isinstance(module, _NORMS):
-                module.affine = False
-                module.register_parameter("weight", None)
-                module.register_parameter("bias", None)
-    if not train_rest:
-        scores = {id(layer.scores) for layer in layers.values()}
-        freeze(parameter for parameter in model.parameters() if id(parameter) not in scores)
+        remove_affine(model)
+    scores = {id(layer.scores) for layer in layers.values()}
+    freeze(biases if train_rest else [p for p in model.parameters() if id(p) not in scores])
 
 
-def _listed(layers: dict[nn.Module, list[str]]) -> str:
-    return ", ".join(own[0] or "itself" for own in layers.values()) or "none"
+def remove_affine(model: nn.Module) -> None:
+    """Take weight and bias from all batch norms, in place."""
+    for module in model.modules():
+        if isinstance(module, _NORMS):
+            module.affine = False
+            module.register_parameter("weight", None)
+            module.register_parameter("bias", None)
+
+
+def _warn_of_small_vectors(model: nn.Module) -> None:
+    """Layer scales are often set near 0 and trained from there; frozen they switch their block off."""
+    small = {
+        name: float(vector.detach().abs().mean())
+        for name, vector in other_vectors(model).items()
+        if vector.numel() and 0 < float(vector.detach().abs().mean()) < SMALL_VECTOR
+    }
+    if small:
+        told = ", ".join(f"{name} (mean {value:.2g})" for name, value in list(small.items())[:3])
+        more = f" and {len(small) - 3} more" if len(small) > 3 else ""
+        warnings.warn(
+            f"frozen vectors are so small that what they multiply hardly counts: {told}{more}; "
+            "train_rest=True trains them",
+            stacklevel=3,
+        )

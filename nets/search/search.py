@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import nn
 
 from nets.search.check import Number
-from nets.search.draws import COINS, SCORES, WEIGHTS, coin_limit, score_bound, shaped, uniform_draws
-from nets.search.layers import GlobalMasks, MaskedLayer
+from nets.search.dense_part import dense_line, frozen_line
+from nets.search.draws import COINS, MASKS, SCORES, WEIGHTS, coin_limit, shaped, uniform_draws
+from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks, whole_scores
 from nets.search.methods.method import Event, Method
 from nets.search.score_mask import count_to_keep
+from nets.search.watch import Watch
 
 
 class TicketSearch:
@@ -22,10 +25,11 @@ class TicketSearch:
     Attributes
     ----------
     model : torch.nn.Module
-        The model, whose layers are masked layers now.
+        The model, whose weights are masked now.
     method : Method
-    layers : dict of str to MaskedLayer
-        By dotted name, a layer that occurs under several names under its first one.
+    layers : dict of str to MaskedWeight
+        By the dotted name of the layer, with that of the tensor where it is not "weight"; a tensor that occurs under
+        several names under its first one.
     seed, score_seed : int
         Seeds of the weights (and of re-randomisations) and of the first scores.
     init, score_init : str
@@ -33,16 +37,22 @@ class TicketSearch:
     stds : dict of str to float
         Standard deviation of each layer's weights.
     numel, n_keep : int
-        Weights in all layers, and how many are kept at the end of the search.
+        Weights in all tensors, and how many are kept at the end of the search.
+    progress : float
+        Part of the run's epochs that is over, as `after_epoch` was told.
     events : list of Event
         What the method did so far.
+    dense : dict of str to dict of str to int
+        What was not masked, as `nets.search.plan.Plan.dense`.
+    arguments : dict
+        The other arguments of `find_tickets`, as plain values.
     """
 
     def __init__(
         self,
         model: nn.Module,
         method: Method,
-        layers: dict[str, MaskedLayer],
+        layers: dict[str, MaskedWeight],
         *,
         seed: int,
         score_seed: int,
@@ -51,23 +61,29 @@ class TicketSearch:
         score_init: str,
         stds: dict[str, float],
         density: Number,
+        dense: Mapping[str, Mapping[str, int]] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.method, self.layers = model, method, layers
         self.seed, self.score_seed = seed, score_seed
         self.init, self.scale, self.score_init, self.stds = init, scale, score_init, stds
+        self.progress = 0.0
         self.events: list[Event] = []
-        self.numel = sum(layer.weight.numel() for layer in layers.values())
+        self.dense = {group: dict(found) for group, found in (dense or {}).items()}
+        self.arguments = dict(arguments or {})
+        self.numel = sum(layer.frozen.numel() for layer in layers.values())
         self.group: GlobalMasks | None = None
-        self.n_keep = sum(layer.n_keep for layer in layers.values())
+        self.n_keep = sum(layer.aim for layer in layers.values())
         if method.across:
             self.n_keep = count_to_keep(density, self.numel)
             self.group = GlobalMasks(list(layers.values()), self.n_keep)
             now = method.n_keep_at(self, 0)
             assert now is not None
             self.set_n_keep(now)
+        self.watch = Watch(self)
 
     def __repr__(self) -> str:
-        kept = self.n_keep if self.group is None else self.group.n_keep
+        kept = self.n_keep if self.budget is None else self.budget
         return (
             f"<TicketSearch by {self.method.name} in {type(self.model).__name__}: {kept} of {self.numel} weights kept "
             f"in {len(self.layers)} layers; seed {self.seed}, score seed {self.score_seed}>"
@@ -76,8 +92,14 @@ class TicketSearch:
     @property
     def density(self) -> float:
         """Part of the weights that is kept now, of all layers together."""
-        kept = self.group.n_keep if self.group is not None else self.n_keep
-        return kept / self.numel
+        if not self.method.exact_count:
+            return sum(int(mask.sum()) for mask in self.masks().values()) / self.numel
+        return (self.n_keep if self.budget is None else self.budget) / self.numel
+
+    @property
+    def budget(self) -> int | None:
+        """Weights to keep now in all layers together, or None where each has its own number."""
+        return None if self.group is None else self.group.n_keep
 
     def parameters(self) -> list[nn.Parameter]:
         """What to give to the optimiser: the scores, and with ``train_rest`` the model's other trainable parameters."""
@@ -100,6 +122,9 @@ class TicketSearch:
         Event or None
             What the method did to the weights.
         """
+        self.watch.steps_announced = True
+        if not self.watch.agreed and torch.distributed.is_available() and torch.distributed.is_initialized():
+            self.watch.agree()
         return self._log(self.method.before_step(self, step))
 
     def after_epoch(self, epoch: int, epochs: int) -> Event | None:
@@ -120,7 +145,10 @@ class TicketSearch:
         Event or None
             What the method did to the weights or to the number kept.
         """
-        return self._log(self.method.after_epoch(self, epoch, epochs))
+        self.progress = (epoch + 1) / epochs
+        looks = type(self.method).after_epoch is not Method.after_epoch  # at scores, which may be sharded
+        with torch.no_grad(), whole_scores(self.layers.values() if looks else ()):
+            return self._log(self.method.after_epoch(self, epoch, epochs))
 
     def _log(self, event: Event | None) -> Event | None:
         if event is not None:
@@ -134,44 +162,71 @@ class TicketSearch:
         self.group.n_keep = n_keep
 
     def masks(self) -> dict[str, torch.Tensor]:
-        """Masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
+        """The ticket's masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
         return {name: layer.mask() for name, layer in self.layers.items()}
+
+    def hold_masks(self) -> AbstractContextManager[None]:
+        """A context in which masks are made once, for evaluation: scores must not change inside."""
+        return hold_masks(list(self.layers.values()))
+
+    @torch.no_grad()
+    def draw_weights(self) -> None:
+        """Give every tensor the weights with which the search starts; nothing with ``init="keep"``."""
+        if self.init == "keep":
+            return
+        for name, layer in self.layers.items():
+            layer.frozen.copy_(self.fresh_weights(name, 0))
 
     def fresh_weights(self, name: str, draw: int) -> torch.Tensor:
         """Draw `draw` of all weights of a layer, in the layer's dtype and on its device; 0 is the initial one."""
         law, layer = (draw and self.method.later_law) or self.init, self.layers[name]
-        uniform = uniform_draws(self.seed, WEIGHTS + layer.index, draw, layer.weight.shape, layer.weight.device)
-        return shaped(law, uniform, self.stds[name]).to(layer.weight.dtype)
+        uniform = uniform_draws(self.seed, WEIGHTS + layer.index, draw, layer.frozen.shape, layer.frozen.device)
+        return shaped(law, uniform, self.stds[name]).to(layer.frozen.dtype)
 
-    def first_scores(self, layer: MaskedLayer) -> torch.Tensor:
+    def first_scores(self, layer: MaskedWeight) -> torch.Tensor:
         """The scores with which a layer starts."""
-        uniform = uniform_draws(self.score_seed, SCORES + layer.index, 0, layer.weight.shape, layer.weight.device)
-        return (uniform * score_bound(self.score_init, layer.fan_in)).to(layer.scores.dtype)
+        uniform = uniform_draws(self.score_seed, SCORES + layer.index, 0, layer.frozen.shape, layer.frozen.device)
+        found = self.method.first_scores(uniform, layer, self, self.score_init)
+        return found.to(layer.scores.dtype)
+
+    @torch.no_grad()
+    def draw_noise(self, draw: int) -> None:
+        """Give every layer the noise from which its mask is sampled: draw 0 is the ticket's, draw t + 1 that of step t.
+
+        It is drawn by (score seed, layer, element, draw), on every device and data-parallel rank the same.
+        """
+        for layer in self.layers.values():
+            dtype = torch.float64 if layer.scores.dtype == torch.float64 else torch.float32
+            uniform = uniform_draws(self.score_seed, MASKS + layer.index, draw, layer.frozen.shape, layer.frozen.device)
+            noise = ((uniform + 1) / 2).to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)
+            if draw == 0:
+                layer.ticket_noise, layer.noise_seed = noise, self.score_seed
+            if layer.step_noise is None or draw == 0:
+                layer.step_noise = noise.clone()
+            else:
+                layer.step_noise.copy_(noise)
 
     def coin(self, name: str, draw: int, frac: Number) -> torch.Tensor:
         """An independent True with probability `frac` for each weight of a layer."""
         layer = self.layers[name]
-        uniform = uniform_draws(self.seed, COINS + layer.index, draw, layer.weight.shape, layer.weight.device)
+        uniform = uniform_draws(self.seed, COINS + layer.index, draw, layer.frozen.shape, layer.frozen.device)
         return uniform < coin_limit(frac)
 
     def summary(self) -> str:
-        """A table of the layers: shape, weights, kept, density; and what stays dense."""
+        """A table of the tensors: shape, weights, kept, density; and what stays dense, is frozen, or is trained too."""
         rows = [("layer", "shape", "weights", "kept", "density")]
         for name, layer in self.layers.items():
-            kept, numel = int(layer.mask().sum()), layer.weight.numel()
-            rows.append((name, "x".join(map(str, layer.weight.shape)), f"{numel}", f"{kept}", f"{kept / numel:.4g}"))
+            kept, numel = int(layer.mask().sum()), layer.frozen.numel()
+            rows.append((name, "x".join(map(str, layer.frozen.shape)), f"{numel}", f"{kept}", f"{kept / numel:.4g}"))
         kept = sum(int(mask.sum()) for mask in self.masks().values())
         rows.append(("all", "", f"{self.numel}", f"{kept}", f"{kept / self.numel:.4g}"))
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = ["  ".join((row[i].ljust if i < 2 else row[i].rjust)(widths[i]) for i in range(5)) for row in rows]
-        scores = {id(layer.scores) for layer in self.layers.values()}
-        rest = [p for p in self.model.parameters() if id(p) not in scores]
-        trained = sum(p.numel() for p in rest if p.requires_grad)
-        return "\n".join([*lines, f"other parameters: {sum(p.numel() for p in rest)}, of them trained: {trained}"])
+        return "\n".join([*lines, f"{dense_line(self.dense, self.numel)}; {frozen_line(self.model)}"])
 
     def settings(self) -> dict[str, Any]:
         """What identifies the search: method, options, seeds and laws, as plain values."""
-        options = {name: _plain(value) for name, value in self.method.options().items()}
+        options = {name: plain_value(value) for name, value in self.method.options().items()}
         same = ("seed", "score_seed", "init", "scale", "score_init")
         return {"method": self.method.name, "options": options, **{name: getattr(self, name) for name in same}}
 
@@ -184,8 +239,9 @@ class TicketSearch:
         return {
             "settings": self.settings(),
             "events": [dataclasses.asdict(event) for event in self.events],
-            "n_keep": self.group.n_keep if self.group is not None else None,
-            "layers": {name: layer._n_keep for name, layer in self.layers.items()},
+            "progress": self.progress,
+            "n_keep": self.budget,
+            "layers": {name: layer.aim for name, layer in self.layers.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -197,6 +253,8 @@ class TicketSearch:
             If the state is that of a search with other settings.
         """
         own = self.state_dict()
+        defaults = type(self.method)().options()  # what older versions did not have yet
+        state = {**state, "settings": {**state["settings"], "options": {**defaults, **state["settings"]["options"]}}}
         for part in ("settings", "layers"):
             if state[part] != own[part]:
                 names = [name for name in {**own[part], **state[part]} if own[part].get(name) != state[part].get(name)]
@@ -205,10 +263,9 @@ class TicketSearch:
                     + ", ".join(f"{name} ({state[part].get(name)!r}, here {own[part].get(name)!r})" for name in names)
                 )
         self.events = [Event(**event) for event in state["events"]]
+        self.progress = state.get("progress", 0.0)
         if self.group is not None:
             self.set_n_keep(state["n_keep"])
-        for layer in self.layers.values():
-            layer.forget()
 
     @torch.no_grad()
     def export_parts(self) -> dict[str, Any]:
@@ -219,28 +276,31 @@ class TicketSearch:
         dict
             The items of `settings`, `density`, `events` (list of dict) and `layers`: for each layer name its `index`,
             `shape`, `numel`, `n_keep`, `mask` (bool), `law` ("keep" if the weights were given), `later_law`, `std`,
-            `gain` (float, or None where weights keep their values), `bias`, `draws`, `origins` (int32 or None) and
-            `weight` (only where the law is "keep", else None). ``nets.search.draws.rebuild_weight`` makes the weights
-            again from `index`, `shape`, `law`, `std`, `draws`, `origins`, `later_law` and the seed.
+            `gain` (float, or None where weights keep their sizes), `draws`, `origins` (int32 or None), `weight` (only
+            where the law is "keep", else None) and `values` (the effective weights, only where they follow neither from
+            the weights nor from the gain: signs are turned, or weights are weakened).
+            ``nets.search.draws.rebuild_weight`` makes the weights again from `index`, `shape`, `law`, `std`, `draws`,
+            `origins`, `later_law` and the seed.
         """
         layers = {}
         for name, layer in self.layers.items():
             mask, gain = layer.mask(), layer.gain()
-            keep = self.init == "keep"
+            keep, values = self.init == "keep", layer.ticket_weight()
+            same = gain is not None or torch.equal(values[mask], layer.frozen[mask])
             layers[name] = {
                 "index": layer.index,
-                "shape": tuple(layer.weight.shape),
-                "numel": layer.weight.numel(),
+                "shape": tuple(layer.frozen.shape),
+                "numel": layer.frozen.numel(),
                 "n_keep": int(mask.sum()),
                 "mask": _on_cpu(mask),
                 "law": self.init,
                 "later_law": self.method.later_law or self.init,
                 "std": self.stds[name],
                 "gain": None if gain is None else float(gain),
-                "bias": _on_cpu(layer._buffers["bias"]),
                 "draws": _on_cpu(layer.draws),
                 "origins": _on_cpu(layer.origins),
-                "weight": _on_cpu(layer.weight) if keep else None,
+                "weight": _on_cpu(layer.frozen) if keep else None,
+                "values": None if same else _on_cpu(values),
             }
         events = [dataclasses.asdict(event) for event in self.events]
         return {**self.settings(), "density": self.density, "events": events, "layers": layers}
@@ -251,7 +311,8 @@ def _on_cpu(tensor: torch.Tensor | None) -> torch.Tensor | None:
     return None if tensor is None else tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A number, truth value or text as it is, anything else as its text."""
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

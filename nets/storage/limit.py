@@ -10,12 +10,9 @@ share of weights on atoms, D the random variable that says which atom a weight i
 differential entropy of the others, k the most atoms in an interval of length 2 eta, and v the share of weights on no
 atom but within 2 eta of one. Then the bits are at least
 
-    H(D) + (1 - p) (h - log2(2 eta)) - p log2(k) - (p + v) H2(p / (p + v)).
+    H(D) + (1 - p) (h - log2(2 eta)) - p log2(k) - (p + v) H2(p / (p + v)),
 
-For any function g >= 0 of the weight whose mean over every interval of length 2 eta, E g(W) 1{W in it}, is at most 1,
-E log2 g(W) is a lower bound: with Q the law of what stands for W and P(w) = Q(|. - w| <= eta), the bits are at least
-E log2(1 / P(W)) = E log2 g(W) - E log2(g(W) P(W)), and E g(W) P(W) <= 1. Take g = t / (k P(W = w)) on atoms, 1 / (2 eta
-f(w)) on other weights with density f, times 1 - t within 2 eta of an atom, and the best t, p / (p + v).
+which is proved in theory/PROOFS.md, 8.1.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Which bits of a found ticket are coded in its file, and what their decoder knows.
 
-In layer number i of a ticket (from 0) the first draws of the weights have the ticket's ``seed`` and stream 2^24 + i,
-those of the scores its ``score_seed`` and stream 2^25 + i: of weight e, row-major, draw 0 of trial e as
-`sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is iterand. So much takes
-`nets.tickets.mask_known.known`, and the bits of a mask have what it returns. Bits of the kept weights have the same,
-of the kept weights alone and with a guess of 0. Of ``moved`` the bits themselves are coded, of ``signs`` whether a sign
-is another than that of the first draw.
+In a layer with ``index`` i (by default its place in the ticket, from 0) the first draws of the weights have the
+ticket's ``seed`` and stream 2^24 + i, those of the scores its ``score_seed`` and stream 2^25 + i: of weight e,
+row-major, draw 0 of trial e as `sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is
+iterand, bernoulli or probmask. So much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it
+returns. Bits of the kept weights have the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits
+themselves are coded, of ``signs`` whether a sign is another than that of the first draw.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ CODED = "coded."
 """Put before the name of a tensor of bits where the file has its code instead, uint32."""
 
 _WEIGHTS, _SCORES = 1 << 24, 2 << 24
-_SIGNED = ("iterand",)
+_SIGNED = ("iterand", "bernoulli", "probmask")
 _BYTES_PER_WEIGHT = 64
 
 
 def coded(ticket: FoundTicket) -> Tensors:
     """The tensors of a ticket as its file has them: each string of bits as it is or coded, whichever is smaller."""
     out = dict(ticket.tensors)
-    for index, layer in enumerate(ticket.layers if _has_seeds(ticket) else ()):
-        every = known_weights(ticket, index, layer)
+    for place, layer in enumerate(ticket.layers if _has_seeds(ticket) else ()):
+        every = known_weights(ticket, place, layer)
         for name, given in _strings(layer, every, ticket.tensors):
             words = encode_bits(given, unpack(out[name], len(given)) ^ _turned(name, given))
             if words.nbytes < out[name].nbytes:
@@ -62,7 +62,7 @@ def decoded(ticket: FoundTicket, tensors: Tensors) -> Tensors:
         If a code is not that of bits which the ticket can have, in one line.
     """
     out = dict(tensors)
-    for index, layer in enumerate(ticket.layers):
+    for place, layer in enumerate(ticket.layers):
         if not any(f"{CODED}{kind}.{layer.name}" in out for kind in ("mask", layer.bits)):
             continue
         if not _has_seeds(ticket):
@@ -71,7 +71,7 @@ def decoded(ticket: FoundTicket, tensors: Tensors) -> Tensors:
             raise TicketError(
                 f"to decode layer {layer.name} takes {readable(_BYTES_PER_WEIGHT * layer.numel)} of memory"
             )
-        every = known_weights(ticket, index, layer)
+        every = known_weights(ticket, place, layer)
         for name, given in _strings(layer, every, out):
             words = out.pop(CODED + name, None)
             if words is None:
@@ -95,8 +95,9 @@ def _strings(layer: Layer, every: Known, tensors: Tensors) -> Iterator[tuple[str
         yield f"{layer.bits}.{layer.name}", every.only(unpack(packed, layer.numel))
 
 
-def known_weights(ticket: FoundTicket, index: int, layer: Layer) -> Known:
-    """What a decoder knows of the weights of layer number `index` of a ticket."""
+def known_weights(ticket: FoundTicket, place: int, layer: Layer) -> Known:
+    """What a decoder knows of the weights of a layer, the `place`-th of a ticket."""
+    index = place if layer.index is None else layer.index
     return known(
         shape=layer.shape,
         n_keep=layer.n_keep,

@@ -61,9 +61,9 @@ def mask_row(run: str, ticket: FoundTicket) -> dict[str, Any]:
         file: what a file of the ticket takes, the smaller of code and plain bits in each layer.
     """
     bits = dict.fromkeys(STEPS, 0)
-    for index, layer in enumerate(ticket.layers):
+    for place, layer in enumerate(ticket.layers):
         mask = unpack(ticket.packed_mask(layer.name), layer.numel)
-        for step, known in knowledge(known_weights(ticket, index, layer)).items():
+        for step, known in knowledge(known_weights(ticket, place, layer)).items():
             bits[step] += 8 * encode_bits(known, mask).nbytes
     sizes = {name.removeprefix("coded."): 8 * array.nbytes for name, array in coded(ticket).items()}
     masks = {f"mask.{layer.name}" for layer in ticket.layers}
@@ -95,5 +95,5 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     lines = [f"| data | method | density | {' | '.join(heads)} |", "|---|---|" + "--:|" * (1 + len(heads))]
     for row in rows:
         cells = " | ".join(f"{row[name]:.3f}" for name in names)
-        lines.append(f"| {row['data']} | {row['method']} | {row['density']:g} | {cells} |")
+        lines.append(f"| {row['data'] or row['run']} | {row['method']} | {row['density']} | {cells} |")
     return "\n".join(lines)

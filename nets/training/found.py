@@ -1,15 +1,13 @@
-"""Found tickets: written after training, made into their network again, checked, and what they cost.
+"""Found tickets of training runs: written after training, made into their network again, and checked.
 
 The file is that of `nets.tickets.found_file`. What a ticket needs beside its masks depends on the method. Edge-Popup
-and Biprop leave the random weights alone: the seed is enough. Biprop's and all signed-constant weights are one sign bit
-each. IteRand and recycling change weights as they search: then the cheapest of the sign bits, the history (which draw
-of which element each kept weight is) and the weights themselves is stored, layer by layer.
+and Biprop leave the random weights alone: the seed is enough. IteRand and recycling change weights as they search: then
+the cheapest of the sign bits, the history (which draw of which element each kept weight is) and the weights themselves
+is stored, layer by layer.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,26 +16,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.construction.bits import pack, unpack
-from nets.search import TicketSearch
-from nets.search.draws import rebuild_weight, uniform_draws
-from nets.search.layers import MaskedLayer
+from nets.construction.bits import unpack
+from nets.search import TicketSearch, fold
+from nets.search.draws import uniform_draws
+from nets.search.inputs import CLOSE
+from nets.search.methods import make_method
+from nets.search.score_mask import count_to_keep
+from nets.search.ticket_model import check_fit, fill, found_in, named_tensors
 from nets.threads import few_threads
-from nets.tickets.file import TicketError, tensor_bytes
-from nets.tickets.found_code import CODED
-from nets.tickets.found_file import FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from nets.tickets.mask_bits import entropy_bits
-from nets.training.models import weight_layers
+from nets.tickets.file import TicketError
+from nets.tickets.found_file import FoundTicket, read_found
+from nets.tickets.found_values import Draws, digest, kept_values, written
 from nets.training.parts import plain_model, start_search
 from nets.training.settings import TrainSettings
 
 PROBES, PROBE_STREAM = 8, 5 << 24
 """Inputs whose outputs a ticket records, and the stream of `sims.solver.philox` they come from."""
 
-CLOSE = 1e-4
-"""Difference of the outputs, relative to the largest, that is put down to another machine's order of summation."""
-
-_OWN = ("weight", "scores", "draws", "origins")
 _PRIVATE = ("data_dir", "device", "compile", "amp", "test_each_epoch")
 
 
@@ -63,70 +58,25 @@ def export_ticket(
     RuntimeError
         If the rebuilt network is another: a fault of this program.
     """
-    tensors: dict[str, npt.NDArray[Any]] = {}
-    layers, digest = [], hashlib.sha256()
-    parts = search.export_parts()["layers"]
-    state = search.model.state_dict()
-    for name, layer in search.layers.items():
-        part = parts[name]
-        kept = part["mask"].reshape(-1).numpy()
-        with torch.no_grad():
-            effective = layer.effective_weight().detach().cpu().contiguous().reshape(-1).numpy()
-        values = effective[kept]
-        digest.update(np.ascontiguousarray(values, "<f4").data)
-        made, own = _cheapest(name, part, kept, values)
-        layers.append(made)
-        tensors |= {f"mask.{name}": pack(kept), **own}
-        for key in _OWN:
-            state.pop(f"{name}.{key}", None)
-    tensors |= {f"rest.{key}": value.cpu().contiguous().numpy() for key, value in state.items()}
+    found = found_in(search)
+    rest, _ = written(found.rest)
     ticket = FoundTicket(
         params={key: None if key in _PRIVATE else value for key, value in settings.to_json().items()},
         shape=shape,
         classes=classes,
-        layers=tuple(layers),
+        layers=found.layers,
         events=len(search.events),
-        values_sha256=digest.hexdigest(),
+        values_sha256="0" * 64,
         made_with={"torch": str(torch.__version__), "device": next(search.model.parameters()).device.type},
-        tensors={**tensors, "logits": np.zeros((PROBES, classes), np.float32)},
+        tensors={**found.tensors, **rest, "logits": np.zeros((PROBES, classes), np.float32)},
+        law=search.init,
+        later_law=search.method.later_law,
     )
+    ticket = replace(ticket, values_sha256=digest(ticket, found.weights))
     model = rebuild(ticket)
-    if values_digest(model) != ticket.values_sha256:
+    if values_digest(ticket, model) != ticket.values_sha256:
         raise RuntimeError("the ticket does not give its network back")
-    return replace(ticket, tensors={**tensors, "logits": probe_logits(model, ticket)})
-
-
-def _cheapest(
-    name: str, part: Mapping[str, Any], kept: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]
-) -> tuple[Layer, dict[str, npt.NDArray[Any]]]:
-    """The layer and its tensors in the form of fewest bits; of equal ones the first of seed, signs, history, floats."""
-    base = Layer(name, tuple(part["shape"]), int(kept.sum()))
-    place = np.flatnonzero(kept)
-    draws = np.zeros(len(place), np.int64) if part["draws"] is None else _kept(part["draws"], kept)
-    origins = place if part["origins"] is None else _kept(part["origins"], kept)
-    moved = (draws != 0) | (origins != place)
-    if not moved.any():
-        return base, {}
-    draw_bits = int(draws.max()).bit_length()
-    origin_bits = (len(kept) - 1).bit_length() if bool((origins != place).any()) else 0
-    history = len(place) + int(moved.sum()) * (draw_bits + origin_bits)
-    sizes = np.unique(np.abs(values))
-    if len(sizes) == 1 and sizes[0] > 0:  # one bit each, and history has more
-        signs = {f"signs.{name}": pack(values < 0)}
-        return replace(base, values="signs", size=float(sizes[0])), signs
-    if 32 * len(place) < history:
-        return replace(base, values="floats"), {f"floats.{name}": np.ascontiguousarray(values, "<f4")}
-    made = replace(base, values="history", moved=int(moved.sum()), draw_bits=draw_bits, origin_bits=origin_bits)
-    numbers = {
-        f"moved.{name}": pack(moved),
-        f"draws.{name}": pack_numbers(draws[moved], draw_bits),
-        f"origins.{name}": pack_numbers(origins[moved], origin_bits),
-    }
-    return made, numbers
-
-
-def _kept(numbers: torch.Tensor, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    return np.asarray(numbers.reshape(-1).numpy()[kept], np.int64)
+    return replace(ticket, tensors={**ticket.tensors, "logits": probe_logits(model, ticket)})
 
 
 def load_found(path: str | Path) -> torch.nn.Module:
@@ -135,7 +85,7 @@ def load_found(path: str | Path) -> torch.nn.Module:
     Returns
     -------
     torch.nn.Module
-        On the CPU, in evaluation mode; its masked layers hold the masks, pruned weights count for nothing.
+        Plain, on the CPU, in evaluation mode: pruned weights are 0.
 
     Raises
     ------
@@ -146,165 +96,80 @@ def load_found(path: str | Path) -> torch.nn.Module:
 
 
 def rebuild(ticket: FoundTicket) -> torch.nn.Module:
-    """Make the network of a ticket; see `load_found`."""
+    """Make the network of a training run's ticket; see `load_found`."""
+    if ticket.shape is None or ticket.classes is None:
+        raise TicketError("it is the ticket of no training run: nets.search.load_ticket reads it")
     try:
         if ticket.params["method"] == "dense":
             raise TicketError("a dense network is no ticket")
         settings = TrainSettings.from_json(ticket.params)
+        odd = [name for name, one in ticket.tensors.items() if one.dtype.kind == "f" and one.dtype != np.float32]
+        if odd:
+            raise TicketError(f"{odd[0][:100]} must be numbers of type F32")
         with torch.device("meta"):  # names and sizes first, so that a foreign file cannot ask for much memory
-            _check_sizes(ticket, plain_model(settings, ticket.shape, ticket.classes))
+            check_fit(ticket, plain_model(settings, ticket.shape, ticket.classes))
+        _check_counts(ticket, settings)
         model = plain_model(settings, ticket.shape, ticket.classes)
-        search = start_search(model, settings)
+        return fill(ticket, model) if ticket.version >= 3 else _searched(ticket, model, settings)
     except TicketError:
         raise
     except Exception as error:  # settings that this program cannot take, whatever is wrong with them
         raise TicketError(f"its settings make no network ({' '.join(str(error).split())[:150]})") from None
+
+
+def _check_counts(ticket: FoundTicket, settings: TrainSettings) -> None:
+    """As many weights must be kept as the density says, where the method keeps an exact number."""
+    method = make_method(settings.method, **settings.options)
+    if not method.exact_count:
+        return
+    if method.across:
+        aim = count_to_keep(settings.density, ticket.weights)
+        if ticket.kept != aim:
+            raise TicketError(f"it keeps {ticket.kept} weights, its density asks for {aim}")
+        return
+    for layer in ticket.layers:
+        aim = count_to_keep(settings.density, layer.numel)
+        if layer.n_keep != aim:
+            raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {aim}")
+
+
+@torch.no_grad()
+def _searched(ticket: FoundTicket, model: torch.nn.Module, settings: TrainSettings) -> torch.nn.Module:
+    """The network of a ticket before version 3, whose weights its method makes of those in the file."""
+    search = start_search(model, settings)
     assert search is not None
     if search.group is not None:
-        if ticket.kept != search.n_keep:
-            raise TicketError(f"it keeps {ticket.kept} weights, its density asks for {search.n_keep}")
         search.set_n_keep(search.n_keep)
-    with torch.no_grad():
-        for layer in ticket.layers:
-            _fill(search, ticket, layer)
-    own = {f"{layer.name}.{key}" for layer in ticket.layers for key in _OWN}
-    rest = {key: value for key, value in model.state_dict().items() if key not in own}
-    stored = {key[5:]: value for key, value in ticket.tensors.items() if key.startswith("rest.")}
-    same = {key: (tuple(value.shape), str(value.dtype)[6:]) for key, value in rest.items()}
-    if same != {key: (value.shape, str(value.dtype)) for key, value in stored.items()}:
-        raise TicketError("what it stores beside the weights does not fit its network")
-    model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in stored.items()}, strict=False)
-    return model.eval()
+    source = Draws(search.seed, search.init, search.method.later_law)
+    for layer in ticket.layers:
+        target = search.layers[layer.name]
+        bits = unpack(ticket.packed_mask(layer.name), layer.numel)
+        target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
+        place = np.flatnonzero(bits)
+        whole = torch.zeros(layer.numel)
+        known = replace(layer, std=search.stds[layer.name])
+        whole[torch.from_numpy(place)] = kept_values(ticket, known, place, source, target.index)
+        target.frozen.copy_(whole.reshape(layer.shape))
+    plain = fold(model)
+    state = named_tensors(plain)
+    for name, array in ticket.tensors.items():
+        if name.startswith("rest."):
+            state[name[5:]].copy_(torch.from_numpy(array.copy()))
+    return plain.eval()
 
 
-def _check_sizes(ticket: FoundTicket, model: torch.nn.Module) -> None:
-    found = {name: tuple(layer.weight.shape) for name, layer in weight_layers(model)}
-    if found != {layer.name: layer.shape for layer in ticket.layers}:
-        raise TicketError("its layers are not those of the network that it names")
-
-
-def _fill(search: TicketSearch, ticket: FoundTicket, layer: Layer) -> None:
-    """Give one layer its mask and its kept weights."""
-    target = search.layers[layer.name]
-    if search.group is None and target._n_keep != layer.n_keep:
-        raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {target._n_keep}")
-    bits = unpack(ticket.packed_mask(layer.name), layer.numel)
-    place = np.flatnonzero(bits)
-    target.scores.copy_(torch.from_numpy(bits.astype(np.float32)).reshape(layer.shape))
-    values = _stored_values(search, ticket, layer, place)
-    if values is not None:
-        whole = np.zeros(layer.numel, np.float32)
-        whole[place] = values
-        target.weight.copy_(torch.from_numpy(whole).reshape(layer.shape))
-
-
-def _stored_values(
-    search: TicketSearch, ticket: FoundTicket, layer: Layer, place: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32] | None:
-    """Kept weights of a layer, or None where the seed has given them already."""
-    if layer.values == "seed":
-        return None
-    if layer.values == "floats":
-        return np.asarray(ticket.tensors[f"floats.{layer.name}"], np.float32)
-    if layer.values == "signs":
-        negative = unpack(ticket.tensors[f"signs.{layer.name}"], len(place))
-        return np.where(negative, -1, 1).astype(np.float32) * np.float32(layer.size)
-    moved = unpack(ticket.tensors[f"moved.{layer.name}"], len(place))
-    draws, origins = np.zeros(layer.numel, np.int64), np.arange(layer.numel)
-    draws[place[moved]] = unpack_numbers(ticket.tensors[f"draws.{layer.name}"], layer.draw_bits, layer.moved)
-    if layer.origin_bits:
-        origins[place[moved]] = unpack_numbers(ticket.tensors[f"origins.{layer.name}"], layer.origin_bits, layer.moved)
-    try:
-        weight = rebuild_weight(
-            seed=search.seed,
-            index=search.layers[layer.name].index,
-            shape=layer.shape,
-            law=search.init,
-            std=search.stds[layer.name],
-            draws=torch.from_numpy(draws),
-            origins=torch.from_numpy(origins),
-            later_law=search.method.later_law,
-        )
-    except ValueError as error:
-        raise TicketError(f"layer {layer.name}: {error}") from None
-    return np.asarray(weight.float().reshape(-1).numpy()[place])
-
-
-def values_digest(model: torch.nn.Module) -> str:
-    """SHA-256 of all kept effective weights, as `FoundTicket.values_sha256`."""
-    digest = hashlib.sha256()
-    for layer in (module for module in model.modules() if isinstance(module, MaskedLayer)):
-        with torch.no_grad():
-            values = layer.effective_weight()[layer.mask()]
-        digest.update(np.ascontiguousarray(values.numpy(), "<f4").data)
-    return digest.hexdigest()
+def values_digest(ticket: FoundTicket, model: torch.nn.Module) -> str:
+    """The digest of a ticket's masks and a model's kept weights, as `FoundTicket.values_sha256`."""
+    tensors, places = named_tensors(model), check_fit(ticket, model)
+    return digest(ticket, {layer.name: tensors[places[layer.name]] for layer in ticket.layers})
 
 
 def probe_logits(model: torch.nn.Module, ticket: FoundTicket) -> npt.NDArray[np.float32]:
     """Outputs for the inputs that follow from the ticket's seed, on one thread."""
+    assert ticket.shape is not None
     x = uniform_draws(ticket.params["seed"], PROBE_STREAM, 0, (PROBES, *ticket.shape)).float()
     with torch.no_grad(), few_threads(0):
         return np.asarray(model(x).numpy() + np.float32(0))
-
-
-def storage(ticket: FoundTicket, size: int) -> dict[str, Any]:
-    """What a ticket costs, for a file of `size` bytes.
-
-    Returns
-    -------
-    dict
-        weights, kept; storage: where the kept weights come from, by layer kinds; bytes and bits_per_weight of the whole
-        file.
-    """
-    kinds = [kind for kind in ("seed", "signs", "history", "floats") if any(kind == x.values for x in ticket.layers)]
-    return {
-        "weights": ticket.weights,
-        "kept": ticket.kept,
-        "storage": "+".join(["masks", *kinds]),
-        "bytes": size,
-        "bits_per_weight": 8 * size / ticket.weights,
-    }
-
-
-def describe(path: str | Path) -> dict[str, Any]:
-    """What ``info`` prints: `storage`, and where the bits of the file go.
-
-    Raises
-    ------
-    TicketError
-        If the file is no found ticket.
-    """
-    path = Path(path)
-    ticket = read_found(path)
-    groups = {"mask": ("mask",), "value": ("signs", "moved", "draws", "origins", "floats"), "rest": ("rest",)}
-    stored = tensor_bytes(path)
-    bits = {
-        name: 8 * sum(size for key, size in stored.items() if key.removeprefix(CODED).split(".", 1)[0] in prefixes)
-        for name, prefixes in groups.items()
-    }
-    own = ("method", "arch", "data", "width", "density", "init", "scale", "seed", "score_seed", "epochs")
-    return {
-        **{name: ticket.params.get(name) for name in own},
-        **storage(ticket, path.stat().st_size),
-        **{f"{name}_bits_per_weight": count / ticket.weights for name, count in bits.items()},
-        "mask_entropy_bits_per_weight": entropy_bits(ticket) / ticket.weights,
-        "events": ticket.events,
-        "event_masks_bits_per_weight": ticket.events + 1,
-        "values_sha256": ticket.values_sha256,
-        "layers": [
-            {
-                "name": x.name,
-                "shape": list(x.shape),
-                "kept": x.n_keep,
-                "values": x.values,
-                "mask_bits_per_weight": 8
-                * (stored.get(f"mask.{x.name}", 0) + stored.get(f"{CODED}mask.{x.name}", 0))
-                / x.numel,
-            }
-            for x in ticket.layers
-        ],
-        **ticket.made_with,
-    }
 
 
 def verify(ticket: FoundTicket) -> dict[str, Any]:
@@ -320,6 +185,6 @@ def verify(ticket: FoundTicket) -> dict[str, Any]:
     model = rebuild(ticket)
     recorded, found = ticket.tensors["logits"], probe_logits(model, ticket)
     error = float(np.abs(found - recorded).max() / max(float(np.abs(recorded).max()), 1e-30))
-    values = values_digest(model) == ticket.values_sha256
+    values = values_digest(ticket, model) == ticket.values_sha256
     equal = bool(np.array_equal(recorded, found))
     return {"values": values, "logits": equal, "logit_error": error, "ok": values and (equal or error <= CLOSE)}

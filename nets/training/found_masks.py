@@ -30,11 +30,14 @@ def load_masks(run: str) -> MaskSet:
     shapes = {layer.name: layer.shape for layer in ticket.layers}
     found: dict[str, tuple[float, float]] = {}
     if folder is not None and folder.checkpoint.is_file():
+        from nets.search.masked_module import HOLDER
         from nets.training.checkpoint import load_checkpoint
 
         model = load_checkpoint(folder.checkpoint)["model"]
         for layer in ticket.layers:
-            weight = model[f"{layer.name}.weight"].double().contiguous().numpy().reshape(-1)
+            before_0_6 = f"{layer.name}.weight"
+            stored = model.get(f"{layer.name}.{HOLDER}.weight.frozen", model.get(before_0_6))
+            weight = stored.double().contiguous().numpy().reshape(-1)
             kept = unpack(masks[layer.name], weight.size)
             found[layer.name] = norms(weight, kept)
     return MaskSet(run, masks, shapes, found)

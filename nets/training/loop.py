@@ -284,7 +284,9 @@ class Training:
         batches = split.batches(
             EVAL_BATCH, device=parts.device, channels_last=parts.channels_last, order=None, augment=False
         )
-        return evaluate(parts.model, batches, parts.device)
+        held = contextlib.nullcontext() if parts.search is None else parts.search.hold_masks()
+        with held:
+            return evaluate(parts.model, batches, parts.device)
 
     def _label(self) -> str:
         state, settings = self.state, self.settings
@@ -316,8 +318,6 @@ def mask_milliseconds(parts: Parts, repeats: int = 5) -> float | None:
         return None
     layers, times = list(parts.search.layers.values()), []
     for _ in range(repeats):
-        for layer in layers:
-            layer.forget()
         _wait(parts.device)
         begun = time.perf_counter()
         for layer in layers:

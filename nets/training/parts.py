@@ -123,7 +123,7 @@ def start_dense(model: torch.nn.Module, twin: torch.nn.Module, settings: TrainSe
     )
     with torch.no_grad():
         for name, layer in weight_layers(model):
-            layer.weight.copy_(search.layers[name].weight)
+            layer.weight.copy_(search.layers[name].frozen)
 
 
 def largest_product(model: torch.nn.Module, x: torch.Tensor) -> int:

@@ -40,6 +40,8 @@ class Usual(Optimisation):
         What is ranked, and the law of the first scores.
     gradient, scope, schedule_epochs, schedule_start : str, str, int, float
         Biprop's, as in `nets.search.methods.biprop.Biprop`.
+    evaluation, first_probabilities, final_temperature : str, str, float
+        Of sampled masks, as in `nets.search.methods.bernoulli` and `nets.search.methods.probmask`.
     batch_norm_passes : int
         Passes over the training images after the last step in which the running statistics of batch norms are taken
         anew, with the masks as they are then.
@@ -66,6 +68,9 @@ class Usual(Optimisation):
     scope: str | None = "layer"
     schedule_epochs: int | None = 0
     schedule_start: float | None = 0.5
+    evaluation: str | None = "sample"
+    first_probabilities: str | None = "constant"
+    final_temperature: float | None = 0.03
     batch_norm_passes: int = 0
     augment: str | None = None
     normalise: str | None = None
@@ -102,6 +107,19 @@ _IWR = replace(
 )
 _IWR_MPT = replace(_IWR, init="kaiming-normal", recycle_every=10, recycle_frac=0.2)
 _DENSE = replace(_EP, source="ramanujan2020, dense MNIST baseline (read)", init="kaiming-normal")
+_BERNOULLI = replace(
+    _EP, lr=100.0, weight_decay=0.0, batch=250, init="kaiming-normal",
+    source="zhou2019supermask, authors' command for MNIST (read; 2000 epochs, Glorot weights); epochs not stated",
+)  # fmt: skip
+_PROBMASK = replace(
+    _EP, optimiser="adam", momentum=0.0, lr=0.006, weight_decay=0.0, batch=256, epochs=300, init="kaiming-normal",
+    scope="global",
+    source="zhou2021probmask, authors' configs (read), where weights train too and gradients are clipped",
+)  # fmt: skip
+_SIGNED = replace(
+    _EP, lr=0.05, weight_decay=5e-4,
+    source="koster2022signed, authors' config for Conv-4 (read; Nesterov, decoupled decay, exponential schedule there)",
+)  # fmt: skip
 _IMAGENET: dict[str, Any] = {"lr": 0.256, "momentum": 0.875, "weight_decay": 3.0517578e-5, "warmup": 5, "batch": 256}
 _IMAGENET |= {"label_smoothing": 0.1, "epochs": 100}
 
@@ -146,6 +164,9 @@ TABLE: Mapping[tuple[str, str], Recipe] = {
     ("dense", "conv"): replace(
         _DENSE, source="ramanujan2020, the higher of the two learning rates of its dense Conv nets, 0.1 and 0.01 (read)"
     ),
+    ("bernoulli", "conv"): _BERNOULLI,
+    ("probmask", "conv"): _PROBMASK,
+    ("signed-supermask", "conv"): _SIGNED,
     ("dense", "resnet"): replace(_DENSE, source="chijiwa2021iterand, dense SGD (read)", lr=0.1, weight_decay=5e-4),
     ("dense", "imagenet"): replace(_DENSE, source="ramanujan2020, as its tickets (not stated)", **_IMAGENET),
 }  # fmt: skip

@@ -158,7 +158,8 @@ def _result(settings: TrainSettings, parts: Parts, state: State, folder: RunFold
     cost: dict[str, Any] = {"weights": numel, "kept": numel, "storage": "weights", "bytes": 4 * numel}
     cost["bits_per_weight"] = 32.0
     if parts.search is not None:
-        from nets.training.found import export_ticket, storage
+        from nets.tickets.found_cost import storage
+        from nets.training.found import export_ticket
 
         ticket = export_ticket(parts.search, settings, shape=parts.data.shape, classes=parts.data.classes)
         cost = storage(ticket, ticket.save(folder.ticket))

@@ -28,6 +28,7 @@ ARCHS = (
 BATCH_NORMS = ("non-affine", "affine", "none")
 SCORE_KEYS, SCORE_INITS = ("abs", "raw"), ("kaiming-uniform-a5", "kaiming-uniform-relu")
 GRADIENTS, SCOPES, SOURCES = ("magnitude", "gain", "sign"), ("layer", "global"), ("highest", "next-lowest")
+EVALUATIONS, FIRST_PROBABILITIES = ("sample", "threshold", "expectation", "highest"), ("constant", "normal")
 """What the options of the methods may be; said here once more, so that no flag needs PyTorch."""
 
 
@@ -148,11 +149,17 @@ class Choices:
     gradient: Annotated[str | None, *_choice(*GRADIENTS)] = None
     """biprop: how the gradient G of a binary weight reaches its score: W G, gain sign(W) G, or sign(W) G."""
     scope: Annotated[str | None, *_choice(*SCOPES)] = None
-    """biprop: keep the highest of each layer, or of all layers together."""
+    """Keep the highest of each layer, or of all layers together. Default: layer."""
     schedule_epochs: OptionalInteger = None
-    """biprop with --scope global: epochs in which the part kept falls to --density."""
+    """With --scope global: epochs in which the part kept falls to --density."""
     schedule_start: OptionalReal = None
-    """biprop with --scope global: part that is removed at their start."""
+    """With --scope global: part that is removed at their start."""
+    evaluation: Annotated[str | None, *_choice(*EVALUATIONS)] = None
+    """bernoulli, probmask: which network is evaluated and left as the ticket. Default: sample."""
+    first_probabilities: Annotated[str | None, *_choice(*FIRST_PROBABILITIES)] = None
+    """bernoulli: all equal to --density, or normal around it. Default: constant."""
+    final_temperature: OptionalReal = None
+    """probmask: part of the first temperature that is left at the end, in (0, 1]."""
     test_each_epoch: bool = False
     """Look at the test images after every epoch, for a curve; the result stays the last epoch's."""
     device: Device = None
@@ -192,6 +199,7 @@ _REAL = {  # domain, and whether its ends belong to it
     "rerand_frac": (0.0, 1.0, "[]"),
     "recycle_frac": (0.0, 0.5, "[]"),
     "schedule_start": (0.0, 1.0, "[)"),
+    "final_temperature": (0.0, 1.0, "(]"),
     **dict.fromkeys(("lr", "weight_decay", "cooldown_lr"), (0.0, 1e30, "[]")),
 }
 
@@ -319,6 +327,9 @@ def _before(method: str) -> dict[str, Value]:
         "scope": "layer",
         "schedule_epochs": 0,
         "schedule_start": 0.5,
+        "evaluation": "sample",
+        "first_probabilities": "constant",
+        "final_temperature": 0.03,
     }
     return {name: value if method in having(name) else None for name, value in own.items()} | {"batch_norm_passes": 0}
 

@@ -27,8 +27,11 @@ named, not imported: sims imports nothing of nets, and PyTorch may be missing; i
 CORES = 2
 """Of the machine that a budget is meant for."""
 
-FACTS = 4.0
-"""Seconds of the budget that the facts are declared to take, all together."""
+FACT = 0.1
+"""Seconds of the budget that a fact is declared to take."""
+
+SETUP = 0.006
+"""Seconds of the budget that a check is declared to take before it is run: its bound."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,19 @@ def simulations(checks: Sequence[Check]) -> dict[str, Simulation]:
     return result
 
 
-def plan_trials(runs: dict[str, Simulation], budget: float) -> dict[str, int]:
+def seconds_of_facts(checks: Sequence[Check]) -> float:
+    """Declared seconds of what is done without trials."""
+    return FACT * sum(isinstance(check, Fact) for check in checks) + SETUP * len(checks)
+
+
+def plan_trials(runs: dict[str, Simulation], budget: float, facts: float = 0.0) -> dict[str, int]:
     """Trials of every simulation: its share of the budget over its declared cost, two significant digits.
+
+    ``facts``: seconds of the budget that are not for trials.
 
     No clock is read, so the same budget gives the same counts on every machine.
     """
-    seconds = max(0.0, budget - FACTS)
+    seconds = max(0.0, budget - facts)
     weights = sum(run.weight for run in runs.values())
     result = {}
     for key, run in runs.items():
@@ -110,15 +120,17 @@ def plan_trials(runs: dict[str, Simulation], budget: float) -> dict[str, int]:
 def work_of(checks: Sequence[Check], budget: float) -> float:
     """Declared work in seconds of one core, for the progress bar."""
     runs = simulations(checks)
-    trials = plan_trials(runs, budget)
-    facts = sum(isinstance(check, Fact) for check in checks)
-    return facts * 0.1 + sum(trials[key] * run.cost * 1e-6 for key, run in runs.items())
+    facts = seconds_of_facts(checks)
+    trials = plan_trials(runs, budget, facts)
+    return FACT * sum(isinstance(check, Fact) for check in checks) + sum(
+        trials[key] * run.cost * 1e-6 for key, run in runs.items()
+    )
 
 
 def run(checks: Sequence[Check], seed: int, budget: float, jobs: int, advance: Advance) -> list[Outcome]:
     """Carry out every check; the result depends on the checks, the seed and the budget only."""
     runs = simulations(checks)
-    trials = plan_trials(runs, budget)
+    trials = plan_trials(runs, budget, seconds_of_facts(checks))
     counts = {}
     for key, simulation in runs.items():
         count, piece = simulation.make(own_seed(seed, key), jobs)
@@ -143,7 +155,7 @@ def run(checks: Sequence[Check], seed: int, budget: float, jobs: int, advance: A
             except (ValueError, ArithmeticError, AssertionError, StopIteration) as problem:
                 found = Closest(0.0, f"raises {type(problem).__name__}: {str(problem)[:100]}", 1.0)
             outcomes.append(Outcome(check, judge_fact(check, found)))
-            advance(0.1, check.claim)
+            advance(FACT, check.claim)
         else:
             outcomes.append(Outcome(check, Judged(NOT_RUN, None, check.reason, math.inf)))
     return outcomes

@@ -27,6 +27,7 @@ COMMANDS = {
     "found-ticket": ("nets.found_ticket", "rebuild a found ticket and say what it costs to store"),
     "similarity": ("nets.similarity", "do tickets agree more than chance makes them?"),
     "compare": ("nets.compare", "one table of any training runs: accuracy, density, bits, seconds"),
+    "federated": ("nets.federated", "clients find a ticket together by bits of masks, which are counted"),
     "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
     "figures": ("figures.__main__", "draw the figures"),
     "report": ("figures.report", "everything on one page"),

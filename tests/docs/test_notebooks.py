@@ -50,3 +50,15 @@ def test_find_a_ticket() -> None:
     assert names["accuracy"] > 88  # a tenth would be guessed
     assert {name: int(mask.sum()) for name, mask in names["masks"].items()} == {"0": 4096, "2": 640}
     assert names["unchanged"]
+
+
+def test_own_model() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
+    names, _ = executed("own_model")
+    assert names["accuracy"](names["model"]) > 88  # a tenth would be guessed
+    assert names["same"]
+    assert names["difference"] < 1e-3
+    assert names["file"].stat().st_size == names["cost"]["bytes"] < names["cost"]["weights"]
+    kept = {name: int((names["plain"][int(name)].weight != 0).sum()) for name in names["search"].layers}
+    assert kept == {"0": 144, "3": 4608, "7": 1440}
+    assert [type(names["short"][i]).__name__ for i in (1, 4)] == ["Identity", "Identity"]

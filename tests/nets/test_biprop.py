@@ -65,14 +65,14 @@ def test_signed_constants_make_it_edge_popup_bit_for_bit(density, scale):
 def test_the_gain_is_the_mean_over_kept_weights(density):
     search = find_tickets(convnet(), method="biprop", density=density, seed=3, init="kaiming-normal")
     for layer in search.layers.values():
-        mean = float(exact_mean(layer.weight, layer.mask()))
+        mean = float(exact_mean(layer.frozen, layer.mask()))
         assert layer.gain().dtype == torch.float64
         assert float(layer.gain()) == pytest.approx(mean, rel=1e-14, abs=0)
         kept = layer.effective_weight().detach()[layer.mask()]
-        assert torch.equal(kept, torch.sign(layer.weight[layer.mask()]) * np.float32(mean))
+        assert torch.equal(kept, torch.sign(layer.frozen[layer.mask()]) * np.float32(mean))
         assert int((layer.effective_weight() != 0).sum()) == layer.n_keep
         if density == 1:
-            assert mean == pytest.approx(float(layer.weight.double().abs().mean()), rel=1e-14, abs=0)
+            assert mean == pytest.approx(float(layer.frozen.double().abs().mean()), rel=1e-14, abs=0)
 
 
 def test_an_exact_zero_stays_zero_and_nothing_kept_has_gain_zero():
@@ -89,8 +89,8 @@ def test_the_three_gradient_rules(gradient):
     (layer,) = search.layers.values()
     grad = torch.from_numpy(np.random.default_rng(1).standard_normal((3, 4)))
     layer.effective_weight().backward(grad)
-    gain = float(exact_mean(layer.weight, layer.mask()))
-    slope = {"magnitude": layer.weight, "gain": gain * torch.sign(layer.weight), "sign": torch.sign(layer.weight)}
+    gain = float(exact_mean(layer.frozen, layer.mask()))
+    slope = {"magnitude": layer.frozen, "gain": gain * torch.sign(layer.frozen), "sign": torch.sign(layer.frozen)}
     expected = torch.sign(layer.scores.detach()) * slope[gradient] * grad
     assert torch.allclose(layer.scores.grad, expected, rtol=1e-14, atol=0)
 
@@ -107,7 +107,7 @@ def test_global_scope_compares_all_layers():
         assert set(torch.nonzero(bits)[:, 0].tolist()) == kept
         for layer in search.layers.values():
             assert layer.n_keep == int(layer.mask().sum())
-            mean = float(exact_mean(layer.weight, layer.mask()))
+            mean = float(exact_mean(layer.frozen, layer.mask()))
             assert float(layer.gain()) == pytest.approx(mean, rel=1e-14, abs=0)
         list(run(search, 3))
     densities = [float(mask.double().mean()) for mask in search.masks().values()]

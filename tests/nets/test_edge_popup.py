@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets.search import find_tickets
+from nets.search import find_tickets, fold
 from nets.search.methods import METHODS, make_method
 from nets.search.methods.edge_popup import EdgePopup
 
@@ -26,7 +26,7 @@ def data(rows=16, inputs=5, outputs=3):
 
 
 def digest(search):
-    parts = [layer.weight.numpy().tobytes() for layer in search.layers.values()]
+    parts = [layer.frozen.numpy().tobytes() for layer in search.layers.values()]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -71,7 +71,7 @@ def by_hand(weights, scores, x, y, steps, key, *, lr=0.1, momentum=0.9, decay=0.
 def test_forty_steps_equal_the_numpy_twin(key, init):
     search = find_tickets(mlp(), method="edge-popup", density=DENSITY, seed=1, init=init, score_key=key)
     layers = list(search.layers.values())
-    weights = [layer.weight.numpy().copy() for layer in layers]
+    weights = [layer.frozen.numpy().copy() for layer in layers]
     scores = [layer.scores.detach().numpy().copy() for layer in layers]
     x, y = data()
     runs = train(search, 40, x=torch.from_numpy(x), y=torch.from_numpy(y))
@@ -114,7 +114,10 @@ def test_scores_learning_rate_and_decay_rescale_together(method, c):
     assert any(not torch.equal(runs[0][0][name], runs[0][-1][name]) for name in runs[0][0])
 
 
+PACE = {"bernoulli": (50.0, 0.0), "probmask": (1.0, 0.0)}
+"""Learning rate and weight decay where a method's scores are no ranks but logits or probabilities."""
 OPTIONS = {"iterand": {"rerand_every": 50}, "recycle": {"recycle_every": 3}, "biprop-recycle": {"recycle_every": 3}}
+OPTIONS |= {"probmask": {"evaluation": "highest"}}
 
 
 def planted_run(model, name, init, *, lr, epochs=10, steps=30):
@@ -123,20 +126,21 @@ def planted_run(model, name, init, *, lr, epochs=10, steps=30):
     search = find_tickets(model, method=make_method(name, **OPTIONS.get(name, {})), density=0.4, seed=4, init=init)
     planted = {}
     for layer_name, layer in search.layers.items():
-        n = layer.weight.numel()
+        n = layer.frozen.numel()
         bits = np.zeros(n, bool)
-        bits[rng.permutation(n)[: layer.n_keep]] = True
-        planted[layer_name] = torch.from_numpy(bits.reshape(layer.weight.shape))
-    x = torch.from_numpy(rng.standard_normal((256, next(iter(search.layers.values())).weight.shape[1])))
-    scores = [layer.scores.detach().clone() for layer in search.layers.values()]
+        bits[rng.permutation(n)[: layer.aim]] = True
+        planted[layer_name] = torch.from_numpy(bits.reshape(layer.frozen.shape))
+    x = torch.from_numpy(rng.standard_normal((256, next(iter(search.layers.values())).frozen.shape[1])))
+    target = fold(model)
     with torch.no_grad():
-        for layer, bits in zip(search.layers.values(), planted.values(), strict=True):
-            layer.scores.copy_(bits)
-        y = model(x)
-        for layer, own in zip(search.layers.values(), scores, strict=True):
-            layer.scores.copy_(own)
+        for layer_name, layer in search.layers.items():
+            bits = planted[layer_name]
+            value, _ = search.method.value_and_slope(layer.frozen, bits, int(bits.sum()))
+            target.get_submodule(layer_name).weight.copy_(value * bits)
+        y = target(x)
 
     def measure():
+        model.eval()
         with torch.no_grad():
             same = [search.masks()[key] == bits for key, bits in planted.items()]
             return float(torch.cat([part.reshape(-1) for part in same]).double().mean()), float(
@@ -144,8 +148,10 @@ def planted_run(model, name, init, *, lr, epochs=10, steps=30):
             )
 
     before = measure()
+    lr, decay = PACE.get(name, (lr, 1e-3))
     for epoch in range(epochs):
-        list(train(search, steps, lr=lr, momentum=0.9, decay=1e-3, x=x, y=y, first=steps * epoch))
+        model.train()
+        list(train(search, steps, lr=lr, momentum=0.9, decay=decay, x=x, y=y, first=steps * epoch))
         search.after_epoch(epoch, epochs)
     return before, measure()
 
@@ -171,9 +177,10 @@ def test_a_ticket_planted_in_a_hidden_layer_network_is_approached(name):
 
 def test_the_method_says_what_it_is():
     assert EdgePopup() == make_method("edge-popup") == METHODS["edge-popup"].load()()
-    assert EdgePopup().options() == {"score_key": "abs", "score_init": "kaiming-uniform-a5"}
+    first = {"score_key": "abs", "score_init": "kaiming-uniform-a5"}
+    assert EdgePopup().options() == {**first, "scope": "layer", "schedule_epochs": 0, "schedule_start": 0.5}
     assert [METHODS[name].load().name for name in METHODS] == list(METHODS)
-    assert len(METHODS) == 6
+    assert len(METHODS) == 9
     for bad, message in [
         ({"score_key": "square"}, "score_key must be one of abs, raw, got score_key='square'"),
         ({"score_init": "zeros"}, "score_init must be one of kaiming-uniform-a5, kaiming-uniform-relu, got"),

@@ -20,16 +20,17 @@ from nets.search.methods import make_method
 from nets.tickets import found_code, mask_bits
 from nets.tickets.file import TicketError, file_bytes
 from nets.tickets.found_code import coded
+from nets.tickets.found_cost import describe
 from nets.tickets.found_file import SCHEMA, FoundTicket, Layer, pack_numbers, read_found, unpack_numbers
-from nets.training import found as found_module
-from nets.training.found import export_ticket, load_found, verify
+from nets.tickets.found_values import Draws, cheapest
+from nets.training.found import export_ticket, load_found, rebuild, verify
 from nets.training.loop import Training
 from nets.training.parts import Parts, build
 from nets.training.recipes import METHODS
 from nets.training.settings import Choices, TrainSettings, resolve
 from tests import naive_masks
 
-FOLDER = Path(__file__).parent / "data" / "found_version1"
+FOLDER = Path(__file__).parent / "data"
 FOUND = [method for method in METHODS if method != "dense"]
 CASES = [
     *((method, init, "mlp") for method in FOUND for init in ("signed-constant", "kaiming-normal")),
@@ -46,6 +47,7 @@ VALUES = {  # what costs least, from the methods' definitions
     ("biprop-recycle", "signed-constant"): "signs", ("biprop-recycle", "kaiming-normal"): "signs",
     ("iterand", "kaiming-normal"): "history", ("iterand", "kaiming-uniform"): "history",
     ("recycle", "kaiming-normal"): "history",
+    ("signed-supermask", "signed-constant"): "signs", ("signed-supermask", "kaiming-normal"): "signs",
 }  # fmt: skip
 
 
@@ -89,6 +91,9 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     x, _ = next(parts.data.test.batches(64))
     with torch.no_grad():
         assert torch.equal(model(x), parts.model.eval()(x))
+    assert all(float(layer.size or 1) > 0 for layer in ticket.layers)
+    if method == "signed-supermask":
+        assert {layer.size is None for layer in ticket.layers} == {init == "kaiming-normal"}
     kept = {name: mask.numpy() for name, mask in parts.search.masks().items()}
     numel, bits, entropy = 0, 0, 0.0
     for layer in ticket.layers:
@@ -103,7 +108,7 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
         )
     expected = VALUES.get((method, init), "seed")
     assert expected in {layer.values for layer in ticket.layers} <= {expected, "seed"}
-    found = found_module.describe(tmp_path / "t.safetensors")
+    found = describe(tmp_path / "t.safetensors")
     assert (found["weights"], found["bytes"]) == (numel, size)
     assert size == (tmp_path / "t.safetensors").stat().st_size
     assert found["mask_entropy_bits_per_weight"] == pytest.approx(entropy / numel)
@@ -115,23 +120,65 @@ def test_the_same_outputs_bit_for_bit(method: str, init: str, arch: str, tmp_pat
     for layer in ticket.layers:
         with torch.no_grad():
             effective = parts.search.layers[layer.name].effective_weight().numpy()
+        values.update(f"{layer.name} float32 [{', '.join(map(str, effective.shape))}]\0".encode())
+        values.update(np.packbits(kept[layer.name], bitorder="little").tobytes())
         values.update(effective[kept[layer.name]].astype("<f4").tobytes())
     assert values.hexdigest() == ticket.values_sha256
     assert verify(ticket) == {"values": True, "logits": True, "logit_error": 0.0, "ok": True}
 
 
+@pytest.mark.parametrize("evaluation", ["sample", "threshold", "expectation"])
+def test_a_stored_mask_does_not_depend_on_how_masks_are_sampled(evaluation: str, tmp_path: Path) -> None:
+    """What the file holds is the network that was evaluated, whatever the rule by which it was found."""
+    params, parts = searched("bernoulli", "kaiming-normal", lr=30.0)
+    method = make_method("bernoulli", evaluation=evaluation)
+    parts.search.method = method
+    for layer in parts.search.layers.values():
+        layer.method = method
+    ticket = exported(params, parts)
+    assert {layer.values for layer in ticket.layers} == {"floats" if evaluation == "expectation" else "seed"}
+    shares = {layer.name: layer.n_keep / layer.numel for layer in ticket.layers}
+    assert shares == {name: float(mask.double().mean()) for name, mask in parts.search.masks().items()}
+    if evaluation == "threshold":
+        assert any(abs(share - params.density) > 0.05 for share in shares.values())
+    ticket.save(tmp_path / "t.safetensors")
+    model = load_found(tmp_path / "t.safetensors")
+    x, _ = next(parts.data.test.batches(64))
+    with torch.no_grad():
+        assert torch.equal(model(x), parts.model.eval()(x))
+        assert torch.equal(model.train()(x), parts.model(x))
+
+
+@pytest.mark.parametrize("method", ["biprop", "probmask"])
+def test_counts_of_layers_are_free_under_global_scope(method: str) -> None:
+    params, parts = searched(method, "kaiming-normal", scope="global")
+    ticket = exported(params, parts)
+    assert len({round(layer.n_keep / layer.numel, 2) for layer in ticket.layers}) > 1
+    assert verify(ticket)["ok"]
+    if method == "biprop":
+        ticket.params["scope"] = "layer"
+        with pytest.raises(TicketError, match=r"layer .* keeps \d+ weights, its density asks for \d+"):
+            rebuild(ticket)
+
+
 def test_the_floats_are_taken_where_they_cost_least() -> None:
     """Every weight moved, and numbers of more than 31 bits: 32 bits a weight are less."""
-    weight = torch.linspace(1, 2, 12)
-    part = {"shape": (3, 4), "draws": torch.full((3, 4), 2**20), "origins": torch.arange(12).flip(0).reshape(3, 4)}
-    kept = np.ones(2**13, bool)
-    part = {"shape": (2**13,), "draws": torch.full((2**13,), 2**20), "origins": torch.arange(2**13).flip(0)}
-    weight = torch.linspace(1, 2, 2**13).numpy()
-    layer, tensors = found_module._cheapest("x", part, kept, weight)
+    n = 2**13
+    base, kept = Layer("x", (n,), n, std=0.5), np.ones(n, bool)
+    source, origins = Draws(3, "kaiming-uniform", None), torch.arange(n).flip(0)
+
+    def made(draw: int) -> torch.Tensor:
+        whole = np.empty(n)
+        draws.pick.fill_elements(np.uint64(3), 2**24 + 7, origins.numpy(), np.full(n, draw), whole)
+        return torch.from_numpy(whole * (3**0.5 * 0.5)).float()
+
+    layer, tensors = cheapest(base, source, 7, kept, made(2**20), torch.full((n,), 2**20), origins)
     assert layer.values == "floats"  # 1 + 21 + 13 = 35 bits otherwise
-    assert np.array_equal(tensors["floats.x"], weight)
-    layer, _ = found_module._cheapest("x", {**part, "draws": torch.full((2**13,), 3)}, kept, weight)
-    assert (layer.values, layer.draw_bits, layer.origin_bits, layer.moved) == ("history", 2, 13, 2**13)
+    assert np.array_equal(tensors["floats.x"], made(2**20).numpy())
+    layer, _ = cheapest(base, source, 7, kept, made(3), torch.full((n,), 3), origins)
+    assert (layer.values, layer.draw_bits, layer.origin_bits, layer.moved) == ("history", 2, 13, n)
+    layer, _ = cheapest(base, source, 7, kept, 2 * made(3), torch.full((n,), 3), origins)
+    assert layer.values == "floats"  # the history does not give them
 
 
 @given(st.integers(1, 40), st.lists(st.integers(0, 2**40 - 1), max_size=50))
@@ -176,7 +223,7 @@ def test_a_wrong_seed_is_found_out(iterand: Path, tmp_path: Path, capsys: pytest
 def written(ticket: FoundTicket, tensors: dict[str, np.ndarray] | None = None) -> bytes:
     """A file of these very tensors, whatever sense they make."""
     content = {**asdict(replace(ticket, tensors={}))}
-    del content["tensors"]
+    del content["tensors"], content["version"]
     return file_bytes(SCHEMA, json.dumps(content), ticket.tensors if tensors is None else tensors)
 
 
@@ -198,21 +245,29 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         (b"", "not a readable safetensors file"), (good[:-1], "not a readable"), (good[:50], "not a readable"),
         (good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], "the checksum does not fit"),
         (good.replace(b"iterand", b"recycle"), "the checksum does not fit"),
-        (good.replace(b"found-ticket/2", b"found-ticket/9"), "not strong-tickets/found-ticket/2"),
-        (good.replace(b"found-ticket/2", b"found-ticket/1"), "found-ticket/1, which has no codes"),
-        (good.replace(b"strong-tickets/found-ticket/2", b"other-program/a-ticket-file/1"), "name no found ticket"),
+        (good.replace(b"found-ticket/3", b"found-ticket/9"), "not strong-tickets/found-ticket/3"),
+        (good.replace(b"found-ticket/3", b"found-ticket/1"), "found-ticket/1, which has no codes"),
+        (good.replace(b"found-ticket/3", b"found-ticket/2"), "do not hold a found ticket"),
+        (good.replace(b"strong-tickets/found-ticket/3", b"other-program/a-ticket-file/1"), "name no found ticket"),
         (changed(**{f"mask__{first.name}": mask ^ 1}), "must have"),
         (changed(**{f"mask__{first.name}": mask[:-1]}), "numbers of type U8"),
         (changed(extra=mask), "missing or too many: extra"),
         (changed(logits=np.zeros((8, 3), np.float32)), "logits must be"),
-        (changed(rest__odd=mask), "beside the weights does not fit"),
+        (changed(rest__odd=mask.astype(np.uint32)), "has type uint32, which ticket files do not hold"),
+        (changed(rest__odd=mask.astype(np.float64)), "must be numbers of type F32"),
+        (changed(rest__odd=mask), "its network has 'odd', which the builder's has not"),
         (with_layer(n_keep=first.n_keep + 1), "must be"), (with_layer(size=1.0), "no sense"),
         (with_layer(values="guess"), "no sense"), (with_layer(n_keep=-1), "no sense"),
-        (with_layer(shape=(first.shape[0] * 2, first.shape[1] // 2)), "layers are not those"),
+        (with_layer(shape=(first.shape[0] * 2, first.shape[1] // 2)), "has shape"),
         (with_params(method="dense"), "a dense network is no ticket"),
-        (with_params(arch="conv99"), "make no network"), (with_params(width=1e5), "not those"),
-        (with_params(density=0.5), "its density asks for"),
-        (replace(ticket, params={}), "no network"),
+        (with_params(arch="conv99"), "make no network"), (with_params(width=1e5), "has shape"),
+        (replace(ticket, params={}), "no sense"), (with_params(seed=2**64), "no sense"),
+        (with_params(seed=True), "no sense"),
+        (replace(ticket, law=None), "no sense"), (replace(ticket, law="keep"), "no sense"),
+        (replace(ticket, builder="os:abort"), "no sense"), (replace(ticket, inputs=("0",)), "no sense"),
+        (replace(ticket, bfloat16=("rest.odd",)), "must be numbers of type U16"),
+        (with_layer(dtype="float8"), "no sense"), (with_layer(dtype="float16"), "no sense"),
+        (with_layer(std=None), "no sense"), (with_layer(std=-1.0), "no sense"), (with_layer(index=2**24), "no sense"),
         (replace(ticket, values_sha256="x"), "no sense"),
         (replace(ticket, layers=()), "no sense"),
     ]  # fmt: skip
@@ -254,8 +309,7 @@ def test_codes_that_make_no_sense_are_refused_in_one_line(iterand: Path, tmp_pat
         (written(ticket, {**nothing, mask[6:]: plain[mask[6:]] ^ 1}), "mask.1 must have 1536 ones"),
         (written(other(seed=6), tensors), "no code of|must have"),
         (written(other(score_seed=None), tensors), "no seeds to decode them with"),
-        (written(other(seed=2**64), tensors), "no seeds to decode them with"),
-        (written(replace(ticket, params={}), tensors), "no seeds to decode them with"),
+        (written(other(method=None), tensors), "bits|ones|code"),
         (written(ticket, {**tensors, "coded.mask.odd": longer}), "missing or too many: coded.mask.odd"),
         (written(replace(ticket, layers=(replace(ticket.layers[0], shape=(2**30, 2**30)),)), tensors), "of memory"),
     ]  # fmt: skip
@@ -269,19 +323,60 @@ def test_codes_that_make_no_sense_are_refused_in_one_line(iterand: Path, tmp_pat
         read_found(bad)
 
 
-@pytest.mark.parametrize("name", ["iterand", "recycle"])
-def test_files_of_version_1_are_read(name: str, tmp_path: Path) -> None:
+OLD = [(1, "iterand"), (1, "recycle"), (2, "iterand"), (2, "biprop"), (2, "biprop-recycle")]
+
+
+@pytest.mark.parametrize(("version", "name"), OLD)
+def test_files_of_older_versions_are_read(version: int, name: str, tmp_path: Path) -> None:
     """Written by the last program that wrote them; what it computed is recorded in them."""
-    old, new = FOLDER / f"{name}.safetensors", tmp_path / "new.safetensors"
+    old, new = FOLDER / f"found_version{version}" / f"{name}.safetensors", tmp_path / "new.safetensors"
     ticket = read_found(old)
     assert verify(ticket) == {"values": True, "logits": True, "logit_error": pytest.approx(0, abs=1e-6), "ok": True}
-    found = found_module.describe(old)
-    assert found["mask_bits_per_weight"] == 8 * sum(-(-x.numel // 8) for x in ticket.layers) / ticket.weights
-    assert ticket.save(new) < old.stat().st_size
+    if version == 1:
+        found = describe(old)
+        assert found["mask_bits_per_weight"] == 8 * sum(-(-x.numel // 8) for x in ticket.layers) / ticket.weights
+        assert ticket.save(new) < old.stat().st_size
+    else:
+        assert ticket.save(new) == old.stat().st_size
     again = read_found(new)
-    assert asdict(replace(again, tensors={})) == asdict(replace(ticket, tensors={}))
+    assert again.version == 2
+    assert asdict(replace(again, tensors={})) == asdict(replace(ticket, tensors={}, version=2))
     assert again.tensors.keys() == ticket.tensors.keys()
     assert all(np.array_equal(again.tensors[key], array) for key, array in ticket.tensors.items())
+    kinds = {"biprop": "seed", "biprop-recycle": "signs", "recycle": "history"}
+    kinds["iterand"] = "history" if version == 2 else "signs"
+    assert kinds[name] in {layer.values for layer in ticket.layers}
+
+
+def test_damage_in_a_file_of_version_2(tmp_path: Path) -> None:
+    ticket, bad = read_found(FOLDER / "found_version2" / "iterand.safetensors"), tmp_path / "bad.safetensors"
+    first = ticket.layers[0]
+    files = [
+        (replace(ticket, params={**ticket.params, "density": 0.5}), "its density asks for"),
+        (replace(ticket, layers=(replace(first, std=1.0), *ticket.layers[1:])), "no sense"),
+        (replace(ticket, law="kaiming-uniform"), "do not hold a found ticket"),
+    ]
+    for content, says in files:
+        content.save(bad)
+        with pytest.raises(TicketError, match=says):
+            load_found(bad)
+
+
+def test_two_bits_that_change_places_are_found_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """With weights of one size, as with others: the digest knows where a weight is."""
+    path = tmp_path / "t.safetensors"
+    for init in ("signed-constant", "kaiming-normal"):
+        ticket = exported(*searched("edge-popup", init, width=0.1))
+        first = ticket.layers[0]
+        mask = np.unpackbits(ticket.packed_mask(first.name), count=first.numel, bitorder="little")
+        params = ticket.params
+        whole = draws.uniform_draws(params["seed"], draws.WEIGHTS, 0, (first.numel,)).numpy() < 0
+        kept, pruned = np.flatnonzero(mask & whole)[0], np.flatnonzero((1 - mask) & whole)[0]
+        mask[[kept, pruned]] = mask[[pruned, kept]]
+        swapped = {**ticket.tensors, f"mask.{first.name}": np.packbits(mask, bitorder="little")}
+        replace(ticket, tensors=swapped).save(path)
+        assert command.main(["verify", str(path)]) == 1
+        assert "kept weights differ from those recorded" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("method", ["edge-popup", "biprop", "iterand", "recycle"])
@@ -330,7 +425,7 @@ def test_what_masks_cost(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert content["schema"] == "strong-tickets/nets.found_ticket.masks/1"
     row, again = content["rows"]
     assert row == again
-    found = found_module.describe(iterand)
+    found = describe(iterand)
     for key in ("bits", "mask_bits", "mask_entropy_bits", "value_bits"):
         own = {"bits": "file", "mask_bits": "masks", "mask_entropy_bits": "entropy", "value_bits": "values"}[key]
         assert row[own] == found[f"{key}_per_weight"]

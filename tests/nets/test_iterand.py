@@ -46,11 +46,11 @@ def test_conv6_on_cifar_has_117_events():
 @pytest.mark.parametrize("init", ["signed-constant", "kaiming-uniform", "kaiming-normal"])
 def test_an_event_replaces_a_binomial_part_of_the_pruned_weights(init):
     search, layer = wide(init=init, rerand_every=1, rerand_frac=0.2)
-    before, mask, scores = layer.weight.clone(), layer.mask().clone(), layer.scores.detach().clone()
+    before, mask, scores = layer.frozen.clone(), layer.mask().clone(), layer.scores.detach().clone()
     event = search.before_step(0)
-    changed = layer.weight != before
+    changed = layer.frozen != before
     pruned = int((~mask).sum())
-    assert torch.equal(layer.weight[mask], before[mask])
+    assert torch.equal(layer.frozen[mask], before[mask])
     assert torch.equal(layer.scores, scores)
     assert torch.equal(layer.mask(), mask)
     assert event.changed == int((layer.draws == 1).sum())
@@ -60,12 +60,12 @@ def test_an_event_replaces_a_binomial_part_of_the_pruned_weights(init):
     assert_probability(int(changed.sum()), pruned, part)
     assert power_against(part, 1.25 * part, pruned) > 0.99
     if init == "signed-constant":
-        assert set(layer.weight.abs().reshape(-1).tolist()) == {float(np.float32(math.sqrt(2 / 200)))}
+        assert set(layer.frozen.abs().reshape(-1).tolist()) == {float(np.float32(math.sqrt(2 / 200)))}
 
 
 def test_the_event_equals_its_definition_in_numpy():
     search, layer = wide(init="kaiming-uniform", rerand_every=2, rerand_frac=0.3)
-    weights, draws = layer.weight.numpy().copy(), np.zeros((150, 200), int)
+    weights, draws = layer.frozen.numpy().copy(), np.zeros((150, 200), int)
     for step in range(6):
         mask = layer.mask().numpy().copy()
         search.before_step(step)
@@ -77,7 +77,7 @@ def test_the_event_equals_its_definition_in_numpy():
             chosen = ~mask & ((coin + 1) / 2 < 0.3)
             weights[chosen] = (math.sqrt(6 / 200) * fresh).astype(np.float32)[chosen]
             draws[chosen] = c
-        np.testing.assert_allclose(layer.weight.numpy(), weights, rtol=2e-7, atol=0)
+        np.testing.assert_allclose(layer.frozen.numpy(), weights, rtol=2e-7, atol=0)
         assert np.array_equal(layer.draws.numpy(), draws)
         with torch.no_grad():
             layer.scores.add_(torch.from_numpy(np.random.default_rng(step).normal(0, 0.1, (150, 200))))
@@ -113,7 +113,7 @@ def test_without_replacement_it_is_the_base_run():
     assert [len(search.events) for search in (base, none, some)] == [0, 6, 6]
     for one, other in zip(base.layers.values(), none.layers.values(), strict=True):
         assert torch.equal(one.scores, other.scores)
-        assert torch.equal(one.weight, other.weight)
+        assert torch.equal(one.frozen, other.frozen)
 
 
 @pytest.mark.parametrize("init", ["signed-constant", "kaiming-uniform", "kaiming-normal"])
@@ -128,7 +128,7 @@ def test_weights_can_be_made_again_from_seed_and_draws(init, rerand_init):
         part = parts["layers"][name]
         names = ("index", "shape", "law", "std", "draws", "origins", "later_law")
         again = rebuild_weight(seed=parts["seed"], **{key: part[key] for key in names})
-        assert torch.equal(again.float(), layer.weight)
+        assert torch.equal(again.float(), layer.frozen)
         assert set(part["draws"].unique().tolist()) == {0, 1, 2, 3}
     assert len(parts["events"]) == 3
 
@@ -186,17 +186,20 @@ def test_given_weights_need_a_law_to_draw_from():
     with pytest.raises(ValueError, match='rerand_init must be given with init="keep"'):
         find_tickets(convnet(), method="iterand", init="keep")
     search = find_tickets(convnet(), method="iterand", init="keep", rerand_init="signed-constant", rerand_every=1)
-    given = {name: layer.weight.clone() for name, layer in search.layers.items()}
+    given = {name: layer.frozen.clone() for name, layer in search.layers.items()}
     search.before_step(0)
     for name, layer in search.layers.items():
-        assert torch.equal(layer.weight[layer.draws == 0], given[name][layer.draws == 0])
-        assert (layer.weight[layer.draws == 1].abs() == np.float32(math.sqrt(2 / layer.fan_in))).all()
+        assert torch.equal(layer.frozen[layer.draws == 0], given[name][layer.draws == 0])
+        assert (layer.frozen[layer.draws == 1].abs() == np.float32(math.sqrt(2 / layer.fan_in))).all()
 
 
 def test_the_defaults_are_the_papers():
     assert IteRand().options() == {
         "score_key": "raw",
         "score_init": "kaiming-uniform-relu",
+        "scope": "layer",
+        "schedule_epochs": 0,
+        "schedule_start": 0.5,
         "rerand_every": 300,
         "rerand_frac": 0.1,
         "rerand_init": None,
@@ -212,6 +215,6 @@ def test_events_are_the_same_on_cuda(init):
     there = find_tickets(model, method="iterand", density=0.4, seed=3, init=init, rerand_every=1, rerand_frac=0.3)
     other = next(iter(there.layers.values()))
     for step in range(3):
-        assert torch.equal(other.weight.cpu(), layer.weight)
+        assert torch.equal(other.frozen.cpu(), layer.frozen)
         assert torch.equal(other.mask().cpu(), layer.mask())
         assert here.before_step(step) == there.before_step(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from nets import train as command
-from nets.search.methods import METHODS, biprop, method, recycling
+from nets.search.methods import METHODS, bernoulli, biprop, make_method, method, probmask, recycling
 from nets.tickets.found_file import read_found
 from nets.training import settings as module
 from nets.training.found import load_found, verify
@@ -26,6 +27,11 @@ CASES = [
     *(("edge-popup", name, value) for name, values in SCORES.items() for value in values),
     *(("iterand", name, value) for name, values in SCORES.items() for value in values),
     ("iterand", "rerand_init", "kaiming-normal"),
+    ("bernoulli", "evaluation", "threshold"),
+    ("bernoulli", "first_probabilities", "normal"),
+    ("probmask", "evaluation", "highest"),
+    ("probmask", "final_temperature", 0.1),
+    ("signed-supermask", "scope", "global"),
     *(("mpt-1-1", name, value) for name, values in BINARY.items() for value in values),
     *(("biprop-recycle", name, value) for name, values in (RECYCLE | BINARY).items() for value in values),
 ]
@@ -85,18 +91,36 @@ def test_the_score_key_changes_what_is_found() -> None:
 
 def test_what_options_may_be_is_what_the_methods_say() -> None:
     assert (module.SCORE_KEYS, module.SCORE_INITS) == (method.SCORE_KEYS, method.SCORE_INITS)
-    assert (module.GRADIENTS, module.SCOPES, module.SOURCES) == (biprop.GRADIENTS, biprop.SCOPES, recycling.SOURCES)
+    assert (module.GRADIENTS, module.SCOPES, module.SOURCES) == (biprop.GRADIENTS, method.SCOPES, recycling.SOURCES)
+    assert set(module.EVALUATIONS) == {*bernoulli.EVALUATIONS, *probmask.EVALUATIONS}
+    assert module.FIRST_PROBABILITIES == bernoulli.FIRST_PROBABILITIES
+
+
+def has_no_choice(name: str, option: str) -> bool:
+    """Whether a method refuses, or takes no notice of, every value of an option but one."""
+    if option == "score_init":
+        return METHODS[name].load().first_scores is not method.Method.first_scores
+    others = {"score_key": ("abs", "raw"), "scope": ("layer", "global")}.get(option, ())
+    if option.startswith("schedule"):
+        return has_no_choice(name, "scope")
+    taken = 0
+    for value in others:
+        with contextlib.suppress(ValueError):
+            make_method(name, **{option: value})
+            taken += 1
+    return bool(others) and taken < 2
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_option_of_a_method_is_a_setting(name: str) -> None:
     own = {field.name for field in fields(METHODS[name].load())}
+    own -= {option for option in own if has_no_choice(name, option)}
     assert own == set(METHODS[name].settings)
     assert own <= {field.name for field in fields(Choices)}
     usual = resolve(Choices(method=name, seed=1, device="cpu")).options
     kind = METHODS[name].load()()
     assert {key: usual[key] for key in module._before(name) if key in own} == {
-        key: value for key, value in kind.options().items() if key in module._before(name)
+        key: value for key, value in kind.options().items() if key in module._before(name) and key in own
     }, "a recipe that says nothing of an option leaves it as the method has it"
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from nets.search import find_tickets
 from nets.search.draws import rebuild_weight
-from nets.search.layers import MaskedConv2d, MaskedLinear
+from nets.search.masked_weight import MaskedWeight
 from nets.search.methods import make_method
 from nets.search.methods.biprop_recycle import BipropRecycle
 from nets.search.methods.recycle import Recycle
@@ -37,30 +37,30 @@ def naive_recycle(weights, scores, k, sources):
 )
 def test_the_copies_equal_the_twin(data, scores, percent):
     sources = data.draw(st.sampled_from(["highest", "next-lowest"]))
-    layer = MaskedLinear(nn.Linear(len(scores), 1), method=Recycle())
+    layer = MaskedWeight(torch.zeros(1, len(scores)), method=Recycle())
     weights = [float(i) for i in range(len(scores))]
     with torch.no_grad():
-        layer.weight.copy_(torch.tensor([weights]))
+        layer.frozen.copy_(torch.tensor([weights]))
         layer.scores.copy_(torch.tensor([scores]))
     k = percent * len(scores) // 100
     assert recycle(layer, percent / 100, sources) == k
-    assert layer.weight[0].tolist() == naive_recycle(weights, scores, k, sources)
-    assert layer.origins[0].tolist() == layer.weight[0].tolist()
+    assert layer.frozen[0].tolist() == naive_recycle(weights, scores, k, sources)
+    assert layer.origins[0].tolist() == layer.frozen[0].tolist()
     assert layer.scores[0].tolist() == scores
     assert layer.draws is None
 
 
 def test_top_and_middle_stay_and_the_mask_is_not_consulted():
-    layer = MaskedConv2d(nn.Conv2d(3, 5, 2), n_keep=58, method=Recycle()).to(memory_format=torch.channels_last)
+    layer = MaskedWeight(nn.Conv2d(3, 5, 2).weight, n_keep=58, method=Recycle()).to(memory_format=torch.channels_last)
     rng = np.random.default_rng(1)
     with torch.no_grad():
         layer.scores.copy_(torch.from_numpy(rng.standard_normal((5, 3, 2, 2))))
-    weights, scores = layer.weight.reshape(-1).tolist(), layer.scores.detach().reshape(-1).tolist()
+    weights, scores = layer.frozen.reshape(-1).tolist(), layer.scores.detach().reshape(-1).tolist()
     mask = layer.mask().clone()
     assert recycle(layer, 0.3) == 18
-    assert layer.weight.reshape(-1).tolist() == naive_recycle(weights, scores, 18, "highest")
-    assert layer.weight.is_contiguous(memory_format=torch.channels_last)
-    changed = torch.tensor(weights).reshape(5, 3, 2, 2) != layer.weight
+    assert layer.frozen.reshape(-1).tolist() == naive_recycle(weights, scores, 18, "highest")
+    assert layer.frozen.is_contiguous(memory_format=torch.channels_last)
+    changed = torch.tensor(weights).reshape(5, 3, 2, 2) != layer.frozen
     assert int(changed.sum()) == 18
     assert bool((changed & mask).any())  # kept weights are overwritten where density > 1 - recycle_frac
     assert torch.equal(layer.mask(), mask)
@@ -68,18 +68,18 @@ def test_top_and_middle_stay_and_the_mask_is_not_consulted():
 
 def test_the_fraction_is_exact_and_rounded_down():
     for frac, numel, k in [(0.29, 100, 29), (0.2, 14, 2), (0.1, 9, 0), ("1/3", 9, 3), (0.5, 5, 2)]:
-        assert recycle(MaskedLinear(nn.Linear(numel, 1)), frac) == k
+        assert recycle(MaskedWeight(torch.zeros(1, numel)), frac) == k
 
 
 def test_repeated_events_never_add_values():
     search = find_tickets(convnet(), method="recycle", init="kaiming-normal", recycle_every=1, recycle_frac=0.3)
     layer = search.layers["4"]
-    distinct = [len(layer.weight.unique())]
+    distinct = [len(layer.frozen.unique())]
     for epoch in range(1, 6):
         with torch.no_grad():
             layer.scores.copy_(torch.from_numpy(np.random.default_rng(epoch).standard_normal((10, 24))))
         search.after_epoch(epoch, 9)
-        distinct.append(len(layer.weight.unique()))
+        distinct.append(len(layer.frozen.unique()))
     assert distinct[0] == 240
     assert sorted(distinct, reverse=True) == distinct
     assert distinct[1] == 240 - 72
@@ -149,8 +149,8 @@ def test_weights_can_be_made_again_from_the_history(method, with_rerand, init):
             assert len(part["draws"].unique()) > 2
         names = ("index", "shape", "law", "std", "draws", "origins")
         weight = rebuild_weight(seed=6, **{key: part[key] for key in names})
-        assert torch.equal(weight.float(), layer.weight)
-        assert not torch.equal(again.layers[name].weight, layer.weight)
+        assert torch.equal(weight.float(), layer.frozen)
+        assert not torch.equal(again.layers[name].frozen, layer.frozen)
 
 
 def test_the_hybrid_spends_half_on_each():

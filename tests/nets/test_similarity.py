@@ -175,16 +175,17 @@ def test_several_tickets_in_the_same_weights(tickets: Path, capsys: pytest.Captu
     assert all(list(row) == KEYS.split() for row in content["rows"])
     assert len(content["rows"]) == 3 * 4 == len(csv.read_text().splitlines()) - 1
     models = [load_checkpoint(Path(run) / "checkpoint.pt")["model"] for run in runs]
-    assert all(np.array_equal(models[0][f"{i}.weight"], other[f"{i}.weight"]) for other in models for i in (1, 3, 5))
+    frozen = [{i: model[f"{i}.masked_weights.weight.frozen"] for i in (1, 3, 5)} for model in models]
+    assert all(np.array_equal(frozen[0][i], other[i]) for other in frozen for i in (1, 3, 5))
     row = content["rows"][1]
     masks, layer = [], f"{row['layer']}"
     for model in models[:2]:
-        scores = model[f"{layer}.scores"].abs().reshape(-1)
+        scores = model[f"{layer}.masked_weights.weight.scores"].abs().reshape(-1)
         mask = np.zeros(len(scores), bool)
         mask[scores.argsort(descending=True)[: len(scores) // 2].numpy()] = True
         masks.append(mask)
     assert row["agreement"] == (masks[0] == masks[1]).mean() < 0.9
-    weight = models[0][f"{layer}.weight"].double().numpy().reshape(-1)
+    weight = models[0][f"{layer}.masked_weights.weight.frozen"].double().numpy().reshape(-1)
     assert row["norm_kept_a"] == pytest.approx(np.linalg.norm(weight[masks[0]]))
     assert row["norm_removed_a"] == pytest.approx(np.linalg.norm(weight[~masks[0]]))
     again = tmp_path / "b.svg"

@@ -190,7 +190,7 @@ def test_the_loop_by_hand(tmp_path: Path) -> None:
 
     parts = build(params)
     assert parts.search is not None
-    weights = [layer.weight.clone() for layer in parts.search.layers.values()]
+    weights = [layer.frozen.clone() for layer in parts.search.layers.values()]
     scores = [layer.scores.detach().clone() for layer in parts.search.layers.values()]
     speed: list[Any] = [None] * len(scores)
     data = load_data("digits")
@@ -216,7 +216,7 @@ def test_the_loop_by_hand(tmp_path: Path) -> None:
     train(params, tmp_path / "run")
     model = load_checkpoint(tmp_path / "run" / "checkpoint.pt")["model"]
     for name, found in zip(("1", "3", "5"), start, strict=True):
-        torch.testing.assert_close(model[f"{name}.scores"], found, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(model[f"{name}.masked_weights.weight.scores"], found, rtol=1e-4, atol=1e-6)
 
 
 def test_the_accuracy_is_the_last_epochs(tmp_path: Path) -> None:
@@ -259,6 +259,9 @@ TABLE_READ = {  # as published: (optimiser, lr, momentum, weight decay, batch, e
     ("biprop-recycle", "resnet50-imagenet", "imagefolder"): ("sgd", 0.1, 0.875, 3.0517578e-5, 256, 150, 0.1, 10),
     ("dense", "conv4", "cifar10"): ("sgd", 0.1, 0.9, 1e-4, 128, 100, 0, 0),
     ("dense", "mlp", "mnist"): ("sgd", 0.1, 0.9, 1e-4, 128, 100, 0, 0),
+    ("bernoulli", "mlp", "mnist"): ("sgd", 100, 0.9, 0, 250, 100, 0, 0),
+    ("probmask", "resnet18", "cifar10"): ("adam", 0.006, 0, 0, 256, 300, 0, 0),
+    ("signed-supermask", "conv4", "cifar10"): ("sgd", 0.05, 0.9, 5e-4, 128, 100, 0, 0),
     ("dense", "resnet18", "cifar10"): ("sgd", 0.1, 0.9, 5e-4, 128, 100, 0, 0),
 }
 EVENTS_READ = {  # method, arch: (rerand_every, rerand_frac) or (recycle_every, recycle_frac)
@@ -279,7 +282,8 @@ def test_the_recipes_are_the_papers() -> None:
         kind = "rerand" if method == "iterand" else "recycle"
         assert (getattr(found, f"{kind}_every"), getattr(found, f"{kind}_frac")) == expected
     inits = {method: recipe(method, "conv4", "cifar10").init for method in METHODS}
-    assert {name for name, init in inits.items() if init == "signed-constant"} == {"edge-popup", "iterand", "recycle"}
+    signed = {"edge-popup", "iterand", "recycle", "signed-supermask"}
+    assert {name for name, init in inits.items() if init == "signed-constant"} == signed
     scaled = {key for key, row in TABLE.items() if row.scale == "reference-code"}
     assert scaled == {key for key in TABLE if key[0] in ("biprop", "mpt-1-1")} | {
         ("recycle", "imagenet"), ("biprop-recycle", "imagenet")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sims.checks import judge as _judge
-from sims.checks.check import Fact, Point, Simulation, own_seed
+from sims.checks.check import Check, Fact, Point, Simulation, own_seed
 from sims.checks.facts import all_true, at_most, equal, measured, relative_error
 from sims.checks.judge import critical_counts, judge_fact, judge_point, power, share
-from sims.checks.run import plan_trials, run
+from sims.checks.run import FACT, SETUP, plan_trials, run, seconds_of_facts
 from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED
 from tests.stats import assert_probability
 
@@ -168,12 +168,14 @@ def test_facts() -> None:
 
 def test_trials_follow_from_the_budget_alone() -> None:
     runs = {name: Simulation(name, SIMULATION.make, cost, 100, 10**9) for name, cost in (("a", 1.0), ("b", 100.0))}
-    small, large = plan_trials(runs, 14.0), plan_trials(runs, 24.0)
+    small, large = plan_trials(runs, 10.0), plan_trials(runs, 24.0, facts=4.0)
     assert small == {"a": 10**7, "b": 10**5}
     assert large == {"a": 2 * 10**7, "b": 2 * 10**5}
-    assert plan_trials(runs, 0.5) == {"a": 100, "b": 100}
+    assert plan_trials(runs, 0.5, facts=0.5) == plan_trials(runs, 0.5, facts=9.0) == {"a": 100, "b": 100}
     heavy = {"a": runs["a"], "b": replace(runs["b"], weight=3.0)}
-    assert plan_trials(heavy, 14.0) == {"a": 5 * 10**6, "b": 15 * 10**4}
+    assert plan_trials(heavy, 10.0) == {"a": 5 * 10**6, "b": 15 * 10**4}
+    few: list[Check] = [Fact("1.1", "x", lambda seed: all_true([True], "x"))] * 3
+    assert seconds_of_facts(few) == pytest.approx(3 * (FACT + SETUP))
     assert own_seed(1, "a") != own_seed(1, "b") != own_seed(2, "b")
     assert own_seed(7, "a") == own_seed(7, "a") < 2**64
 

@@ -188,10 +188,10 @@ def test_lower_at_most_upper_and_monotone_in_n(n: int, R: int, eps: float, alpha
     upper = ss.success_prob_upper(n, R, **law)
     assert 0.0 <= single <= raw <= lower * (1 + 1e-12) <= upper * (1 + 2e-12) <= 1 + 2e-12
     assert lower <= upper <= 1.0
-    quick = ss.success_prob_lower(n, R, totals=False, **law)
+    quick = ss.success_prob_lower(n, R, weights=False, **law)
     assert raw <= quick * (1 + 1e-12)
     assert quick <= lower
-    assert quick <= ss.success_prob_lower(n + 1, R, totals=False, **law)
+    assert quick <= ss.success_prob_lower(n + 1, R, weights=False, **law)
     assert ss.failure_prob_bound(n, R, **law) == pytest.approx(1 - lower, abs=1e-13)
 
 
@@ -232,8 +232,8 @@ def test_vector_model_is_a_power_for_a_fixed_target() -> None:
 def test_blocks_multiply_for_a_fixed_target_only() -> None:
     law = {"eps": 0.01, "alpha": 0.5}
     for n, parts in [(80, (40, 40)), (24, (12, 12)), (130, (64, 64, 2))]:
-        product = math.prod(ss.failure_prob_bound(m, 1, totals=False, **law) for m in parts)
-        assert ss.failure_prob_bound(n, 1, totals=False, **law) <= product * (1 + 1e-9)
+        product = math.prod(ss.failure_prob_bound(m, 1, weights=False, **law) for m in parts)
+        assert ss.failure_prob_bound(n, 1, weights=False, **law) <= product * (1 + 1e-9)
     assert ss.log_failure_prob_bound(10**6, 1, **law) < -1e5
 
 
@@ -242,7 +242,7 @@ def test_block_arithmetic_on_a_made_up_bound(monkeypatch: pytest.MonkeyPatch) ->
     made_up = {0: 0.0, 3: 0.5}
     for module in (bounds, required):
         monkeypatch.setattr(module, "second_moment", lambda n, case, combine: made_up.get(n, 0.1))
-        monkeypatch.setattr(module, "log_failure_given_total", lambda n, case: 0.0)
+        monkeypatch.setattr(module, "log_failure_weighted", lambda n, case: 0.0)
     bounds._log_failure_of_one.cache_clear()
     bounds._log_failure.cache_clear()
     try:

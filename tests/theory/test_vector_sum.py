@@ -112,7 +112,7 @@ def test_one_coordinate_is_the_subset_sum(n, R, eps, alpha):
     one = {"eps": eps, "alpha": alpha}
     ours = theory.success_prob_second_moment(n, R, d=1, **one)
     assert ours == pytest.approx(subset_sum.success_prob_second_moment(n, R, **one), rel=1e-9, abs=0)
-    scalar = subset_sum.success_prob_lower(n, R, totals=False, **one)
+    scalar = subset_sum.success_prob_lower(n, R, weights=False, **one)
     assert theory.success_prob_lower(n, R, d=1, **one) >= scalar * (1 - 1e-12)
     assert theory.success_prob_upper(n, R, d=1, **one) <= subset_sum.success_prob_upper(n, R, **one) * (1 + 1e-12)
     assert theory.success_prediction(n, R, d=1, **one) == subset_sum.success_prediction(n, R, **one)

@@ -63,7 +63,7 @@ def union_failure_bound(
         return 1.0
     total = 0.0
     for size, count in targets:
-        total += count * failure_prob_bound(n, R, eps=asked.eps / 2, alpha=size, totals=False) * (1.0 + 2.0**-40)
+        total += count * failure_prob_bound(n, R, eps=asked.eps / 2, alpha=size, weights=False) * (1.0 + 2.0**-40)
         if total > enough:
             return 1.0
     return min(1.0, total)

@@ -14,7 +14,7 @@ from theory.numerics.rounding import below, complement_below, lowered, probabili
 from theory.question import Target
 from theory.recycling.moments import MAX_N, MAX_PAIRS, expected_good, pairs_good
 from theory.recycling.parameters import RecyclingParameters
-from theory.subset_sum.blocks import log_least_given_total
+from theory.subset_sum.blocks import log_least_weighted
 from theory.subset_sum.parameters import SubsetSumParameters, certified
 
 
@@ -59,7 +59,7 @@ def success_prob_pairs(n: int, *, eps: float, alpha: Target) -> float:
 def _log_failure(n: int, case: RecyclingParameters) -> float:
     """Upper bound on log P(failure), n <= 64, not yet corrected for rounding; nonincreasing in n."""
     subset = SubsetSumParameters(R=1, eps=case.eps, alpha="uniform" if case.uniform else case.size)
-    best = subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=subset.alpha, totals=False)
+    best = subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=subset.alpha, weights=False)
     if n <= MAX_PAIRS and not case.certain:
         best = min(best, math.log1p(-below(_pairs_bound(n, case))))
     if n > 0:
@@ -67,7 +67,7 @@ def _log_failure(n: int, case: RecyclingParameters) -> float:
     if not case.uniform:  # blocks of values with their own slots fail independently
         for m in range(1, n // 2 + 1):
             best = min(best, _log_failure(m, case) + _log_failure(n - m, case))
-        if n > 0 and best > log_least_given_total(n, subset):
+        if n > 0 and best > log_least_weighted(n, subset):
             best = min(best, subset_sum.log_failure_prob_bound(n, 1, eps=case.eps, alpha=case.size))
     return best
 

@@ -4,9 +4,10 @@ from theory.subset_sum.blocks import (
     MAX_BLOCK,
     failure_prob_bound,
     log_failure_prob_bound,
-    success_prob_given_total,
+    success_prob_last_variable,
     success_prob_lower,
     success_prob_second_moment,
+    success_prob_weighted,
 )
 from theory.subset_sum.first_moment import (
     log_success_prob_upper,
@@ -32,6 +33,6 @@ __all__ = [
     "MAX_BLOCK", "RequiredN", "SubsetSum", "failure_prediction", "failure_prob_bound", "log_failure_prob_bound",
     "log_success_prob_upper", "log_sum_hit_prob", "mean_and_variance", "necessary_n", "necessary_n_closed_form",
     "partition_miss_prediction", "predicted_n", "required_n", "success_prediction", "success_prediction_given",
-    "success_prob_given_total", "success_prob_lower", "success_prob_second_moment", "success_prob_upper",
-    "sum_hit_prob", "threshold_n",
+    "success_prob_last_variable", "success_prob_lower", "success_prob_second_moment", "success_prob_upper",
+    "success_prob_weighted", "sum_hit_prob", "threshold_n",
 ]  # fmt: skip

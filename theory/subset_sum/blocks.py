@@ -11,9 +11,11 @@ from theory.numerics.irwin_hall import UNIT, hit_table, window_error
 from theory.numerics.logspace import any_of
 from theory.numerics.rounding import complement_below, probability_above
 from theory.question import Target
-from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
+from theory.subset_sum.last_variable import MAX_VARIABLES as MOST_BEFORE_LAST
+from theory.subset_sum.last_variable import log_failure_last
+from theory.subset_sum.parameters import Model, SubsetSumParameters, Way, certified
 from theory.subset_sum.second_moment import normalised_moments, success_lower
-from theory.subset_sum.totals import MAX_DRAWS, MAX_VARIABLES, success_given_total
+from theory.subset_sum.weighted import MAX_DRAWS, MAX_EPS, MAX_VARIABLES, success_weighted
 
 MAX_BLOCK = 64
 """Largest n of one second-moment bound; beyond it, blocks of variables are combined."""
@@ -45,13 +47,23 @@ def second_moment(n: int, case: SubsetSumParameters, combine: bool) -> float:
 
 
 @lru_cache(maxsize=65536)
-def given_total(n: int, case: SubsetSumParameters) -> float:
-    """Bound 2.2 (b) of one vector; 0 where it is not taken: a uniform target, n or n R too large."""
+def weighted(n: int, case: SubsetSumParameters) -> float:
+    """Bound 2.2 (b) of one vector; 0 where it is not taken: a uniform target, n, n R or eps too large."""
     if case.certain:
         return 1.0
-    if case.uniform or not 0 < n <= MAX_VARIABLES or n * case.options > MAX_DRAWS:
+    if case.uniform or not 0 < n <= MAX_VARIABLES or n * case.options > MAX_DRAWS or case.eps > MAX_EPS:
         return 0.0
-    return success_given_total(n, case.options, eps=case.eps, alpha=case.size)
+    return success_weighted(n, case.options, eps=case.eps, alpha=case.size)
+
+
+@lru_cache(maxsize=65536)
+def log_last_variable(n: int, case: SubsetSumParameters) -> float:
+    """Log of the failure bound 2.2 (c) of one vector; 0 where it is not taken: a uniform target, R = 1, n too large."""
+    if case.certain:
+        return -math.inf
+    if case.uniform or case.options < 2 or not 2 <= n <= MOST_BEFORE_LAST or n * case.options > MAX_DRAWS:
+        return 0.0
+    return log_failure_last(n, case.options, eps=case.eps, alpha=case.size)
 
 
 def success_prob_second_moment(
@@ -84,25 +96,48 @@ def success_prob_second_moment(
     return max(single, any_of(single, case.vectors) * (1.0 - 8 * UNIT))
 
 
-def success_prob_given_total(n: int, R: int, *, eps: float, alpha: float) -> float:
-    """Proved lower bound on the success probability: the second moment given the total of all draws, 2.2 (b).
+def success_prob_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
+    """Proved lower bound on the success probability: the second moment of weighted good sums, 2.2 (b).
 
-    In [0, 1], rounded down. 1 if |alpha| <= eps. It wins for small eps and many good sums, where 2.2 saturates since
-    the expected number of good sums moves with the total of the draws. Parameters are those of `SubsetSum`, choice
-    model; 0 <= n <= MAX_VARIABLES variables, n R <= MAX_DRAWS. Raises ValueError beyond. Proved in theory/PROOFS.md,
-    2.2 (b).
+    In [0, 1], rounded down. 1 if |alpha| <= eps. It wins where there are many good sums and 2.2 saturates, since the
+    expected number of good sums moves with the sum and the spread of the draws. Parameters are those of `SubsetSum`,
+    choice model; 0 <= n <= MAX_VARIABLES variables, n R <= MAX_DRAWS, eps <= MAX_EPS. Raises ValueError beyond. Proved
+    in theory/PROOFS.md, 2.2 (b).
 
     Examples
     --------
-    >>> round(success_prob_given_total(8, 5, eps=1e-3, alpha=0.5), 3), round(success_prob_second_moment(
+    >>> round(success_prob_weighted(8, 5, eps=1e-3, alpha=0.5), 3), round(success_prob_second_moment(
     ...     8, 5, eps=1e-3, alpha=0.5), 3)
-    (0.991, 0.967)
+    (0.998, 0.967)
     """
     n = check.natural("n", n)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
     if n > MAX_VARIABLES or n * case.R > MAX_DRAWS:
         raise ValueError(f"n must be at most {MAX_VARIABLES} and n R at most {MAX_DRAWS}, got n={n}, R={R}")
-    return given_total(n, case)
+    if case.eps > MAX_EPS and not case.certain:
+        raise ValueError(f"eps must be at most {MAX_EPS}, got eps={eps}")
+    return weighted(n, case)
+
+
+def success_prob_last_variable(n: int, R: int, *, eps: float, alpha: float) -> float:
+    """Proved lower bound on the success probability by the independent draws of the last variable, 2.2 (c).
+
+    In [0, 1], rounded down. 1 if |alpha| <= eps. It wins for R >= 5 and few variables. Parameters are those of
+    `SubsetSum`, choice model; 2 <= n <= 10 variables, R >= 2, n R <= MAX_DRAWS. Raises ValueError beyond. Proved in
+    theory/PROOFS.md, 2.2 (c).
+
+    Examples
+    --------
+    >>> round(success_prob_last_variable(5, 10, eps=1e-3, alpha=0.5), 3)
+    0.992
+    """
+    n = check.natural("n", n)
+    case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
+    if not 2 <= n <= MOST_BEFORE_LAST or case.R < 2 or n * case.R > MAX_DRAWS:
+        raise ValueError(
+            f"n must be 2 to {MOST_BEFORE_LAST}, R at least 2 and n R at most {MAX_DRAWS}, got n={n}, R={R}"
+        )
+    return complement_below(log_last_variable(n, case))
 
 
 # -- 2.3 amplification ------------------------------------------------------------------------------------------------
@@ -155,42 +190,42 @@ def _log_failure_in_groups(n: int, case: SubsetSumParameters, combine: bool) -> 
     )
 
 
-_WORTH = math.log(0.12)
-"""Given the total the bound is taken only where 2.2 leaves less than this: the total matters once success is likely."""
-
-_COARSE = 0.02
-"""Given the total the bound is taken only for eps up to this: the bins lose a share of about 2 eps."""
+_WORTH = 0.2
+"""The bounds 2.2 (b) and (c) are taken only where 2.2 leaves less than this: before, they gain little."""
 
 
-def log_least_given_total(n: int, case: SubsetSumParameters) -> float:
-    """Below it the bound given the total has never been seen, so that it need not be computed: no proof rests on it."""
-    return math.log(0.1 / (n * case.R) + (0.9 if case.R <= 2 else 0.6) * case.eps)
+def log_least_weighted(n: int, case: SubsetSumParameters) -> float:
+    """Below it 2.2 (b) and (c) have never been seen, so that they need not be computed: no proof rests on it."""
+    expected = case.eps * (case.R + 1.0) ** min(n, MAX_VARIABLES)
+    return math.log(1e-4 + (1.0 if case.R < 3 else 0.3) / (1.0 + expected))
 
 
-def log_failure_given_total(n: int, case: SubsetSumParameters) -> float:
-    """Upper bound on log P(failure), one block, one vector, fixed target; 0 where 2.2 (b) is of no use."""
-    if case.eps > _COARSE or n > MAX_VARIABLES or second_moment(n, case, True) < 1.0 - math.exp(_WORTH):
-        return 0.0
-    return math.log1p(-given_total(n, case))
+def log_failure_weighted(n: int, case: SubsetSumParameters) -> tuple[float, Way]:
+    """Upper bound on log P(failure), one block, one vector, fixed target, and its name; 0 where it is of no use."""
+    if n > MAX_VARIABLES or second_moment(n, case, True) < 1.0 - _WORTH:
+        return 0.0, "weighted second moment"
+    spread = math.log1p(-weighted(n, case))
+    last = log_last_variable(n, case) if case.R > 2 else 0.0
+    return (last, "last variable") if last < spread else (spread, "weighted second moment")
 
 
-def _log_failure_in_total(n: int, case: SubsetSumParameters, best: float) -> float:
-    """The least of ``best`` and of equal blocks and groups that are bounded given their totals."""
+def _log_failure_of_weights(n: int, case: SubsetSumParameters, best: float) -> float:
+    """The least of ``best`` and of equal blocks and groups that are bounded by 2.2 (b) or (c)."""
     for groups in (3, 2, 1):
         for blocks in range(8, 0, -1):
             size, parts = n // blocks, in_groups(case, groups) if groups <= case.R else []
-            if not size or best <= blocks * sum(count * log_least_given_total(size, part) for count, part in parts):
+            if not size or best <= blocks * sum(count * log_least_weighted(size, part) for count, part in parts):
                 continue
-            found = sum(count * log_failure_given_total(size, part) for count, part in parts)
+            found = sum(count * log_failure_weighted(size, part)[0] for count, part in parts)
             best = min(best, blocks * found)
     return best
 
 
 @lru_cache(maxsize=65536)
-def _log_failure_of_one(n: int, case: SubsetSumParameters, combine: bool, totals: bool) -> float:
+def _log_failure_of_one(n: int, case: SubsetSumParameters, combine: bool, weights: bool) -> float:
     """The least of all bounds on log P(failure), one vector and a fixed target."""
     best = _log_failure_in_groups(n, case, combine)
-    return _log_failure_in_total(n, case, best) if totals and not case.certain else best
+    return _log_failure_of_weights(n, case, best) if weights and not case.certain else best
 
 
 def _log_failure_of_coverage(n: int, eps: float) -> float:
@@ -200,11 +235,11 @@ def _log_failure_of_coverage(n: int, eps: float) -> float:
 
 
 def log_failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, weights: bool = True
 ) -> float:
     """Logarithm of `failure_prob_bound`, which never underflows.
 
-    In [-inf, 0], rounded up. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``totals`` are
+    In [-inf, 0], rounded up. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``weights`` are
     those of `failure_prob_bound`. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Examples
@@ -217,27 +252,27 @@ def log_failure_prob_bound(
     if case.uniform:
         best = _log_failure(min(n, MAX_BLOCK), case, combine) * _SHRINK
         return best if case.certain else min(best, _log_failure_of_coverage(n, case.eps))
-    return case.vectors * _log_failure_of_one(n, case.one_vector(), combine, totals) * _SHRINK
+    return case.vectors * _log_failure_of_one(n, case.one_vector(), combine, weights) * _SHRINK
 
 
 def failure_prob_bound(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, weights: bool = True
 ) -> float:
     """Proved upper bound on the probability that no sum lies within eps of alpha.
 
-    Blocks of variables and groups of draws are independent, and each is bounded by its second moment, given its total
-    where that helps; the best of the splits that are tried. For a uniform target, which all blocks share: the second
+    Blocks of variables and groups of draws are independent, and each is bounded by its second moment, with weights
+    where they help; the best of the splits that are tried. For a uniform target, which all blocks share: the second
     moment of at most MAX_BLOCK variables, or the expected share of targets not covered.
 
-    In [0, 1], rounded up; nonincreasing in n without ``totals``. Parameters are those of `SubsetSum`; n >= 0 variables.
-    Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
+    In [0, 1], rounded up; nonincreasing in n without ``weights``. Parameters are those of `SubsetSum`; n >= 0
+    variables. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Parameters
     ----------
     combine : bool
         That of `success_prob_second_moment`.
-    totals : bool
-        Take the bound 2.2 (b) too, which costs a second at n = 25; without it a target costs some milliseconds.
+    weights : bool
+        Take the bounds 2.2 (b) and (c) too, which cost half a second; without them a target costs some milliseconds.
 
     Examples
     --------
@@ -245,17 +280,17 @@ def failure_prob_bound(
     True
     """
     return probability_above(
-        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, totals=totals)
+        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, weights=weights)
     )
 
 
 def success_prob_lower(
-    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, totals: bool = True
+    n: int, R: int, *, eps: float, alpha: Target, model: Model = "choice", combine: bool = True, weights: bool = True
 ) -> float:
     """Proved lower bound on the success probability: 1 minus `failure_prob_bound`.
 
     In [0, 1], rounded down, at least `success_prob_second_moment` (up to 1e-13 relative); nondecreasing in n without
-    ``totals``. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``totals`` are those of
+    ``weights``. Parameters are those of `SubsetSum`; n >= 0 variables. ``combine`` and ``weights`` are those of
     `failure_prob_bound`. Proved in theory/PROOFS.md, 2.2 to 2.3 (c).
 
     Examples
@@ -264,5 +299,5 @@ def success_prob_lower(
     0.98
     """
     return complement_below(
-        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, totals=totals)
+        log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, weights=weights)
     )

@@ -10,6 +10,9 @@ from theory.question import OneTarget, Target
 
 Model = Literal["choice", "vector"]
 
+Way = Literal["empty sum", "second moment", "weighted second moment", "last variable", "coverage"]
+"""What bounds the failure of one block."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubsetSumParameters(OneTarget):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from theory.numerics import check
 from theory.numerics.invert import smallest_n
@@ -17,16 +16,14 @@ from theory.subset_sum.blocks import (
     GROUPS,
     MAX_BLOCK,
     in_groups,
-    log_failure_given_total,
     log_failure_prob_bound,
-    log_least_given_total,
+    log_failure_weighted,
+    log_least_weighted,
     second_moment,
     success_prob_lower,
 )
-from theory.subset_sum.parameters import Model, SubsetSumParameters, certified
-from theory.subset_sum.totals import MAX_VARIABLES
-
-Way = Literal["empty sum", "second moment", "given the total", "coverage"]
+from theory.subset_sum.parameters import Model, SubsetSumParameters, Way, certified
+from theory.subset_sum.weighted import MAX_VARIABLES
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,9 @@ class RequiredN:
     groups : int
         Groups into which the draws of every variable are split; a block fails only if each of its groups does.
     way : str
-        What bounds a group of a block: its second moment (2.2), the second moment given the total of its draws
-        (2.2 (b)); for a uniform target also the expected share of targets not covered (2.3 (c)).
+        What bounds a group of a block: its second moment (2.2), the second moment of weighted good sums (2.2 (b)),
+        or the draws of the last variable (2.2 (c)); for a uniform target also the expected share of targets not
+        covered (2.3 (c)).
     """
 
     n: int
@@ -69,7 +67,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
     >>> required_n(0.01, 0.05, R=1, alpha=0.5).n, required_n(0.01, 0.05, R=5, alpha=0.5).n
     (18, 5)
     >>> required_n(1e-4, 0.01, R=5, alpha=0.5).way
-    'given the total'
+    'weighted second moment'
     """
     delta = check.open_probability("delta", delta)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=alpha, model=model))
@@ -79,7 +77,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
         return _of_uniform_target(case, delta)
     wanted = Fraction(raised(-math.log(delta))) / case.vectors
     best = _by_second_moment(case.one_vector(), wanted)
-    return min([best, *_by_totals(case.one_vector(), wanted, best.n)], key=lambda design: design.n)
+    return min([best, *_by_weights(case.one_vector(), wanted, best.n)], key=lambda design: design.n)
 
 
 def _of_uniform_target(case: SubsetSumParameters, delta: float) -> RequiredN:
@@ -118,25 +116,30 @@ def _by_second_moment(case: SubsetSumParameters, wanted: Fraction) -> RequiredN:
     return best
 
 
-def _by_totals(case: SubsetSumParameters, wanted: Fraction, below: int) -> Iterator[RequiredN]:
-    """Designs of fewer than ``below`` variables that are bounded given the total: for every split the least block."""
+def _by_weights(case: SubsetSumParameters, wanted: Fraction, below: int) -> Iterator[RequiredN]:
+    """Designs of fewer than ``below`` variables that are bounded by 2.2 (b) or (c): for every split the least block."""
     for groups in (1, 2, 3):
         for blocks in range(1, 9):
             largest = min(MAX_VARIABLES, (below - 1) // blocks)
             if groups > case.R or largest < 1:
                 continue
             parts = in_groups(case, groups)
-            if float(wanted) > -blocks * sum(count * log_least_given_total(largest, part) for count, part in parts):
+            level = -float(wanted) / blocks
+
+            def least(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
+                return sum(count * log_least_weighted(m, part) for count, part in parts)
+
+            if least(largest) > level:
                 continue
 
             def log_failure(m: int, parts: list[tuple[int, SubsetSumParameters]] = parts) -> float:
-                return sum(count * log_failure_given_total(m, part) for count, part in parts) if m else 0.0
+                return sum(count * log_failure_weighted(m, part)[0] for count, part in parts) if m else 0.0
 
             try:
-                m = smallest_n(log_failure, -float(wanted) / blocks, limit=largest, guess=2 * largest // 3)
+                m = smallest_n(log_failure, level, limit=largest, guess=smallest_n(least, level, lo=1) + 2)
             except ValueError:
                 continue
-            design = _design(m, _rate([(1, log_failure(m))]), wanted, groups, "given the total")
+            design = _design(m, _rate([(1, log_failure(m))]), wanted, groups, log_failure_weighted(m, parts[0][1])[1])
             if design.n < below:
                 below = design.n
                 yield design

@@ -21,7 +21,7 @@ MAX_ORDER = 65
 """Largest number of summands in the tables: n = 64 and one more for a uniform target."""
 
 
-_RIDGES = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+_RIDGES = (1e-9, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
 """How strongly weights of both signs are held back where the entries are only enclosed."""
 
 
@@ -115,17 +115,22 @@ def normalised_moments(
 
 
 def success_lower(
-    moments: Array, error: float, *, combine: bool, first: Array | None = None, least: Array | None = None
+    moments: Array,
+    error: float,
+    *,
+    combine: bool,
+    first: Array | None = None,
+    first_off: Array | None = None,
+    off: Array | None = None,
 ) -> float:
     """Proved lower bound on P(some N_k > 0) from the normalised first and second moments.
 
     In [0, 1]; (c.v)^2 / (c' M c) rounded down. The weights c come from a floating solve: any c is valid. Proved in
     theory/PROOFS.md, 2.2.
 
-    ``moments``: M, e.g. E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry; ``combine``: whether
-    to combine the N_k linearly, or to take the best single one; ``first``: lower bounds v > 0 on the first moments in
-    the same units, 1 by default; ``least``: lower bounds on M where ``moments`` are upper bounds only: c' M c takes
-    them where two weights differ in sign.
+    ``moments``: M, e.g. E[N_k N_k'] / (E[N_k] E[N_k']); ``error``: relative error of every entry of M, and of v if it
+    is given; ``combine``: whether to combine the N_k linearly, or to take the best single one; ``first``: the first
+    moments v in the same units, 1 by default; ``first_off``, ``off``: absolute errors of v and of M besides.
 
     Examples
     --------
@@ -133,20 +138,25 @@ def success_lower(
     0.666666667
     """
     size = len(moments)
-    v = np.ones(size) if first is None else first
-    candidates: list[NDArray[np.float64]] = list(np.eye(size))
+    if first is None:
+        v, v_off = np.ones(size), np.zeros(size)
+    else:
+        v, v_off = first, error * first + (0.0 if first_off is None else first_off)
+    candidates: list[NDArray[np.float64]] = list(np.eye(size)) if first is None else []
     if combine:
         scale = 1.0 / np.sqrt(np.diag(moments))
         scaled = moments * np.outer(scale, scale)
-        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4) if least is None else _RIDGES:
+        for ridge in (1e-13, 1e-11, 1e-9, 1e-7, 1e-4) if first is None else _RIDGES:
             weights = scale * np.linalg.solve(scaled + ridge * np.eye(size), scale * v)
             candidates.append(weights / np.abs(weights).max())
     slack = error + 1.01 * (2 * size + 8) * UNIT
     best = 0.0
     for c in candidates:
-        top = abs(float(c @ v)) - 1.01 * (size + 1) * UNIT * float(np.abs(c) @ v)
-        mixed = moments if least is None else np.where(np.outer(c, c) < 0.0, least, moments)
-        bottom = float(c @ mixed @ c) + slack * float(np.abs(c) @ moments @ np.abs(c))
+        held = np.abs(c)
+        top = abs(float(c @ v)) - 1.01 * (size + 1) * UNIT * float(held @ v) - float(held @ v_off)
+        bottom = float(c @ moments @ c) + slack * float(held @ moments @ held)
+        if off is not None:
+            bottom += float(held @ off @ held) * (1.0 + slack)
         if top > 0.0:
             best = max(best, top * top / bottom * (1.0 - 16 * UNIT))
     return min(best, 1.0)

@@ -99,7 +99,7 @@ def log_failure_prob_bound(n: int, R: int, *, d: int, eps: float, alpha: Target)
     else:
         best = min((n // m) * _log_failure(m, case) + _log_failure(n % m, case) for m in range(1, MAX_BLOCK + 1))
     if case.d == 1:
-        best = min(best, subset_sum.log_failure_prob_bound(n, R, eps=eps, alpha=alpha, totals=False))
+        best = min(best, subset_sum.log_failure_prob_bound(n, R, eps=eps, alpha=alpha, weights=False))
     return best * (1.0 - 128 * UNIT)
 
 
@@ -108,7 +108,7 @@ def failure_prob_bound(n: int, R: int, *, d: int, eps: float, alpha: Target) -> 
 
     The second-moment bound of blocks of at most MAX_BLOCK variables, multiplied over disjoint blocks and over halves of
     the draws, at the best sizes. For a uniform target, which all blocks share, the best bound with at most MAX_BLOCK
-    variables. For d = 1 the bounds of theory.subset_sum too, but for those given the total.
+    variables. For d = 1 the bounds of theory.subset_sum too, but for the weighted one (2.2 (b)).
 
     In [0, 1], rounded up, nonincreasing in n. Parameters are those of `VectorSum`; n >= 0 variables. Proved in
     theory/PROOFS.md, 9.2.

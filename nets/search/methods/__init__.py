@@ -19,8 +19,9 @@ LAWS = ("signed-constant", "kaiming-uniform", "kaiming-normal")
 SCALES = ("unscaled", "paper", "reference-code")
 """Factors on their size, see `nets.search.draws.scale_factor`."""
 
-_SCORES = ("score_key", "score_init")
-_BINARY = (*_SCORES, "gradient", "scope", "schedule_epochs", "schedule_start")
+_SCOPE = ("scope", "schedule_epochs", "schedule_start")
+_SCORES = ("score_key", "score_init", *_SCOPE)
+_BINARY = (*_SCORES, "gradient")
 _RERAND = ("rerand_every", "rerand_frac", "rerand_init")
 _RECYCLE = ("recycle_every", "recycle_frac", "recycle_after", "sources", "with_rerand")
 
@@ -57,6 +58,9 @@ METHODS: Mapping[str, Entry] = {
     "iterand": Entry("iterand", "IteRand", "IteRand", (*_SCORES, *_RERAND)),
     "recycle": Entry("recycle", "Recycle", "Edge-Popup with weight recycling", (*_SCORES, *_RECYCLE)),
     "biprop-recycle": Entry("biprop_recycle", "BipropRecycle", "Biprop with weight recycling", (*_BINARY, *_RECYCLE)),
+    "bernoulli": Entry("bernoulli", "Bernoulli", "sampled supermasks", ("evaluation", "first_probabilities")),
+    "probmask": Entry("probmask", "ProbMask", "ProbMask", (*_SCOPE, "evaluation", "final_temperature")),
+    "signed-supermask": Entry("signed_supermask", "SignedSupermask", "signed supermasks", ("score_init", *_SCOPE)),
 }
 """All methods by name."""
 
@@ -89,12 +93,12 @@ def make_method(method: str | Method, **options: object) -> Method:
 
     Examples
     --------
-    >>> make_method("iterand", rerand_every=100)
-    IteRand(score_key='raw', score_init='kaiming-uniform-relu', rerand_every=100, rerand_frac=0.1, rerand_init=None)
+    >>> make_method("biprop", gradient="gain").options()["gradient"]
+    'gain'
     >>> make_method("edge-pop")
     Traceback (most recent call last):
         ...
-    ValueError: method must be one of edge-popup, biprop, mpt-1-1, iterand, recycle, biprop-recycle, got 'edge-pop'
+    ValueError: method must be one of edge-popup, biprop, mpt-1-1, ..., signed-supermask, got 'edge-pop'
     """
     from dataclasses import fields
 

@@ -77,6 +77,10 @@ class IteRand(Method):
         if init == "keep" and self.rerand_init is None and self.rerand_frac:
             raise ValueError('rerand_init must be given with init="keep", which names no law to draw from')
 
+    def first_event(self) -> int | None:
+        """See `Method`."""
+        return self.rerand_every if self.rerand_frac else None
+
     def before_step(self, search: Search, step: int) -> Event | None:
         """Re-randomise if this is a step for it; the event's counter is (step + 1) / rerand_every."""
         counter, rest = divmod(step + 1, self.rerand_every)
@@ -92,7 +96,7 @@ def rerandomise(search: Search, counter: int, frac: float | Fraction) -> int:
     for name, layer in search.layers.items():
         chosen = search.coin(name, counter, frac) & ~layer.mask()
         fresh = search.fresh_weights(name, counter)
-        layer.weight.copy_(torch.where(chosen, fresh, layer.weight))
+        layer.frozen.copy_(torch.where(chosen, fresh, layer.frozen))
         assert layer.draws is not None
         layer.draws.masked_fill_(chosen, counter)
         if layer.origins is not None:

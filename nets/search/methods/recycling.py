@@ -11,6 +11,7 @@ import torch
 from nets.search.check import Number, exact_fraction, one_of, whole
 from nets.search.methods.iterand import rerandomise
 from nets.search.methods.method import Event, Layer, Method, Search
+from nets.search.order import move, rising_order
 
 SOURCES = ("highest", "next-lowest")
 
@@ -83,23 +84,20 @@ def recycle(layer: Layer, frac: Number, sources: str = "highest") -> int:
 
     Examples
     --------
-    >>> from nets.search.layers import MaskedLinear
-    >>> layer = MaskedLinear(torch.nn.Linear(5, 1))
-    >>> _ = layer.weight.copy_(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]))
+    >>> from nets.search.masked_weight import MaskedWeight
+    >>> layer = MaskedWeight(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]))
     >>> _ = layer.scores.data.copy_(torch.tensor([[0.1, -9.0, 0.0, 7.0, 1.0]]))
-    >>> recycle(layer, 0.4), layer.weight.tolist()
+    >>> recycle(layer, 0.4), layer.frozen.tolist()
     (2, [[2.0, 2.0, 4.0, 4.0, 5.0]])
     """
-    n = layer.weight.numel()
+    n = layer.frozen.numel()
     k = math.floor(exact_fraction("frac", frac) * n)
     if k == 0:
         return 0
-    rising = layer.scores.detach().abs().reshape(-1).argsort(stable=True, descending=True).flip(0)
+    rising = rising_order(layer.scores.detach().abs())
     to = rising[:k]
     source = rising[n - k :] if sources == "highest" else rising[k : 2 * k]
-    for tensor in (layer.weight, layer.draws, layer.origins):
+    for tensor in (layer.frozen, layer.draws, layer.origins):
         if tensor is not None:
-            flat = tensor.reshape(-1).clone()
-            flat[to] = flat[source]
-            tensor.copy_(flat.reshape(tensor.shape))
+            move(tensor, source, to)
     return k

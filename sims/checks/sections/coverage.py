@@ -283,7 +283,7 @@ def _compare_union(_: Rng) -> Pairs:
     for n, R, eps, high in ((10, 9, 0.1, 0.5),):
         count = math.ceil(2 * high / (eps * (1 - 2**-20))) + 1
         targets = [min(1.0, abs(-high + 2 * high * (i + 0.5) / count)) for i in range(count)]
-        total = sum(failure_prob_bound(n, R, eps=eps / 2, alpha=target) for target in targets)
+        total = sum(failure_prob_bound(n, R, eps=eps / 2, alpha=target, weights=False) for target in targets)
         bound = theory.union_failure_bound(n, R, eps=eps, low=-high, high=high)
         yield bound, min(1.0, total)
         tail = theory.coverage_failure_bound(n, R, eps=eps, low=-high, high=high)

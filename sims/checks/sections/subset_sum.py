@@ -115,12 +115,14 @@ def _sharper() -> Iterator[Check]:
     yield simulation.upper("2.1 (b)", at_10, theory.success_prob_upper(10, 1, **at), 0)
     dropped = 1 - (1 + 0.49) ** 12 / 2**12  # sum_k C(n, k) x^k
     yield simulation.upper("2.1 (b)", at_12, dropped, 1, control="volumes of cubes: 1/k! dropped")
-    yield simulation.lower("2.2 (b)", at_12, theory.success_prob_given_total(12, 1, eps=0.01, alpha=0.5), 1)
+    yield simulation.lower("2.2 (b)", at_12, theory.success_prob_weighted(12, 1, eps=0.01, alpha=0.5), 1)
     many = SubsetSum(R=5, eps=0.01)
-    few, bound = _curve(many, (3, 5)), theory.success_prob_given_total(5, 5, eps=0.01, alpha=0.5)
-    yield few.lower("2.2 (b)", f"P(success), {_where(many, 5)}", bound, 1)
-    yield few.lower("2.2 (b)", f"P(success), {_where(many, 3)}", bound, 0, control="n off by two (n=5's bound)")
-    bound = theory.failure_prob_bound(5, 10, eps=0.01, alpha=0.5, totals=False)
+    few = _curve(many, (3, 5))
+    for claim, prob in (("2.2 (b)", theory.success_prob_weighted), ("2.2 (c)", theory.success_prob_last_variable)):
+        bound = prob(5, 5, eps=0.01, alpha=0.5)
+        yield few.lower(claim, f"P(success), {_where(many, 5)}", bound, 1)
+        yield few.lower(claim, f"P(success), {_where(many, 3)}", bound, 0, control="n off by two (n=5's bound)")
+    bound = theory.failure_prob_bound(5, 10, eps=0.01, alpha=0.5, weights=False)
     ten = SubsetSum(R=10, eps=0.01)
     grouped = _curve(ten, (2, 5))
     yield grouped.upper("2.3 (b)", f"P(failure), {_where(ten, 5)}", bound, 1, complement=True)
@@ -253,8 +255,8 @@ def _compare_blocks(rng: Rng) -> Pairs:
         for n in range(1, last + 1):
             best.append(min(best[n - m] * (1 - single_block[m]) for m in range(1, n + 1)))
             best[n] = min(best[n], best[n - 1])
-            yield theory.failure_prob_bound(n, 1, totals=False, **at), best[n]
-            yield theory.log_failure_prob_bound(n, 1, totals=False, **at), math.log(best[n])
-            yield theory.success_prob_lower(n, 1, totals=False, **at), 1 - best[n]
+            yield theory.failure_prob_bound(n, 1, weights=False, **at), best[n]
+            yield theory.log_failure_prob_bound(n, 1, weights=False, **at), math.log(best[n])
+            yield theory.success_prob_lower(n, 1, weights=False, **at), 1 - best[n]
         found = theory.required_n(eps, 0.2, R=1, alpha=alpha)
         yield float(found.n == found.m * found.blocks and (1 - found.block_success) ** found.blocks <= 0.2), 1.0

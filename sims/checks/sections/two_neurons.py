@@ -98,8 +98,9 @@ def _compare_cells(rng: Rng) -> Pairs:
     for _ in range(20):
         N, M = (int(n) for n in rng.integers(1, 2048, 2))
         t = float(10 ** rng.uniform(-6, -1))
-        meet = math.expm1(-N * t) * math.expm1(-M * t)
-        cells = math.floor(1 / t) * math.log1p(-meet)
+        no_first, no_second = math.exp(-N * t), math.exp(-M * t)
+        apart = no_first - no_second * math.expm1(-N * t)  # positive where the rest rounds to 1
+        cells = math.floor(1 / t) * math.log(apart)
         yield math.exp(log_apart_prob(N, M, t=t)), math.exp(cells) * (1 + 1e-7) + 1e-300
 
 

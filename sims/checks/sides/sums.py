@@ -18,7 +18,8 @@ from theory.coverage import tail as coverage_tail
 from theory.coverage.parameters import CoverageParameters
 from theory.coverage.tail import Step
 from theory.numerics import irwin_hall, rounding
-from theory.subset_sum import blocks, required, second_moment
+from theory.subset_sum import blocks, last_variable, required, second_moment, weighted
+from theory.subset_sum.cells import CELLS, Sheet, StepLaw
 
 _TINY = Fraction(1, 2**48)
 
@@ -29,6 +30,8 @@ def subset_sums() -> list[Fact]:
         fact("2.0", "enclosures of P(|S_k - alpha| <= eps)", _windows),
         fact("2.1", "expected number of good sums above, necessary n where it equals 1 - delta", _first_moment),
         fact("2.2", "second moments: the quotient, many vectors", _second_moment),
+        fact("2.2 (b)", "sums of weighted values, errors of moments, the quotient", _weighted),
+        fact("2.2 (c)", "the price of more draws, moments over one and two last values", _last_variable),
         fact("2.3", "log of the failure above, blocks that are just enough", _blocks),
     ]
 
@@ -93,6 +96,58 @@ def _second_moment() -> Iterator[bool]:
         single = subset_sum.success_prob_second_moment(3, 1, eps=0.1, alpha=0.5)
         found = subset_sum.success_prob_second_moment(3, R, eps=0.1, alpha=0.5, model="vector")
         yield at_most(found, max(Fraction(single), 1 - (1 - Fraction(single)) ** R))
+
+
+_STEEP = StepLaw(tuple(1.0 + (3 * c % 7) / 4 for c in range(CELLS)))
+
+
+def _weighted() -> Iterator[bool]:
+    flat = StepLaw((1.0,) * CELLS)
+    eps = 1 / 64
+    for n in (2, 5):  # f_2 has the slope 1/4 next to its ends
+        bend, top = weighted._bend(flat, n, eps)
+        yield at_least(bend * (1 + 1e-13), Fraction(eps) ** 3 / 6) and top >= 0.5
+    heights = [Fraction(weight) / 2 for weight in _STEEP.weights]
+    yield at_least(_STEEP.top, max(heights))
+    rises = itertools.pairwise([Fraction(0), *heights, Fraction(0)])
+    yield at_least(_STEEP.rise, sum((abs(b - a) for a, b in rises), Fraction(0)) / 2)
+    alpha = Fraction(1, 3)
+    sheet = Sheet(2, 2 * CELLS, 3, alpha=alpha, eps=Fraction(eps))
+    found = sheet.window(1, _STEEP.coefficients(1)[1])
+    for row, node in ((20, 0), (33, 4), (40, 7)):
+        ends = [float(alpha) + side * eps - float(sheet.points[row, node]) for side in (-1, 1)]
+        exact = sum(  # the length of the window in every cell
+            height * max(0.0, min(ends[1], (2 * c + 2) / CELLS - 1) - max(ends[0], 2 * c / CELLS - 1))
+            for c, height in enumerate(map(float, heights))
+        )
+        yield abs(float(found[row, node]) - exact) <= 1e-12
+    for size in range(2, 12):  # v known to within a tenth, M to within a quarter of its diagonal
+        v, M = np.ones(size), np.eye(size) + 1.0
+        bound = second_moment.success_lower(
+            M, 0.0, combine=True, first=v, first_off=v / 10, off=np.diag(np.diag(M)) / 4
+        )
+        yield at_most(bound, (Fraction(9, 10) * size) ** 2 / (size * size + size + Fraction(size, 2)) * (1 + _TINY))
+        yield bound > 0.0
+
+
+def _last_variable() -> Iterator[bool]:
+    for R in (2, 3, 10, 40):
+        for more in (1.0, 1.25, 2.0, 4.0):
+            at = Fraction(more - 1) / (Fraction(more) * (R - 1))
+            for z in (at, at / 2, 2 * at, Fraction(1, R)):
+                yield at_least(last_variable.price(R, more), (1 + Fraction(more) * R * z) / (1 + z) ** R)
+    alpha, eps, R = Fraction(1, 2), Fraction(1, 32), 2
+    flat = StepLaw((1.0,) * CELLS)
+    twice = StepLaw((2.0,) * CELLS)
+    for law, factor in ((flat, 1), (twice, 2**R)):  # two variables: k, k' = 0, 1 without the last value
+        sheet = Sheet(2, 4 * CELLS, 3, alpha=alpha, eps=eps)
+        hits = np.stack([law.hits(1, alpha=alpha, eps=eps, last=flat)])
+        scale = second_moment.overlap_table(1, R)
+        same, apart = last_variable._pairs(law, [flat], R, sheet, hits, scale)
+        p = [_sums.window(k, 0.5, 1 / 32) for k in (1, 2)]
+        yield abs(float(same[0, 0, 0, 0]) - factor * float(p[0])) <= 1e-12  # x itself is good
+        yield abs(float(apart[0, 0, 0, 0]) - factor * float(p[0]) ** 2) <= 1e-12
+        yield abs(float(apart[0, 0, 0, 1]) - factor * float(p[0] * p[1])) <= 1e-12
 
 
 def _blocks() -> Iterator[bool]:
@@ -258,8 +313,8 @@ def _union() -> Iterator[bool]:
         yield all(Fraction(b) - Fraction(a) <= Fraction(eps) for a, b in itertools.pairwise(places))
         yield 2 * (Fraction(places[0]) - Fraction(low)) <= Fraction(eps)
         yield 2 * (Fraction(high) - Fraction(places[-1])) <= Fraction(eps)
-        terms = (Fraction(subset_sum.failure_prob_bound(n, R, eps=eps / 2, alpha=abs(x))) for x in places)
-        yield at_least(found, min(Fraction(1), sum(terms, Fraction(0))))
+        singles = (subset_sum.failure_prob_bound(n, R, eps=eps / 2, alpha=abs(x), weights=False) for x in places)
+        yield at_least(found, min(Fraction(1), sum(map(Fraction, singles), Fraction(0))))
 
 
 def _potentials() -> Iterator[bool]:
