@@ -127,6 +127,9 @@ def check_fit(ticket: FoundTicket, model: nn.Module) -> dict[str, str]:
     places = {layer.name: _path(layer.name, tensors) for layer in ticket.layers}
     shapes = {places[layer.name]: layer.shape for layer in ticket.layers}
     stored = {name[5:]: array for name, array in ticket.tensors.items() if name.startswith("rest.")}
+    twice = next((name for name in stored if name in shapes), None)
+    if twice is not None or len(shapes) < len(places):
+        raise TicketError(f"it holds {(twice or 'a weight')[:100]!r} twice")
     shapes |= {name: array.shape for name, array in stored.items()}
     kinds = {name: "bfloat16" if f"rest.{name}" in ticket.bfloat16 else one.dtype.name for name, one in stored.items()}
     known = set()
@@ -139,6 +142,8 @@ def check_fit(ticket: FoundTicket, model: nn.Module) -> dict[str, str]:
         here, there = kinds.get(name, str(tensor.dtype)[6:]), str(tensor.dtype)[6:]
         if here != there and not (here in DTYPES and there in DTYPES):
             raise TicketError(f"its {name[:100]!r} is of type {here}, the builder's of {there}")
+        if id(tensor) in known:
+            raise TicketError(f"it holds {name[:100]!r} twice")
         known.add(id(tensor))
     bare = _affine_names(model) if ticket.batch_norm == "non-affine" else ()
     odd = next((name for name, tensor in tensors.items() if id(tensor) not in known and name not in bare), None)

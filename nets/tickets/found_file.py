@@ -273,7 +273,7 @@ def _parse(text: str, version: int) -> FoundTicket:
             layers=layers,
             version=version,
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TicketError(f"the metadata do not hold a found ticket ({type(error).__name__})") from None
     good = isinstance(ticket.params, dict) and isinstance(ticket.made_with, dict) and bool(layers)
     good &= isinstance(ticket.values_sha256, str) and bool(re.fullmatch("[0-9a-f]{64}", ticket.values_sha256))

@@ -35,6 +35,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "floats": {"method": "edge-popup", "init": "keep"},
     "signs": {"method": "biprop", "init": "keep", "scope": "global"},
     "allocated": {"method": "edge-popup", "allocation": "erk", "batch_norm": "non-affine", "score_seed": 8},
+    "tables left": {"method": "edge-popup", "embeddings": False},
     "trained too": {"method": "edge-popup", "train_rest": True, "densities": {}, "bias": "keep"},
 }
 
@@ -123,10 +124,18 @@ def test_the_same_network_of_every_model_and_method(name: str, kind: str, tmp_pa
     assert {k for k, _ in model.named_parameters()} == {k for k, _ in plain.named_parameters()}  # ties included
     assert not model.training
     values = {layer.values for layer in ticket.layers}
-    expected = {"seed and size": {"seed"}, "later law": {"history"}, "copies": {"history"}, "allocated": {"seed"},
-                "trained too": {"seed"}}.get(kind, {kind})  # fmt: skip
+    values_of = {
+        "later law": "history",
+        "copies": "history",
+        "floats": "floats",
+        "signs": "signs",
+        "history": "history",
+    }
+    expected = {values_of.get(kind, "seed")}
     assert expected <= values <= {*expected, "seed"}
-    assert (ticket.params["method"], ticket.params["seed"]) == (METHODS[kind]["method"], 5)
+    own = {"seed": 5, "density": 0.4, "embeddings": True, **METHODS[kind]}
+    shown = {**ticket.params["options"], **ticket.params}
+    assert own == {option: shown[option] for option in own}
 
 
 @pytest.mark.parametrize("kind", ["seed and size", "history", "floats", "signs"])
@@ -264,6 +273,8 @@ def test_damage_is_refused_in_one_line(small: Path, tmp_path: Path, capsys: pyte
         (without("rest.0.bias"), "has '0.bias', of which it says nothing"),
         (changed(rest__0__bias=bias[:-1]), "has shape"), (changed(rest__0__bias=bias.astype(int)), "is of type int64"),
         (changed(rest__odd=bias), "which the builder's has not"),
+        (changed(rest__0__weight=np.ones(first.shape, np.float32)), "holds '0.weight' twice"),
+        (with_layer(name="0.weight"), "too many"),
         (changed(buffer__odd=bias), "which the builder's has not"), (changed(logits=bias), "too many: logits"),
         (changed(input__0=bias), "does not take its recorded inputs"),
         (changed(input__0=bias.astype(np.uint64)), "has type uint64"),
@@ -292,6 +303,30 @@ def test_damage_is_refused_in_one_line(small: Path, tmp_path: Path, capsys: pyte
         assert says in capsys.readouterr().out
         with pytest.raises(TicketError, match=r"not those recorded|computes something else"):
             load_ticket(bad, build=own_models.mlp)
+
+
+def test_what_is_tied_is_in_a_file_once(tmp_path: Path) -> None:
+    """A second copy under the other name could differ."""
+    ticket = export(searched("Tied"), "Tied", tmp_path / "t")
+    copied = {**ticket.tensors, "rest.head.weight": np.ones((11, 8), np.float32)}
+    replace(ticket, tensors=copied).save(tmp_path / "t")
+    with pytest.raises(TicketError, match=r"holds 'head\.weight' twice"):
+        load_ticket(tmp_path / "t", build=own_models.Tied)
+
+
+def test_deep_arguments_are_refused_in_one_line(tmp_path: Path) -> None:
+    text = '{"layers": [], "arguments": ' + '{"a":' * 10**5 + "1" + "}" * 10**5 + "}"
+    (tmp_path / "t").write_bytes(file_bytes(SCHEMA, text, {"x": np.ones(1)}))
+    with pytest.raises(TicketError, match="do not hold a found ticket"):
+        read_found(tmp_path / "t")
+
+
+def test_other_kept_weights_are_refused_without_recorded_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    ticket = export(searched("mlp"), "mlp", path)
+    replace(ticket, params={**ticket.params, "seed": 6}).save(path)
+    with pytest.raises(TicketError, match="t: the kept weights are not those recorded"):
+        load_ticket(path, build=own_models.mlp)
 
 
 def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture, refused: Callable[..., None]) -> None:
