@@ -196,8 +196,8 @@ _WORTH = 0.2
 
 def log_least_weighted(n: int, case: SubsetSumParameters) -> float:
     """Below it 2.2 (b) and (c) have never been seen, so that they need not be computed: no proof rests on it."""
-    expected = case.eps * (case.R + 1.0) ** min(n, MAX_VARIABLES)
-    return math.log(1e-4 + (1.0 if case.R < 3 else 0.3) / (1.0 + expected))
+    log_expected = math.log(case.eps) + n * math.log1p(case.R)
+    return math.log(1e-4 + (1.0 if case.R < 3 else 0.3) / (1.0 + math.exp(min(log_expected, 99.0))))
 
 
 def log_failure_weighted(n: int, case: SubsetSumParameters) -> tuple[float, Way]:
