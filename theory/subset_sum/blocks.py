@@ -108,7 +108,7 @@ def success_prob_weighted(n: int, R: int, *, eps: float, alpha: float) -> float:
     --------
     >>> round(success_prob_weighted(8, 5, eps=1e-3, alpha=0.5), 3), round(success_prob_second_moment(
     ...     8, 5, eps=1e-3, alpha=0.5), 3)
-    (0.998, 0.967)
+    (0.997, 0.967)
     """
     n = check.natural("n", n)
     case = certified(SubsetSumParameters(R=R, eps=eps, alpha=check.target_value("alpha", alpha)))
@@ -296,7 +296,7 @@ def success_prob_lower(
     Examples
     --------
     >>> round(success_prob_lower(20, 1, eps=1e-3, alpha=0.5), 3)
-    0.98
+    0.992
     """
     return complement_below(
         log_failure_prob_bound(n, R, eps=eps, alpha=alpha, model=model, combine=combine, weights=weights)
