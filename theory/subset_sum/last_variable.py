@@ -36,7 +36,7 @@ def price(R: int, more: float) -> float:
     Examples
     --------
     >>> price(10, 1.0), round(price(10, 2.0), 4)
-    (1.000000000001, 1.2295)
+    (1.000000000001, 1.2294)
     """
     z = (more - 1.0) / (more * (R - 1))
     return (1.0 + more * R * z) / (1.0 + z) ** R * (1.0 + 1e-12)
