@@ -242,7 +242,7 @@ def test_block_arithmetic_on_a_made_up_bound(monkeypatch: pytest.MonkeyPatch) ->
     made_up = {0: 0.0, 3: 0.5}
     for module in (bounds, required):
         monkeypatch.setattr(module, "second_moment", lambda n, case, combine: made_up.get(n, 0.1))
-        monkeypatch.setattr(module, "log_failure_weighted", lambda n, case: 0.0)
+        monkeypatch.setattr(module, "log_failure_weighted", lambda n, case: (0.0, "weighted second moment"))
     bounds._log_failure_of_one.cache_clear()
     bounds._log_failure.cache_clear()
     try:

@@ -65,7 +65,7 @@ def test_picking_one_never_pays_for_storage(prices):
 def test_curves_of_equal_success():
     curve = trade_off.iso_success("subset_sum", 0.01, 0.05, R=(1, 2, 5, 20), alpha=0.5)
     assert [point.R for point in curve] == [1, 2, 5, 20]
-    assert curve[0].n == 18
+    assert curve[0].n == 14
     assert curve[2] == trade_off.Point(5, 5)
     assert curve[2].draws == 25
     for basis in ("necessary", "predicted"):

@@ -84,7 +84,7 @@ def smallest_candidates(kind: Kind, eps: float, delta: float, *, R: int, alpha: 
     Examples
     --------
     >>> [smallest_candidates("subset_sum", 0.01, 0.05, R=R, alpha=0.5) for R in (1, 5)]
-    [18, 5]
+    [14, 5]
     >>> smallest_candidates("pick_one", 0.01, 0.05, R=299, alpha=0.0)
     1
     """
@@ -113,7 +113,7 @@ def iso_success(
     Examples
     --------
     >>> [(point.n, point.draws) for point in iso_success("subset_sum", 0.01, 0.05, R=(1, 5), alpha=0.5)]
-    [(18, 18), (5, 25)]
+    [(14, 14), (5, 25)]
     """
     return tuple(Point(draws, smallest_candidates(kind, eps, delta, R=draws, alpha=alpha, basis=basis)) for draws in R)
 
@@ -138,7 +138,7 @@ def optimum(
     --------
     >>> best = optimum("subset_sum", 0.01, 0.05, price_value=1.0, price_draw=1.0, alpha=0.5)
     >>> best.point.R, best.point.n
-    (2, 9)
+    (2, 8)
     >>> optimum("pick_one", 0.01, 0.05, price_value=1.0, price_draw=0.01, alpha=0.0).point
     Point(R=299, n=1)
     """

@@ -120,7 +120,7 @@ def success_prob_lower(n: int, *, eps: float, alpha: Target) -> float:
     Examples
     --------
     >>> round(success_prob_lower(4, eps=0.01, alpha=0.5), 3), round(success_prob_lower(20, eps=0.01, alpha=0.5), 3)
-    (0.263, 0.965)
+    (0.263, 0.993)
     """
     return complement_below(log_failure_prob_bound(n, eps=eps, alpha=alpha))
 
@@ -135,7 +135,7 @@ def required_n(eps: float, delta: float, *, alpha: Target) -> int:
     Examples
     --------
     >>> required_n(0.01, 0.5, alpha=0.5), required_n(0.01, 0.05, alpha=0.5)
-    (6, 18)
+    (6, 14)
     """
     delta = check.open_probability("delta", delta)
     case = certified(RecyclingParameters(eps=eps, alpha=alpha))

@@ -36,7 +36,7 @@ def price(R: int, more: float) -> float:
     Examples
     --------
     >>> price(10, 1.0), round(price(10, 2.0), 4)
-    (1.000000000001, 1.2295)
+    (1.000000000001, 1.2294)
     """
     z = (more - 1.0) / (more * (R - 1))
     return (1.0 + more * R * z) / (1.0 + z) ** R * (1.0 + 1e-12)
@@ -88,7 +88,7 @@ def log_failure_last(n: int, R: int, *, eps: float, alpha: float) -> float:
     Examples
     --------
     >>> round(math.exp(log_failure_last(5, 10, eps=1e-3, alpha=0.5)), 4)
-    0.0082
+    0.0078
     """
     laws = [StepLaw.near(curve / (n * R), tilt / R) for curve in _CURVES for tilt in _TILTS]
     lasts = [StepLaw.near(0.0, tilt) for tilt in _LAST_TILTS]

@@ -65,7 +65,7 @@ def required_n(eps: float, delta: float, *, R: int, alpha: Target, model: Model 
     Examples
     --------
     >>> required_n(0.01, 0.05, R=1, alpha=0.5).n, required_n(0.01, 0.05, R=5, alpha=0.5).n
-    (18, 5)
+    (14, 5)
     >>> required_n(1e-4, 0.01, R=5, alpha=0.5).way
     'weighted second moment'
     """
