@@ -195,6 +195,7 @@ class TicketSearch:
             noise = ((uniform + 1) / 2).to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)
             if draw == 0:
                 layer.ticket_noise, layer.noise_seed = noise, self.score_seed
+                layer.sharpness = torch.ones((), dtype=torch.float64, device=noise.device)
             if layer.step_noise is None or draw == 0:
                 layer.step_noise = noise.clone()
             else:

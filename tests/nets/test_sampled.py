@@ -225,6 +225,35 @@ def test_a_run_taken_up_again_is_the_run_itself(method):
         other.model.load_state_dict(saved[0])
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("method", [*SAMPLED, "signed-supermask"])
+def test_a_compiled_model_does_the_same(method):
+    """Compiled once, although noise, temperature and mode change from step to step."""
+    torch._dynamo.reset()
+    x, y = (torch.from_numpy(part) for part in data())
+    found, frames = [], []
+
+    def count(graph, inputs):
+        frames.append(graph)
+        return graph.forward
+
+    for compiled in (False, True):
+        search = find_tickets(mlp(), method=method, density=0.4, seed=3)
+        forward = torch.compile(search.model, backend=count) if compiled else search.model
+        optimiser = torch.optim.SGD(search.parameters(), lr=0.1)
+        for step in range(7):
+            search.before_step(step)
+            optimiser.zero_grad()
+            (forward(x) - y).square().mean().backward()
+            optimiser.step()
+            search.after_epoch(step, 7)
+        search.model.eval()
+        found.append((forward(x).detach(), [one.detach() for one in search.score_parameters()]))
+    assert torch.equal(found[0][0], found[1][0])
+    assert all(torch.equal(one, other) for one, other in zip(found[0][1], found[1][1], strict=True))
+    assert len(frames) <= 5
+
+
 def test_the_three_evaluations_of_bernoulli():
     scores = torch.linspace(-3, 3, 35, dtype=torch.float64).reshape(7, 5)
     found = {}

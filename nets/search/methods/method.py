@@ -58,7 +58,7 @@ class Layer(Protocol):
     index: int
     fan_in: float
     training: bool
-    sharpness: float
+    sharpness: torch.Tensor | None
     step_noise: torch.Tensor | None
     ticket_noise: torch.Tensor | None
 
