@@ -33,7 +33,7 @@ def noise_by_hand(search, draw):
     for layer in search.layers.values():
         n = layer.frozen.numel()
         drawn = uniforms(search.score_seed, 0, n, draw + 1, stream=MASKS + layer.index)[:, draw]
-        yield (drawn.reshape(layer.frozen.shape) + 1) / 2
+        yield (1 - drawn.reshape(layer.frozen.shape)) / 2 - 2.0**-53
 
 
 def slopes(weights, masks, x, y):
@@ -155,6 +155,7 @@ def test_the_number_kept_is_binomial(method):
     layer = search.layers["0"]
     assert_probability(int(layer.mask().sum()), 30000, 0.3)
     assert layer.n_keep == int(layer.mask().sum()) == search.density * 30000
+    assert f": {layer.n_keep} of 30000 weights kept" in repr(search)
     masks = []
     for step in range(2):
         search.before_step(step)
