@@ -37,14 +37,16 @@ def table() -> tuple[int, ...]:
     return tuple(odds(d) for d in range(-3072, 3073))
 
 
-def known(shape: Sequence[int], n_keep: int, seeds: tuple[int, int], index: int, signed: bool) -> list[Weight]:
+def known(
+    shape: Sequence[int], n_keep: int, seeds: tuple[int, int], index: int, signed: bool, scores: int = 2**25
+) -> list[Weight]:
     """What the seeds of weights and scores tell of each weight of a layer."""
     n = 1
     for side in shape:
         n *= side
     columns, threshold, out = n // shape[0], 2**24 - 2**24 * n_keep // n, []
     for i in range(n):
-        weight, score = draw(seeds[0], 2**24 + index, i, 0), draw(seeds[1], 2**25 + index, i, 0)
+        weight, score = draw(seeds[0], 2**24 + index, i, 0), draw(seeds[1], scores + index, i, 0)
         key = (score + 2**52) // 2**29 if signed else abs(score) // 2**28
         guess = int(key >= threshold)
         zone = min(11, isqrt(144 * abs(key - threshold) // max(threshold, 2**24 - threshold))) + 12 * guess

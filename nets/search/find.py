@@ -62,7 +62,8 @@ def find_tickets(
         `nets.search.methods.mpt_1_1.SignActivation`.
     density : float, Fraction, Decimal or str
         Part of the weights kept, in (0, 1]: `nets.search.score_mask.count_to_keep` in each tensor, first and last
-        included (with ``scope="global"`` in all together).
+        included (with ``scope="global"`` in all together). Methods that sample masks keep about that part, "bernoulli"
+        at first only.
     seed, score_seed : int in [0, 2^64)
         Of weights and of scores; `score_seed` is `seed` by default and draws from streams of its own. Searches that
         differ in `score_seed` alone look for different tickets in the same random network.

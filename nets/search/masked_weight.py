@@ -21,7 +21,7 @@ from nets.search.methods.method import Method
 from nets.search.score_mask import count_to_keep, inside_functorch
 
 _TENSORS = ("frozen", "draws", "origins")
-_NOISE = ("step_noise", "ticket_noise")
+_NOISE = ("step_noise", "ticket_noise", "sharpness")
 
 
 class MaskedWeight(nn.Module):
@@ -52,8 +52,9 @@ class MaskedWeight(nn.Module):
     draws, origins : torch.Tensor of int32 or None, shape of `frozen`
         Where a method changes weights: which draw each weight is, and which element's draw (row-major number). The
         weights are a function of these and the seed.
-    sharpness : float
-        How nearly binary a relaxed mask is; the method sets it.
+    sharpness : torch.Tensor of float64, shape (), or None
+        How nearly binary a relaxed mask is; the method sets it. A tensor, so that a compiled model need not be compiled
+        again when it changes.
     step_noise, ticket_noise : torch.Tensor or None, shape of `frozen`
         Where a method samples masks: uniform numbers in [0, 1) of the current step and of the ticket, which
         `nets.search.search.TicketSearch.draw_noise` draws. They follow from the seed and are in no state.
@@ -99,7 +100,7 @@ class MaskedWeight(nn.Module):
         if self.method.keeps_origins:
             numbers = torch.arange(weight.numel(), dtype=torch.int32, device=weight.device)
             self.origins = torch.empty_like(empty).copy_(numbers.reshape(weight.shape))
-        self.sharpness = 1.0
+        self.sharpness: torch.Tensor | None = None
         self.step_noise: torch.Tensor | None = None
         self.ticket_noise: torch.Tensor | None = None
         self.noise_seed: int | None = None
@@ -219,7 +220,7 @@ class MaskedWeight(nn.Module):
         for name in _TENSORS:
             tensor = getattr(self, name)
             setattr(self, name, None if tensor is None else fn(tensor))
-        for name in _NOISE:  # its dtype stays: half precision would bias the samples
+        for name in _NOISE:  # dtypes stay: half precision would bias the samples
             tensor = getattr(self, name)
             setattr(self, name, None if tensor is None else tensor.to(self.scores.device))
         return result

@@ -83,18 +83,21 @@ class TicketSearch:
         self.watch = Watch(self)
 
     def __repr__(self) -> str:
-        kept = self.n_keep if self.budget is None else self.budget
         return (
-            f"<TicketSearch by {self.method.name} in {type(self.model).__name__}: {kept} of {self.numel} weights kept "
-            f"in {len(self.layers)} layers; seed {self.seed}, score seed {self.score_seed}>"
+            f"<TicketSearch by {self.method.name} in {type(self.model).__name__}: {self._kept} of {self.numel} weights "
+            f"kept in {len(self.layers)} layers; seed {self.seed}, score seed {self.score_seed}>"
         )
 
     @property
     def density(self) -> float:
         """Part of the weights that is kept now, of all layers together."""
+        return self._kept / self.numel
+
+    @property
+    def _kept(self) -> int:
         if not self.method.exact_count:
-            return sum(int(mask.sum()) for mask in self.masks().values()) / self.numel
-        return (self.n_keep if self.budget is None else self.budget) / self.numel
+            return sum(int(mask.sum()) for mask in self.masks().values())
+        return self.n_keep if self.budget is None else self.budget
 
     @property
     def budget(self) -> int | None:
@@ -193,14 +196,16 @@ class TicketSearch:
     def draw_noise(self, draw: int) -> None:
         """Give every layer the noise from which its mask is sampled: draw 0 is the ticket's, draw t + 1 that of step t.
 
-        It is drawn by (score seed, layer, element, draw), on every device and data-parallel rank the same.
+        It is drawn by (score seed, layer, element, draw), on every device and data-parallel rank the same, and small
+        where the draw is large.
         """
         for layer in self.layers.values():
             dtype = torch.float64 if layer.scores.dtype == torch.float64 else torch.float32
             uniform = uniform_draws(self.score_seed, MASKS + layer.index, draw, layer.frozen.shape, layer.frozen.device)
-            noise = ((uniform + 1) / 2).to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)
+            noise = ((1 - uniform) / 2 - 2.0**-53).to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)
             if draw == 0:
                 layer.ticket_noise, layer.noise_seed = noise, self.score_seed
+                layer.sharpness = torch.ones((), dtype=torch.float64, device=noise.device)
             if layer.step_noise is None or draw == 0:
                 layer.step_noise = noise.clone()
             else:

@@ -3,8 +3,9 @@
 In a layer with ``index`` i (by default its place in the ticket, from 0) the first draws of the weights have the
 ticket's ``seed`` and stream 2^24 + i, those of the scores its ``score_seed`` and stream 2^25 + i: of weight e,
 row-major, draw 0 of trial e as `sims.solver.philox` counts. Scores are ranked with their sign if the ``method`` is
-iterand, bernoulli or probmask. So much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it
-returns. Bits of the kept weights have the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits
+iterand. If it is bernoulli or probmask, the draws by which masks were sampled stand in their place, of stream 2^26 + i,
+ranked with their sign too. So much takes `nets.tickets.mask_known.known`, and the bits of a mask have what it returns.
+Bits of the kept weights have the same, of the kept weights alone and with a guess of 0. Of ``moved`` the bits
 themselves are coded, of ``signs`` whether a sign is another than that of the first draw.
 """
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 CODED = "coded."
 """Put before the name of a tensor of bits where the file has its code instead, uint32."""
 
-_WEIGHTS, _SCORES = 1 << 24, 2 << 24
-_SIGNED = ("iterand", "bernoulli", "probmask")
+_WEIGHTS, _SCORES, _MASKS = 1 << 24, 2 << 24, 4 << 24
+_SAMPLED = ("bernoulli", "probmask")
+_SIGNED = ("iterand", *_SAMPLED)
 _BYTES_PER_WEIGHT = 64
 
 
@@ -104,7 +106,7 @@ def known_weights(ticket: FoundTicket, place: int, layer: Layer) -> Known:
         seed=ticket.params["seed"],
         weights=_WEIGHTS + index,
         score_seed=ticket.params["score_seed"],
-        scores=_SCORES + index,
+        scores=(_MASKS if ticket.params["method"] in _SAMPLED else _SCORES) + index,
         signed=ticket.params["method"] in _SIGNED,
     )
 

@@ -114,7 +114,7 @@ def test_scores_learning_rate_and_decay_rescale_together(method, c):
     assert any(not torch.equal(runs[0][0][name], runs[0][-1][name]) for name in runs[0][0])
 
 
-PACE = {"bernoulli": (50.0, 0.0), "probmask": (1.0, 0.0)}
+PACE = {"bernoulli": (200.0, 0.0), "probmask": (1.0, 0.0)}
 """Learning rate and weight decay where a method's scores are no ranks but logits or probabilities."""
 OPTIONS = {"iterand": {"rerand_every": 50}, "recycle": {"recycle_every": 3}, "biprop-recycle": {"recycle_every": 3}}
 OPTIONS |= {"probmask": {"evaluation": "highest"}}

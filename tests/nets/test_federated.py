@@ -32,7 +32,8 @@ def by_hand(weight, scores, clients, seed, stream, rounds, lr, prior):
     def noise():
         nonlocal drawn
         drawn += 1
-        return (uniforms(seed, 0, weight.size, drawn + 1, stream=stream)[:, drawn].reshape(weight.shape) + 1) / 2
+        uniform = uniforms(seed, 0, weight.size, drawn + 1, stream=stream)[:, drawn]
+        return (1 - uniform.reshape(weight.shape)) / 2 - 2.0**-53
 
     for _ in range(rounds):
         uploads = []

@@ -83,7 +83,7 @@ def test_a_model_written_elsewhere_converts_and_trains(method):
     x = torch.from_numpy(rng.standard_normal((12, 2, 6, 6)).astype(np.float32))
     y = torch.from_numpy(rng.integers(0, 3, 12))
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
-    optimiser = torch.optim.Adam(search.parameters(), lr=2.0 if method == "bernoulli" else 0.05)
+    optimiser = torch.optim.Adam(search.parameters(), lr=0.5 if method == "bernoulli" else 0.05)
     losses = []
     for epoch in range(4):
         for step in range(10):

@@ -377,15 +377,19 @@ def test_two_bits_that_change_places_are_found_out(tmp_path: Path, capsys: pytes
     assert "kept weights differ from those recorded" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("method", ["edge-popup", "biprop", "iterand", "recycle"])
+@pytest.mark.parametrize(
+    "method", ["edge-popup", "biprop", "iterand", "recycle", "bernoulli", "probmask", "signed-supermask"]
+)
 def test_codes_are_found_by_a_decoder_written_from_the_description(method: str) -> None:
     """Masks, and signs or moves, of a real search; they take less than what the densities leave."""
     params, parts = searched(method, "signed-constant", width=0.1)
     ticket = exported(params, parts)
-    tensors, signed = coded(ticket), method == "iterand"
+    sampled = method in ("bernoulli", "probmask")
+    tensors, signed = coded(ticket), method == "iterand" or sampled
     used = 0
     for index, layer in enumerate(ticket.layers):
-        own = naive_masks.known(layer.shape, layer.n_keep, (5, 5), index, signed)
+        scores = 2**26 if sampled else 2**25
+        own = naive_masks.known(layer.shape, layer.n_keep, (5, 5), index, signed, scores)
         mask = np.unpackbits(ticket.packed_mask(layer.name), count=layer.numel, bitorder="little").tolist()
         words = tensors.get(f"coded.mask.{layer.name}")
         if words is not None:
@@ -438,7 +442,8 @@ def test_what_masks_cost(iterand: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_scores_are_ranked_as_the_methods_rank_them() -> None:
     signed = {name for name in METHODS if name != "dense" and make_method(name).score_key == "raw"}
     assert signed == set(found_code._SIGNED)
-    assert (draws.WEIGHTS, draws.SCORES) == (found_code._WEIGHTS, found_code._SCORES)
+    assert {name for name in METHODS if name != "dense" and make_method(name).samples} == set(found_code._SAMPLED)
+    assert (draws.WEIGHTS, draws.SCORES, draws.MASKS) == (found_code._WEIGHTS, found_code._SCORES, found_code._MASKS)
 
 
 def test_layers_name_their_tensors() -> None:

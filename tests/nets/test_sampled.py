@@ -32,7 +32,7 @@ def noise_by_hand(search, draw):
     for layer in search.layers.values():
         n = layer.frozen.numel()
         drawn = uniforms(search.score_seed, 0, n, draw + 1, stream=MASKS + layer.index)[:, draw]
-        yield (drawn.reshape(layer.frozen.shape) + 1) / 2
+        yield (1 - drawn.reshape(layer.frozen.shape)) / 2 - 2.0**-53
 
 
 def slopes(weights, masks, x, y):
@@ -154,6 +154,7 @@ def test_the_number_kept_is_binomial(method):
     layer = search.layers["0"]
     assert_probability(int(layer.mask().sum()), 30000, 0.3)
     assert layer.n_keep == int(layer.mask().sum()) == search.density * 30000
+    assert f": {layer.n_keep} of 30000 weights kept" in repr(search)
     masks = []
     for step in range(2):
         search.before_step(step)
@@ -222,6 +223,35 @@ def test_a_run_taken_up_again_is_the_run_itself(method):
     other = find_tickets(mlp(), method=method, seed=9, score_seed=11, density=0.4)
     with pytest.raises(RuntimeError, match="was pruned otherwise: score_seed 10, here 11"):
         other.model.load_state_dict(saved[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("method", [*SAMPLED, "signed-supermask"])
+def test_a_compiled_model_does_the_same(method):
+    """Compiled once, although noise, temperature and mode change from step to step."""
+    torch._dynamo.reset()
+    x, y = (torch.from_numpy(part) for part in data())
+    found, frames = [], []
+
+    def count(graph, inputs):
+        frames.append(graph)
+        return graph.forward
+
+    for compiled in (False, True):
+        search = find_tickets(mlp(), method=method, density=0.4, seed=3)
+        forward = torch.compile(search.model, backend=count) if compiled else search.model
+        optimiser = torch.optim.SGD(search.parameters(), lr=0.1)
+        for step in range(7):
+            search.before_step(step)
+            optimiser.zero_grad()
+            (forward(x) - y).square().mean().backward()
+            optimiser.step()
+            search.after_epoch(step, 7)
+        search.model.eval()
+        found.append((forward(x).detach(), [one.detach() for one in search.score_parameters()]))
+    assert torch.equal(found[0][0], found[1][0])
+    assert all(torch.equal(one, other) for one, other in zip(found[0][1], found[1][1], strict=True))
+    assert len(frames) <= 5
 
 
 def test_the_three_evaluations_of_bernoulli():

@@ -52,7 +52,7 @@ class Bernoulli(Sampled):
     >>> from nets.search import find_tickets
     >>> search = find_tickets(torch.nn.Sequential(torch.nn.Linear(50, 40)), method="bernoulli", density=0.3, seed=1)
     >>> search.density
-    0.2935
+    0.302
     """
 
     evaluation: str = "sample"

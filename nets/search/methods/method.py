@@ -60,7 +60,7 @@ class Layer(Protocol):
     threshold: Threshold
     fan_in: float
     training: bool
-    sharpness: float
+    sharpness: torch.Tensor | None
     step_noise: torch.Tensor | None
     ticket_noise: torch.Tensor | None
 
