@@ -21,7 +21,7 @@ _PACKED = ("_packed_params", "_all_weight_values", "_packed_weight_ih")
 
 def span(tensor: torch.Tensor) -> tuple[int, int] | None:
     """First and last address + 1 of a tensor's elements; None where they have no single place (or are none)."""
-    if nn.parameter.is_lazy(tensor) or tensor.layout != torch.strided or tensor.device.type == "meta":
+    if nn.parameter.is_lazy(tensor) or tensor.device.type == "meta":
         return None
     try:
         start, count = tensor.data_ptr(), tensor.numel()

@@ -69,10 +69,11 @@ class LowRank(nn.Linear):
 
 
 class Recomputed(nn.Module):
-    """A checkpointed part."""
+    """A checkpointed part, which may be the last."""
 
-    def __init__(self, reentrant):
+    def __init__(self, reentrant, last=False):
         super().__init__()
+        self.last = last
         self.parts = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
         self.reentrant = reentrant
 
@@ -82,7 +83,7 @@ class Recomputed(nn.Module):
             x = torch.utils.checkpoint.checkpoint(self.parts[1], x, use_reentrant=self.reentrant)
         else:
             x = self.parts[1](x)
-        return self.parts[2](x)
+        return x if self.last else self.parts[2](x)
 
 
 def patched():
@@ -331,6 +332,9 @@ def test_a_write_that_is_lost_is_said(name):
 def test_only_what_got_no_gradient_is_named():
     model = Recomputed(True)
     find_tickets(model)
+    assert told(lambda: model(SEQUENCE).sum().backward()) == []
+    model = Recomputed(True, last=True)
+    find_tickets(model, exclude="parts.2", allow_dense=True)
     assert told(lambda: model(SEQUENCE).sum().backward()) == []
     model = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)])
     search = find_tickets(model)
