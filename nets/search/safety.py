@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType, NoneType
 from typing import Any
@@ -143,7 +144,8 @@ def references(names: Mapping[nn.Module, Sequence[str]], weights: Mapping[str, t
     dict of str to str
         The weight's name by the place, for every place found.
     """
-    spans = [(*found, name) for name, weight in weights.items() if (found := span(weight)) is not None]
+    spans = sorted((*found, name) for name, weight in weights.items() if (found := span(weight)) is not None)
+    starts = [start for start, _, _ in spans]
     out: dict[str, str] = {}
     for module, own in names.items():
         for attribute, value in list(vars(module).items()):
@@ -151,9 +153,9 @@ def references(names: Mapping[nn.Module, Sequence[str]], weights: Mapping[str, t
                 continue
             for tensor in _tensors(value, names, {id(module)}, _DEPTH):
                 here = span(tensor)
-                for start, stop, name in spans if here is not None else ():
-                    if here is not None and here[0] < stop and start < here[1]:
-                        out.setdefault(f"{own[0]}.{attribute}".lstrip("."), name)
+                last = bisect_left(starts, here[1]) - 1 if here is not None else -1
+                if here is not None and last >= 0 and here[0] < spans[last][1]:
+                    out.setdefault(f"{own[0]}.{attribute}".lstrip("."), spans[last][2])
     return out
 
 
