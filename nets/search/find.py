@@ -104,14 +104,16 @@ def find_tickets(
     ------
     ValueError
         If an argument is outside its domain, there is nothing to mask, a name fits nothing, a tensor cannot be masked
-        safely, or more than a hundredth of the weights (parameters of two axes or more) would stay dense in modules
-        that are not known here: it names them and their share. The model is then as it was.
+        safely or is held outside its layer too (in a list, a closure, an optimiser), or more than a hundredth of the
+        weights (parameters of two axes or more) would stay dense in modules that are not known here: it names them and
+        their share. The model is then as it was.
 
     Warns
     -----
     UserWarning
-        If less than that stays dense, if large embedding tables do, or if frozen vectors such as layer scales are so
-        small that what they multiply hardly counts; after the first backward pass, if scores got no gradient.
+        If less than that stays dense, if large embedding tables or positions do, or if frozen vectors such as layer
+        scales are so small that what they multiply hardly counts; after the first backward pass, if scores got no
+        gradient; if an effective weight was written to.
 
     Notes
     -----
@@ -120,7 +122,9 @@ def find_tickets(
     the rank of a data-parallel process.
 
     Masks are made from the scores as they are whenever a weight is read; inside ``search.hold_masks()`` once. Writing
-    to ``layer.weight`` is refused or, in place, without effect: it is computed.
+    to ``layer.weight`` is refused or, in place, without effect: it is computed. ``model.parameters()`` are scores and
+    what is not masked; the classes of masked modules are subclasses of their own, so code that compares exact types
+    takes them for others.
 
     Examples
     --------

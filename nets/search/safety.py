@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import weakref
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, NoneType
 from typing import Any
 
 import torch
@@ -16,12 +18,13 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _DEPTH = 4
 _OWN = ("_parameters", "_modules", "_flat_weights")
 """Attributes of a module that refer to its parameters and are changed with them."""
+_PLAIN: tuple[type, ...] = (str, bytes, int, float, NoneType, type, *weakref.ProxyTypes)
 _PACKED = ("_packed_params", "_all_weight_values", "_packed_weight_ih")
 
 
 def span(tensor: torch.Tensor) -> tuple[int, int] | None:
     """First and last address + 1 of a tensor's elements; None where they have no single place (or are none)."""
-    if nn.parameter.is_lazy(tensor) or tensor.layout != torch.strided or tensor.device.type == "meta":
+    if nn.parameter.is_lazy(tensor) or tensor.device.type == "meta":
         return None
     try:
         start, count = tensor.data_ptr(), tensor.numel()
@@ -85,6 +88,8 @@ def check_one(path: str, weight: torch.Tensor, modules: Sequence[nn.Module]) -> 
         reason = f"has dtype {weight.dtype} and shape {tuple(weight.shape)}"
     elif torch._debug_has_internal_overlap(weight) != 0:
         reason = "has elements that share memory"
+    elif weight.is_inference():
+        reason = "was made in inference mode and cannot be written to"
     elif any(hasattr(module, HOLDER) for module in modules):
         reason = f"belongs to a module with an attribute {HOLDER!r}"
     elif any(isinstance(module, torch.jit.ScriptModule) for module in modules):
@@ -139,7 +144,8 @@ def references(names: Mapping[nn.Module, Sequence[str]], weights: Mapping[str, t
     dict of str to str
         The weight's name by the place, for every place found.
     """
-    spans = [(*found, name) for name, weight in weights.items() if (found := span(weight)) is not None]
+    spans = sorted((*found, name) for name, weight in weights.items() if (found := span(weight)) is not None)
+    starts = [start for start, _, _ in spans]
     out: dict[str, str] = {}
     for module, own in names.items():
         for attribute, value in list(vars(module).items()):
@@ -147,9 +153,9 @@ def references(names: Mapping[nn.Module, Sequence[str]], weights: Mapping[str, t
                 continue
             for tensor in _tensors(value, names, {id(module)}, _DEPTH):
                 here = span(tensor)
-                for start, stop, name in spans if here is not None else ():
-                    if here is not None and here[0] < stop and start < here[1]:
-                        out.setdefault(f"{own[0]}.{attribute}".lstrip("."), name)
+                last = bisect_left(starts, here[1]) - 1 if here is not None else -1
+                if here is not None and last >= 0 and here[0] < spans[last][1]:
+                    out.setdefault(f"{own[0]}.{attribute}".lstrip("."), spans[last][2])
     return out
 
 
@@ -173,24 +179,25 @@ def check_references(found: Mapping[str, str]) -> None:
 
 def _tensors(value: Any, known: Mapping[nn.Module, Any], seen: set[int], depth: int) -> Iterator[torch.Tensor]:
     """Tensors that can be reached from an attribute, without the model's own modules."""
-    if isinstance(value, torch.Tensor):
+    kind = type(value)  # not isinstance, which asks what proxies stand for
+    if issubclass(kind, torch.Tensor):
         yield value
         return
-    if depth == 0 or id(value) in seen or isinstance(value, str | bytes | int | float | type(None) | type):
+    if depth == 0 or id(value) in seen or issubclass(kind, _PLAIN):
         return
     seen.add(id(value))
     inside: Iterable[Any] = ()
-    if isinstance(value, nn.Module):
+    if issubclass(kind, nn.Module):
         inside = () if value in known else (*value.parameters(), *value.buffers())
-    elif isinstance(value, Mapping):
+    elif issubclass(kind, Mapping):
         inside = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif issubclass(kind, list | tuple | set | frozenset):
         inside = value
-    elif isinstance(value, functools.partial):
+    elif issubclass(kind, functools.partial):
         inside = (value.func, *value.args, *value.keywords.values())
-    elif isinstance(value, FunctionType):
+    elif issubclass(kind, FunctionType):
         inside = [*_cells(value), *(value.__defaults__ or ())]
-    elif isinstance(value, MethodType):
+    elif issubclass(kind, MethodType):
         inside = (value.__self__, value.__func__)
     elif depth > _DEPTH - 2:
         inside = getattr(value, "__dict__", {}).values()

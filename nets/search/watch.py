@@ -5,6 +5,7 @@ The first three happen in the first training steps or never; a look for the last
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from nets.search.score_mask import inside_functorch
 if TYPE_CHECKING:
     from nets.search.masked_weight import MaskedWeight
     from nets.search.search import TicketSearch
+
+_SAMPLE = 64
 
 
 class Watch:
@@ -171,19 +174,22 @@ class _Read:
     def __init__(self, layer: MaskedWeight, weight: torch.Tensor) -> None:
         self.layer, self.weight = layer, weight
         self.version, self.address = weight._version, weight.data_ptr()
-        self.sample = self._sample().clone() if weight.device.type == "cpu" else None  # elsewhere it would wait
+        self.sample = self._sample()
 
     @classmethod
     def of(cls, layer: MaskedWeight, weight: torch.Tensor) -> _Read | None:
         """None where a tensor has no memory of its own to look at."""
         plain = type(weight) is torch.Tensor and not weight.is_inference() and not inside_functorch(weight)
-        return cls(layer, weight) if plain and weight.numel() else None
+        return cls(layer, weight) if plain and weight.data_ptr() else None
 
-    def _sample(self) -> torch.Tensor:
-        return self.weight.detach().as_strided((min(8, self.weight.numel()),), (1,))
+    def _sample(self) -> bytes:
+        """The first bytes, where the processor can read them."""
+        if not self.weight.is_cpu:
+            return b""
+        return ctypes.string_at(self.address, min(_SAMPLE, self.weight.numel() * self.weight.element_size()))
 
     def written(self) -> bool:
         """Whether its numbers have changed: by an operation in place, by new data, or through its data."""
         if self.weight._version != self.version or self.weight.data_ptr() != self.address:
             return True
-        return self.sample is not None and not torch.equal(self.sample, self._sample())
+        return self._sample() != self.sample

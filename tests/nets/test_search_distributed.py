@@ -81,6 +81,7 @@ def data_parallel(rank):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:this rank takes the weights of the first one:UserWarning")
 def test_data_parallel_ranks_have_one_network(tmp_path):
     first, second = both(tmp_path, data_parallel)
@@ -124,6 +125,7 @@ def sharded(rank):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_sharded_scores_give_the_same_search_or_are_refused(tmp_path):
     found = both(tmp_path, sharded)
