@@ -212,10 +212,6 @@ class Method:
         """What, beside scores and weights, settles the network that a tensor stands for, as plain values."""
         return {"method": self.name, "score_key": self.score_key, "n_keep": layer.aim}
 
-    def as_ticket(self) -> Method:
-        """The method by which a stored ticket is given back: scores are 1 where it keeps a weight, and 0 elsewhere."""
-        return self
-
     def effective(self, layer: Layer) -> torch.Tensor:
         """The effective weight of a tensor, with its gradient.
 

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import torch
 
-from nets.search.methods.edge_popup import EdgePopup
 from nets.search.methods.method import Event, Layer, Method, Search
 
 
@@ -28,10 +27,6 @@ class Sampled(Method):
         super().__post_init__()
         if self.score_key != "raw":
             raise ValueError(f"score_key must be raw for method {self.name}, got score_key={self.score_key!r}")
-
-    def as_ticket(self) -> Method:
-        """See `Method`: a ticket's mask is no longer drawn."""
-        return EdgePopup()
 
     def first_event(self) -> int | None:
         """See `Method`: the noise of the first step is due before it."""

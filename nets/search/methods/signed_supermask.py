@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 
-from nets.search.methods.edge_popup import EdgePopup
 from nets.search.methods.method import Layer, Method
 from nets.search.straight_through import straight_through
 
@@ -51,10 +50,6 @@ class SignedSupermask(Method):
         super().__post_init__()
         if self.score_key != "abs":
             raise ValueError(f"score_key must be abs for method {self.name}, got score_key={self.score_key!r}")
-
-    def as_ticket(self) -> Method:
-        """See `Method`: the signs of a ticket's weights are set already."""
-        return EdgePopup()
 
     def effective(self, layer: Layer) -> torch.Tensor:
         """See `Method`."""
