@@ -124,6 +124,13 @@ def test_library(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [int(mask.sum()) for mask in names["search"].masks().values()] == [19, 5]
 
 
+def test_the_page_on_any_model() -> None:
+    names: dict[str, Any] = {}
+    run_page("howto/any_model.md", names)
+    assert int((names["plain"].layers[0].linear1.weight == 0).sum()) == 256
+    assert {name: int(mask.sum()) for name, mask in names["search"].masks().items()} == {"0": 128, "1.up": 1024}
+
+
 def test_blocks_are_what_the_code_makes(blocks: ModuleType) -> None:
     for name, (page, make) in blocks.BLOCKS.items():
         text = (DOCS / page).read_text(encoding="utf-8")
