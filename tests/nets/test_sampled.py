@@ -228,10 +228,10 @@ def test_a_run_taken_up_again_is_the_run_itself(method):
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("method", [*SAMPLED, "signed-supermask"])
 def test_a_compiled_model_does_the_same(method):
-    """Compiled once, although noise, temperature and mode change from step to step."""
+    """Compiled in the first step, although noise and temperature change from step to step."""
     torch._dynamo.reset()
     x, y = (torch.from_numpy(part) for part in data())
-    found, frames = [], []
+    found, frames, first = [], [], 0
 
     def count(graph, inputs):
         frames.append(graph)
@@ -247,11 +247,13 @@ def test_a_compiled_model_does_the_same(method):
             (forward(x) - y).square().mean().backward()
             optimiser.step()
             search.after_epoch(step, 7)
+            first = len(frames) if step == 0 else first
+        assert len(frames) == first
         search.model.eval()
         found.append((forward(x).detach(), [one.detach() for one in search.score_parameters()]))
     assert torch.equal(found[0][0], found[1][0])
     assert all(torch.equal(one, other) for one, other in zip(found[0][1], found[1][1], strict=True))
-    assert len(frames) <= 5
+    assert first > 0
 
 
 def test_the_three_evaluations_of_bernoulli():
