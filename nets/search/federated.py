@@ -21,6 +21,7 @@ from nets.descent import Batch, descend
 from nets.search.methods.bernoulli import Bernoulli
 from nets.search.methods.sampled import drawn
 from nets.search.search import TicketSearch
+from nets.search.tasks import running_statistics
 from nets.tickets.mask_code import Words, decode_bits, encode_bits
 from nets.tickets.mask_known import ZONES, Known
 
@@ -99,9 +100,8 @@ class Federation:
             raise ValueError("clients must be one at least, got none")
         if prior < 1:
             raise ValueError(f"prior must be a number >= 1, got prior={prior}")
-        changed = [name for name, value in search.model.named_buffers() if value is not None]
-        if changed:
-            raise ValueError(f"the model must have no running statistics, which no mask sends, got {changed[0]}")
+        for name in running_statistics(search.model):
+            raise ValueError(f"the model must have no running statistics, which no mask sends, got {name}")
         self.search, self.clients = search, list(clients)
         self.epochs, self.batch, self.lr, self.prior = epochs, batch, lr, prior
         self.rounds = 0

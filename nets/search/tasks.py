@@ -68,7 +68,7 @@ class TaskMasks:
         self.current: str | None = None
         self._scores: dict[str, dict[str, nn.Parameter]] = {}
         self._statistics: dict[str, dict[str, torch.Tensor]] = {}
-        self._first_statistics = self._read_statistics()
+        self._first_statistics = running_statistics(self.search.model)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ class TaskMasks:
         """
         self._check(name)
         if self.current is not None:
-            self._statistics[self.current] = self._read_statistics()
+            self._statistics[self.current] = running_statistics(self.search.model)
         self.current = name
         for key, layer in self.search.layers.items():
             scores = self._scores[name][key]
@@ -171,7 +171,7 @@ class TaskMasks:
     def state_dict(self) -> dict[str, Any]:
         """Scores and statistics of all tasks, in their order, and which is current; weights follow from the search."""
         if self.current is not None:
-            self._statistics[self.current] = self._read_statistics()
+            self._statistics[self.current] = running_statistics(self.search.model)
         scores = {name: {key: one.detach().clone() for key, one in own.items()} for name, own in self._scores.items()}
         statistics = {name: {key: one.clone() for key, one in own.items()} for name, own in self._statistics.items()}
         return {"current": self.current, "scores": scores, "statistics": statistics}
@@ -201,14 +201,6 @@ class TaskMasks:
         if name not in self._scores:
             raise ValueError(f"name must be one of {', '.join(self._scores) or 'no tasks'}, got {name!r}")
 
-    def _read_statistics(self) -> dict[str, torch.Tensor]:
-        return {
-            f"{path}.{key}".lstrip("."): value.detach().clone()
-            for path, module in self.search.model.named_modules()
-            if isinstance(module, _NORMS)
-            for key, value in module.named_buffers(recurse=False)
-        }
-
     def _effective(self) -> dict[str, torch.Tensor]:
         """The ticket's weights by the names of the plain model's parameters."""
         return {
@@ -217,3 +209,13 @@ class TaskMasks:
             if isinstance(module, MaskedModule)
             for name in module.masked_names
         }
+
+
+def running_statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the running statistics of all norms, by the names of the buffers."""
+    return {
+        f"{path}.{key}".lstrip("."): value.detach().clone()
+        for path, module in model.named_modules()
+        if isinstance(module, _NORMS)
+        for key, value in module.named_buffers(recurse=False)
+    }
