@@ -113,7 +113,7 @@ def find_tickets(
     UserWarning
         If less than that stays dense, if large embedding tables or positions do, or if frozen vectors such as layer
         scales are so small that what they multiply hardly counts; after the first backward pass, if scores got no
-        gradient; if an effective weight was written to.
+        gradient; after 64 of them, if no score has changed; if an effective weight was written to.
 
     Notes
     -----

@@ -1,6 +1,6 @@
 """What a search notices: scores without a gradient, unannounced steps, other ranks, writes that are lost.
 
-The first three happen in the first training steps or never; a look for the last costs microseconds a weight.
+Most of it happens in the first training steps or never; a look for lost writes costs microseconds a weight.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 _SAMPLE = 64
 
 
+STILL = 64
+"""Backward passes after which scores that have not changed are remarked upon."""
+
+
 class Watch:
     """Eyes of a search on its model."""
 
     def __init__(self, search: TicketSearch) -> None:
         self.search = search
         self.backward_passes = 0
+        self._sums: list[torch.Tensor] = []
+        self._forgetting_told = False
         self.steps_announced = False
         self.agreed = False
         self._reached: set[str] = set()
@@ -68,16 +74,33 @@ class Watch:
                     "not depend on them",
                     stacklevel=2,
                 )
+            self._sums = self._score_sums()
+        if self.backward_passes == STILL and self._sums and all(map(torch.equal, self._sums, self._score_sums())):
+            warnings.warn(
+                f"the scores have not changed in {STILL} backward passes: does the optimiser have search.parameters()?",
+                stacklevel=2,
+            )
         due = self.search.method.first_event()
-        if not self.steps_announced and due is not None and self.backward_passes >= due:
+        told = self.steps_announced or self._forgetting_told
+        if not told and due is not None and self.backward_passes >= due:
+            self._forgetting_told = True
             warnings.warn(
                 f"{self.backward_passes} backward passes without search.before_step(step): {self.search.method.name} "
                 "needs it before every step",
                 stacklevel=2,
             )
-            due = None
-        if due is None or self.steps_announced:
+        settled = due is None or self.steps_announced or self._forgetting_told
+        if settled and self.backward_passes >= STILL:
             self.close()
+
+    def _score_sums(self) -> list[torch.Tensor]:
+        """None where each process has a part of the scores only."""
+        scores = [layer.scores.detach() for layer in self.search.layers.values()]
+        return (
+            []
+            if any(hasattr(one, "full_tensor") for one in scores)
+            else [one.sum(dtype=torch.float64) for one in scores]
+        )
 
     def close(self) -> None:
         """Look no longer."""

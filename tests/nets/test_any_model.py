@@ -10,11 +10,11 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
-from nets.search.fold import fold
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from nets.search import find_tickets
+from nets.search import find_tickets, fold
+from nets.search.watch import STILL
 from tests.nets.zoo_oracle import verdict
 
 
@@ -353,6 +353,26 @@ def test_only_what_got_no_gradient_is_named():
     assert told(lambda: model[0](SEQUENCE).sum().backward()) == []
 
 
+def trained_by(parameters, model, passes=STILL):
+    optimiser = torch.optim.SGD(parameters, lr=0.1)
+    for _ in range(passes):
+        optimiser.zero_grad()
+        model(torch.ones(2, 6)).square().sum().backward()
+        optimiser.step()
+
+
+def test_an_optimiser_without_the_scores_is_said():
+    model = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4))
+    before = list(model.parameters())
+    find_tickets(model)
+    with pytest.warns(UserWarning, match="the scores have not changed in 64 backward passes"):
+        trained_by(before, model)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4))
+    search = find_tickets(model)
+    trained_by(search.parameters(), model, passes=STILL + 2)
+    assert not search.watch._hooks
+
+
 def test_an_average_that_misses_new_weights_is_said():
     model = pair()
     search = find_tickets(model, method="iterand", rerand_every=1, init="kaiming-normal")
@@ -382,7 +402,7 @@ def test_states_of_other_scopes_and_counts_are_refused():
     whole = made(scope="global", density=0.25)
     for other, message in (
         (made(scope="global", density=0.5), "0.weight was pruned otherwise: n_keep 32, here 64"),
-        (made(density=0.25), "0.weight was pruned otherwise: scope 'global', here 'layer', n_keep 32, here 16"),
+        (made(density=0.25), "0.weight was pruned otherwise: n_keep 32, here 16, scope 'global', here 'layer'"),
     ):
         with pytest.raises(RuntimeError, match=message):
             other.load_state_dict(whole.state_dict())

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from nets.search.fold import fold
 from torch import nn
 
-from nets.search import find_tickets
+from nets.search import find_tickets, fold
 
 Build = Callable[[], nn.Module]
 Call = Callable[[nn.Module], Any]
