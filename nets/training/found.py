@@ -18,6 +18,7 @@ import torch
 
 from nets.construction.bits import unpack
 from nets.search import TicketSearch, fold
+from nets.search.densities import allocate
 from nets.search.draws import uniform_draws
 from nets.search.inputs import CLOSE
 from nets.search.methods import make_method
@@ -127,8 +128,9 @@ def _check_counts(ticket: FoundTicket, settings: TrainSettings) -> None:
         if ticket.kept != aim:
             raise TicketError(f"it keeps {ticket.kept} weights, its density asks for {aim}")
         return
+    shares = allocate(settings.allocation, settings.density, {layer.name: layer.shape for layer in ticket.layers})
     for layer in ticket.layers:
-        aim = count_to_keep(settings.density, layer.numel)
+        aim = count_to_keep(shares[layer.name], layer.numel)
         if layer.n_keep != aim:
             raise TicketError(f"layer {layer.name} keeps {layer.n_keep} weights, its density asks for {aim}")
 

@@ -106,6 +106,7 @@ def start_search(model: torch.nn.Module, settings: TrainSettings) -> TicketSearc
         score_seed=settings.score_seed,
         init=settings.init,
         scale=settings.scale,
+        allocation=settings.allocation,
         train_rest=settings.batch_norm == "affine",
     )
 

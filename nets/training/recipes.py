@@ -42,6 +42,8 @@ class Usual(Optimisation):
         Biprop's, as in `nets.search.methods.biprop.Biprop`.
     evaluation, first_probabilities, final_temperature : str, str, float
         Of sampled masks, as in `nets.search.methods.bernoulli` and `nets.search.methods.probmask`.
+    allocation : {"uniform", "erk"}
+        How the density is shared among layers, as in `nets.search.densities.allocate`.
     batch_norm_passes : int
         Passes over the training images after the last step in which the running statistics of batch norms are taken
         anew, with the masks as they are then.
@@ -71,6 +73,7 @@ class Usual(Optimisation):
     evaluation: str | None = "sample"
     first_probabilities: str | None = "constant"
     final_temperature: float | None = 0.03
+    allocation: str = "uniform"
     batch_norm_passes: int = 0
     augment: str | None = None
     normalise: str | None = None

@@ -28,6 +28,7 @@ ARCHS = (
 BATCH_NORMS = ("non-affine", "affine", "none")
 SCORE_KEYS, SCORE_INITS = ("abs", "raw"), ("kaiming-uniform-a5", "kaiming-uniform-relu")
 GRADIENTS, SCOPES, SOURCES = ("magnitude", "gain", "sign"), ("layer", "global"), ("highest", "next-lowest")
+ALLOCATIONS = ("uniform", "erk")
 EVALUATIONS, FIRST_PROBABILITIES = ("sample", "threshold", "expectation", "highest"), ("constant", "normal")
 """What the options of the methods may be; said here once more, so that no flag needs PyTorch."""
 
@@ -119,6 +120,8 @@ class Choices:
     """What happens to training images. Default: the usual for the data."""
     normalise: Annotated[str | None, *_choice("unit", "mnist", "cifar10", "imagenet")] = None
     """Which mean and spread pixels are brought to. Default: those of the data."""
+    allocation: Annotated[str | None, *_choice(*ALLOCATIONS)] = None
+    """The same density in every layer, or more in small ones (Erdos-Renyi-Kernel). Default: uniform."""
     batch_norm: Annotated[str | None, *_choice(*BATCH_NORMS)] = None
     """Default: the architecture's own."""
     batch_norm_passes: OptionalInteger = None
@@ -260,6 +263,9 @@ class TrainSettings(Usual):
                 raise UsageError(f"{_flag(name)} must be one of {', '.join(names)}, got {getattr(self, name)}")
         if self.method == "dense" and self.density != 1.0:
             raise UsageError(f"--method dense keeps every weight, got --density {self.density:g}")
+        if self.allocation != "uniform" and (self.scope == "global" or self.method == "dense"):
+            what = "--method dense" if self.method == "dense" else "--scope global"
+            raise UsageError(f"--allocation shares a density among layers, which {what} does not have")
         if self.schedule_epochs and self.scope != "global":
             raise UsageError(
                 f"--schedule-epochs belongs to --scope global, got {self.schedule_epochs} with {self.scope}"
@@ -331,7 +337,10 @@ def _before(method: str) -> dict[str, Value]:
         "first_probabilities": "constant",
         "final_temperature": 0.03,
     }
-    return {name: value if method in having(name) else None for name, value in own.items()} | {"batch_norm_passes": 0}
+    return {name: value if method in having(name) else None for name, value in own.items()} | {
+        "allocation": "uniform",
+        "batch_norm_passes": 0,
+    }
 
 
 def _flag(name: str) -> str:

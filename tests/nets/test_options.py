@@ -54,6 +54,22 @@ def test_a_flag_reaches_the_method(name: str, option: str, value: Any) -> None:
     assert TrainSettings.from_json(chosen.to_json()) == chosen
 
 
+def test_a_density_is_shared_among_layers(tmp_path: Path) -> None:
+    argv = tokens("biprop", allocation="erk", density=0.3, scale="paper", epochs=1, seed=1, width=0.2, batch=800)
+    assert command.main([*argv, "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    ticket = read_found(RunFolder(tmp_path / "run").ticket)
+    shares = {layer.name: layer.n_keep / layer.numel for layer in ticket.layers}
+    assert ticket.kept == pytest.approx(0.3 * ticket.weights, abs=len(shares))
+    assert shares["1"] < 0.3 < shares["5"], "the first layer is the largest, the last one small"
+    assert verify(ticket)["ok"]
+    ticket.params["allocation"] = "uniform"
+    with pytest.raises(ValueError, match=r"layer 1 keeps \d+ weights, its density asks for \d+"):
+        verify(ticket)
+    for wrong in (["--scope", "global"], ["--method", "dense"]):
+        with pytest.raises(flags.UsageError, match="--allocation shares a density among layers, which"):
+            resolve(flags.parse(command.Train, ["--allocation", "erk", *wrong, "--out", "x"], prog="test"))
+
+
 def test_a_density_schedule_is_followed(tmp_path: Path) -> None:
     options = {"scope": "global", "schedule_epochs": 2, "schedule_start": 0.25, "density": 0.25, "epochs": 4}
     argv = tokens("biprop", **options, seed=1, width=0.1, batch=800, out=tmp_path / "run")
