@@ -24,7 +24,7 @@ def executed(name: str) -> tuple[dict[str, Any], str]:
 
 def test_subset_sum() -> None:
     names, printed = executed("subset_sum")
-    assert "n >= 4 is necessary, n = 8 suffices (both proved); n = 4 is predicted" in printed
+    assert "n >= 4 is necessary, n = 6 suffices (both proved); n = 4 is predicted" in printed
     assert names["first"] == names["predicted"] == 4
     assert [row["successes"] for row in names["result"].rows] == [4921, 24937, 77231, 99661, 99995, 99999]
     assert all(row["verdict"] == "consistent" for row in names["result"].rows)

@@ -170,7 +170,7 @@ def test_table_for_people(capsys: pytest.CaptureFixture, tmp_path: Path) -> None
     out = capsys.readouterr().out
     assert "seed 12" in out
     assert "is necessary (proved)" in out
-    assert "n = 18 suffices (proved)" in out
+    assert "n = 14 suffices (proved)" in out
     assert "At n = 5 recycling has 252 sums, as many as R = 2.02 fresh draws a slot" in out
     assert "Further R are in --json and --csv: 4." in out
     assert all(len(line.rstrip()) <= 100 for line in out.splitlines() if line.startswith(("│", "┃", "┏")))
