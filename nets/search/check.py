@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from decimal import Decimal
 from fractions import Fraction
 
@@ -31,6 +32,25 @@ def whole(name: str, value: object, low: int) -> None:
     """ValueError unless the value is an integer >= low."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(f"{name} must be an integer >= {low}, got {name}={value!r}")
+
+
+def index(name: str, value: object, low: int) -> int:
+    """An integer of any library, at least `low`.
+
+    Examples
+    --------
+    >>> index("step", True, 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: step must be an integer >= 0, got step=True
+    """
+    try:
+        found = -1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # or the TypeError
+    except TypeError:
+        found = low - 1
+    if isinstance(value, bool) or found < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {name}={value!r}")
+    return found
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from nets.search.masked_module import mask_parameter
 from nets.search.masked_weight import MaskedWeight
 from nets.search.methods import LAWS, make_method
 from nets.search.methods.method import SCORE_INITS, Method
+from nets.search.methods.mpt_1_1 import SignActivation
 from nets.search.plan import SMALL_REST, Candidate, Plan, plan
 from nets.search.safety import check_references
 from nets.search.score_mask import count_to_keep
@@ -205,6 +206,12 @@ def find_tickets(
             search.draw_noise(0)
         for masked in layers.values():
             masked.scores.copy_(search.first_scores(masked))
+    if chosen.activation == "sign" and not any(isinstance(module, SignActivation) for module in model.modules()):
+        warnings.warn(
+            f"{chosen.name} is Biprop where no activation is nets.search.methods.mpt_1_1.SignActivation, and this "
+            "model has none",
+            stacklevel=2,
+        )
     if not train_rest:
         _warn_of_small_vectors(model)
     return search
@@ -266,7 +273,7 @@ def _shares(
             raise ValueError(f"densities must name converted layers, got {name!r}; they are {', '.join(masked)}")
     if across and (densities or allocation != "uniform"):
         what = "densities" if densities else "allocation"
-        raise ValueError(f"{what} belong to scope='layer': with scope='global' layers have none of their own")
+        raise ValueError(f"{what} cannot be given with scope='global', where layers have no densities of their own")
     own = {first[name]: value for name, value in densities.items()}
     shared = {name: tuple(one.weight.shape) for name, one in masked.items() if name not in own}
     return {**allocate(allocation, density, shared), **own}

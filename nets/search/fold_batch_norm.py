@@ -30,8 +30,9 @@ def fold_batch_norms(model: nn.Module, example: Any = None) -> list[str]:
     model : torch.nn.Module
         Plain and in evaluation mode.
     example : tensor, tuple or dict of tensors, optional
-        Inputs. Behind a linear layer a batch norm can be folded only if it gets one vector for each example of the
-        batch, which the inputs' shapes show; without an example it stays.
+        Inputs. A `BatchNorm1d` can be folded only if it gets one vector for each example of the batch behind a linear
+        layer, or one sequence of vectors behind a convolution, which the inputs' shapes show; without an example it
+        stays.
 
     Returns
     -------
@@ -72,16 +73,16 @@ def fold_batch_norms(model: nn.Module, example: Any = None) -> list[str]:
                 continue
             made: nn.Module = fuse_linear_bn_eval(layer, norm)
         else:
-            if norm in dims and dims[norm] != _AXES[type(norm)]:
-                continue
+            if dims.get(norm, 0 if type(norm) is nn.BatchNorm1d else _AXES[type(norm)]) != _AXES[type(norm)]:
+                continue  # one axis less is read as a batch by BatchNorm1d, and refused by the others
             made = fuse_conv_bn_eval(layer, norm, _CONVS[type(layer)][1])
         for name in ("weight", "bias"):
             setattr(layer, name, getattr(made, name))
         _replace(model, behind, nn.Identity())
         folded.append(behind)
     if not folded:
-        linear = any(type(modules[before]) is nn.Linear for before, _ in _pairs(graph, modules))
-        why = "those behind linear layers need example=, inputs that show their shapes" if linear else (
+        one = any(type(modules[behind]) is nn.BatchNorm1d for _, behind in _pairs(graph, modules))
+        why = "one-dimensional ones need example=, inputs that show their shapes" if one else (
             "none follows a convolution or a linear layer that nothing else uses"
         )  # fmt: skip
         raise ValueError(f"none of the {len(norms)} batch norms can be folded: {why}")

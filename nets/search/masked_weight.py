@@ -92,7 +92,7 @@ class MaskedWeight(nn.Module):
         self.threshold = Threshold()
         self.copied: Copied | None = None
         self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
-        if not 0 <= self.aim <= weight.numel():
+        if isinstance(self.aim, bool) or not isinstance(self.aim, int) or not 0 <= self.aim <= weight.numel():
             raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")
         empty = torch.zeros_like(self.frozen, dtype=torch.int32)
         self.draws: torch.Tensor | None = empty if self.method.keeps_draws else None
@@ -319,7 +319,8 @@ class GlobalMasks:
         """The mask of one of the tensors.
 
         All are made together and each is handed out once: whoever asks again, as the next forward pass does, gets new
-        ones, so that no change of the scores is missed.
+        ones. Changes in between are seen by PyTorch's counters, and on the CPU, where they were made through ``.data``,
+        in a sample of the scores.
         """
         with whole_scores(self.layers):
             return self._mask_of(layer)
@@ -328,7 +329,7 @@ class GlobalMasks:
         place = next(i for i, other in enumerate(self.layers) if other is layer)
         scores = [one.scores for one in self.layers]
         blind = torch.compiler.is_compiling() or any(one.is_inference() or inside_functorch(one) for one in scores)
-        state = () if blind else (self.n_keep, *((one.data_ptr(), one._version) for one in scores))
+        state = () if blind else (self.n_keep, *map(_fingerprint, scores))
         if blind or place not in self._ready or state != self._state:
             self._ready = dict(enumerate(layer.method.masks_together(self.layers, self.n_keep)))
             self._state = state
@@ -336,6 +337,15 @@ class GlobalMasks:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": {}, "_state": ()}
+
+
+def _fingerprint(scores: torch.Tensor) -> tuple[Any, ...]:
+    """Where scores lie, how often they were changed, and some of them."""
+    sample: list[float] = []
+    if scores.device.type == "cpu":  # elsewhere a look would wait
+        flat = scores.detach().reshape(-1)  # a copy where channels come last
+        sample = flat[:: max(1, len(flat) // 64)].tolist()
+    return scores.data_ptr(), scores._version, sample
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nets.search.check import Number
+from nets.search.check import Number, index
 from nets.search.dense_part import dense_line, frozen_line
 from nets.search.draws import COINS, MASKS, SCORES, WEIGHTS, coin_limit, shaped, uniform_draws
 from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks, whole_scores
@@ -125,7 +125,8 @@ class TicketSearch:
         Event or None
             What the method did to the weights.
         """
-        self.watch.steps_announced = True
+        step = index("step", step, 0)
+        self.watch.announced(step)
         if not self.watch.agreed and torch.distributed.is_available() and torch.distributed.is_initialized():
             self.watch.agree()
         return self._log(self.method.before_step(self, step))
@@ -148,6 +149,9 @@ class TicketSearch:
         Event or None
             What the method did to the weights or to the number kept.
         """
+        epoch, epochs = index("epoch", epoch, 0), index("epochs", epochs, 1)
+        if epoch >= epochs:
+            raise ValueError(f"epoch must be less than epochs, got epoch={epoch} and epochs={epochs}")
         self.progress = (epoch + 1) / epochs
         looks = type(self.method).after_epoch is not Method.after_epoch  # at scores, which may be sharded
         with torch.no_grad(), whole_scores(self.layers.values() if looks else ()):
@@ -267,6 +271,7 @@ class TicketSearch:
                     f"the state belongs to another search: {part} differ in "
                     + ", ".join(f"{name} ({state[part].get(name)!r}, here {own[part].get(name)!r})" for name in names)
                 )
+        self.watch.last_step = -1
         self.events = [Event(**event) for event in state["events"]]
         self.progress = state.get("progress", 0.0)
         if self.group is not None:

@@ -116,6 +116,7 @@ class TaskMasks:
         if self.current is not None:
             self._statistics[self.current] = running_statistics(self.search.model)
         self.current = name
+        self.search.watch.last_step = -1  # its training counts steps of its own
         for key, layer in self.search.layers.items():
             scores = self._scores[name][key]
             if scores.device != layer.frozen.device or scores.dtype != layer.scores.dtype:

@@ -6,6 +6,7 @@ the network is built by a function that its reader passes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,13 @@ def export_ticket(
     ticket = replace(ticket, values_sha256=digest(ticket, found.weights))
     _check_builder(found, fresh, ticket, build)
     if example is not None:
-        wanted, made = _recorded_outputs(ticket), _run(fresh, _example(ticket))
+        wanted, made = _recorded_outputs(ticket), _run(copy.deepcopy(search.model).cpu().eval(), _example(ticket))
+        if len(wanted) != len(made) or difference(wanted, made) > CLOSE:
+            raise ValueError(
+                "the searched model computes something else than its effective weights do: code in it takes scores for "
+                "weights, as layer.parameters() gives them"
+            )
+        made = _run(fresh, _example(ticket))
         if len(wanted) != len(made) or not all(map(same_bits, wanted, made)):
             raise ValueError(f"build must make the model that was searched: that of {builder_name(build)} computes "
                              "something else")  # fmt: skip

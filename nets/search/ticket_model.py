@@ -191,11 +191,24 @@ def same_model(model: nn.Module, other: nn.Module) -> str | None:
         here, there = (kind.get(name, "nothing") for kind in kinds)
         if here != there:
             return f"{name or 'the model'!r} is a {here} in one and a {there} in the other"
+    for name, part in model.named_modules():
+        mine, theirs = (_set_options(one) for one in (part, other.get_submodule(name)))
+        odd = next((key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)), None)
+        if odd is not None:
+            return f"{odd} of {name or 'the model'!r} is {mine.get(odd)} in one and {theirs.get(odd)} in the other"
     tensors = [{**named_tensors(one), **dict(one.named_buffers(remove_duplicate=False))} for one in (model, other)]
     for name in {**tensors[0], **tensors[1]}:
         if name not in tensors[0] or name not in tensors[1] or not same_bits(tensors[0][name], tensors[1][name]):
             return f"{name!r} differs"
     return None
+
+
+def _set_options(module: nn.Module) -> dict[str, Any]:
+    """What a module of PyTorch was built with: numbers of heads, strides, eps and the like."""
+    if not type(module).__module__.startswith("torch.nn."):
+        return {}  # of other classes' attributes nobody knows which are settings
+    plain = {key: value for key, value in vars(module).items() if isinstance(value, bool | int | float | str | tuple)}
+    return {key: value for key, value in plain.items() if key != "training" and not key.startswith("_")}
 
 
 def _rest(model: nn.Module, masked: Collection[int]) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ Most of it happens in the first training steps or never; a look for lost writes 
 from __future__ import annotations
 
 import ctypes
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,12 @@ class Watch:
         self._sums: list[torch.Tensor] = []
         self._forgetting_told = False
         self.steps_announced = False
+        self.last_step = -1
+        self._restart_told = False
         self.agreed = False
         self._reached: set[str] = set()
+        self._read: set[str] = set()
+        self._names = {id(layer): name for name, layer in search.layers.items()}
         self._open: set[int] = set()
         self._hooks: list[Any] = []
         self._last: _Read | None = None
@@ -74,6 +79,7 @@ class Watch:
                     "not depend on them",
                     stacklevel=2,
                 )
+            self._tell_unread()
             self._sums = self._score_sums()
         if self.backward_passes == STILL and self._sums and all(map(torch.equal, self._sums, self._score_sums())):
             warnings.warn(
@@ -85,13 +91,23 @@ class Watch:
         if not told and due is not None and self.backward_passes >= due:
             self._forgetting_told = True
             warnings.warn(
-                f"{self.backward_passes} backward passes without search.before_step(step): {self.search.method.name} "
-                "needs it before every step",
+                f"no search.before_step(step) in {self.backward_passes} backward pass"
+                f"{'es' * (self.backward_passes > 1)}: {self.search.method.name} needs it before every step",
                 stacklevel=2,
             )
         settled = due is None or self.steps_announced or self._forgetting_told
         if settled and self.backward_passes >= STILL:
             self.close()
+
+    def _tell_unread(self) -> None:
+        """Scores that got a gradient past their effective weight; a compiled forward pass reads unseen."""
+        unread = [name for name in self.search.layers if name in self._reached - self._read]
+        if unread and "torch._dynamo" not in sys.modules:
+            warnings.warn(
+                f"the scores of {', '.join(unread[:5])} got a gradient, but no effective weight of theirs was read: "
+                "code takes the scores for the weights, as layer.parameters() gives them, and nothing is pruned there",
+                stacklevel=3,
+            )
 
     def _score_sums(self) -> list[torch.Tensor]:
         """None where each process has a part of the scores only."""
@@ -102,6 +118,23 @@ class Watch:
             else [one.sum(dtype=torch.float64) for one in scores]
         )
 
+    def announced(self, step: int) -> None:
+        """A step is about to be taken.
+
+        Warns
+        -----
+        UserWarning
+            Once, if the numbers of steps begin anew: a method that counts them would do the same things again.
+        """
+        self.steps_announced = True
+        if step < self.last_step and not self._restart_told:
+            self._restart_told = True
+            warnings.warn(
+                f"step {step} comes after step {self.last_step}: before_step counts steps across epochs",
+                stacklevel=3,
+            )
+        self.last_step = step
+
     def close(self) -> None:
         """Look no longer."""
         for hook in self._hooks:
@@ -111,6 +144,7 @@ class Watch:
     def reading(self, layer: MaskedWeight) -> None:
         """A weight is being read in a forward pass: inside a data-parallel one, all ranks agree first."""
         if self._hooks:
+            self._read.add(self._names.get(id(layer), ""))
             task = torch._C._current_graph_task_id()
             if task == -1:
                 self._open.clear()

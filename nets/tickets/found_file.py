@@ -277,8 +277,9 @@ def _parse(text: str, version: int) -> FoundTicket:
         raise TicketError(f"the metadata do not hold a found ticket ({type(error).__name__})") from None
     good = isinstance(ticket.params, dict) and isinstance(ticket.made_with, dict) and bool(layers)
     good &= isinstance(ticket.values_sha256, str) and bool(re.fullmatch("[0-9a-f]{64}", ticket.values_sha256))
-    good &= _whole(ticket.events, 0) and len({layer.name for layer in layers}) == len(layers)
-    good &= _of_a_run(ticket) or (version == VERSION and _of_any_model(ticket))
+    good &= _whole(ticket.events, 0) and all(isinstance(layer.name, str) for layer in layers)
+    good = good and len({layer.name for layer in layers}) == len(layers)
+    good = good and (_of_a_run(ticket) or (version == VERSION and _of_any_model(ticket)))
     good = good and all(_layer_makes_sense(layer, ticket) for layer in layers)
     if not good:
         raise TicketError("the metadata hold values that make no sense")
@@ -314,11 +315,13 @@ def _layer_makes_sense(layer: Layer, ticket: FoundTicket) -> bool:
         return good and (layer.dtype, layer.index, layer.std) == ("float32", None, None)
     good = good and (layer.dtype == "float32" or ticket.shape is None)
     good = good and (layer.index is None or _whole(layer.index, 0, 2**24 - 1))
-    good = good and (layer.std is None or (type(layer.std) is float and 0 <= layer.std < math.inf))
+    good = good and (layer.std is None or (type(layer.std) is float and 0 <= layer.std < 1e30))
     laws = ticket.law in LAWS and (ticket.later_law is None or ticket.later_law in LAWS)
     drawn = layer.values in ("seed", "history") or (layer.values == "signs" and layer.size is None)
-    drawn = drawn and layer.n_keep > 0
-    return good and (not drawn or (laws and layer.std is not None and _whole(ticket.params.get("seed"), 0, MAX_SEED)))
+    return good and (
+        not (drawn and layer.n_keep > 0)
+        or (laws and layer.std is not None and _whole(ticket.params.get("seed"), 0, MAX_SEED))
+    )
 
 
 def _check(ticket: FoundTicket) -> None:

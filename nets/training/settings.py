@@ -152,7 +152,7 @@ class Choices:
     gradient: Annotated[str | None, *_choice(*GRADIENTS)] = None
     """biprop: how the gradient G of a binary weight reaches its score: W G, gain sign(W) G, or sign(W) G."""
     scope: Annotated[str | None, *_choice(*SCOPES)] = None
-    """Keep the highest of each layer, or of all layers together. Default: layer."""
+    """Keep the highest of each layer, or of all layers together. Default: layer, but global for probmask."""
     schedule_epochs: OptionalInteger = None
     """With --scope global: epochs in which the part kept falls to --density."""
     schedule_start: OptionalReal = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import types
 import warnings
 import weakref
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from nets.search import find_tickets, fold
+from nets.search import export_ticket, find_tickets, fold
 from nets.search.watch import STILL
 from tests.nets.zoo_oracle import verdict
 
@@ -428,3 +429,52 @@ def test_folding_leaves_integers_alone():
     find_tickets(model, allow_dense=True)
     plain = fold(model)
     assert [name for name, p in plain.named_parameters() if not p.requires_grad] == ["rest"]
+
+
+class TakesScores(nn.Module):
+    """Reads its first weight as the first of the layer's parameters: they are scores by then."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6, bias=False), nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.b((x @ next(self.a.parameters()).T).relu())
+
+
+def test_scores_taken_for_weights_are_said(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)  # as in a program that compiles nothing
+    search = find_tickets(TakesScores())
+    with pytest.warns(UserWarning, match="the scores of a got a gradient, but no effective weight of theirs was read"):
+        search.model(torch.ones(2, 6)).sum().backward()
+    with pytest.raises(ValueError, match="the searched model computes something else than its effective weights do"):
+        export_ticket(search, tmp_path / "t.safetensors", build=TakesScores, example=drawn(2, 6))
+    assert not list(tmp_path.iterdir())
+
+
+class TwoHeads(nn.Module):
+    """A forward pass reads one of its layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 4, bias=False), nn.Linear(6, 4, bias=False)
+
+    def forward(self, x, first):
+        return (self.a if first else self.b)(x)
+
+
+@pytest.mark.filterwarnings("ignore:no gradient reached the scores of b:UserWarning")
+def test_no_change_through_data_is_missed_where_layers_are_compared():
+    def trained(through_data):
+        torch.manual_seed(0)
+        search = find_tickets(TwoHeads(), scope="global", density=0.3, seed=1)
+        for step in range(6):
+            for one in search.score_parameters():
+                one.grad = None
+            search.model(drawn(3, 6), step % 2 == 0).square().sum().backward()
+            for one in search.score_parameters():
+                if one.grad is not None:
+                    (one.data if through_data else one.detach()).sub_(one.grad, alpha=0.05)
+        return [one.detach() for one in search.score_parameters()]
+
+    assert all(map(torch.equal, trained(True), trained(False)))

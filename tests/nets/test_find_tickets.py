@@ -479,3 +479,31 @@ def test_tied_weights_are_one_tensor():
     plain = fold(model)
     assert plain.head.weight is plain.table.weight
     assert torch.equal(plain(torch.arange(5)), model(torch.arange(5)))
+
+
+def test_binary_activations_are_missed():
+    with pytest.warns(
+        UserWarning, match="mpt-1-1 is Biprop where no activation is .*SignActivation, and this model has"
+    ):
+        find_tickets(two_layers(), method="mpt-1-1")
+
+
+def test_steps_and_epochs_are_checked():
+    search = find_tickets(two_layers(), method="iterand", rerand_every=5)
+    search.before_step(np.int64(3))
+    search.before_step(3)  # the parts of an accumulated gradient
+    with pytest.warns(UserWarning, match="step 0 comes after step 3: before_step counts steps across epochs"):
+        search.before_step(0)
+    search.before_step(4)
+    search.before_step(1)  # once is enough
+    for wrong in (-1, 1.5, "a", None, True):
+        with pytest.raises(ValueError, match="step must be an integer >= 0, got step="):
+            search.before_step(wrong)
+    for wrong, message in (
+        ((4, 1), "epoch must be less than epochs, got epoch=4 and epochs=1"),
+        ((-1, 3), "epoch must be an integer >= 0, got epoch=-1"),
+        ((0, 0), "epochs must be an integer >= 1, got epochs=0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            search.after_epoch(*wrong)
+    assert [event.step for event in search.events] == [4]

@@ -112,7 +112,7 @@ def test_layers_that_are_used_twice_are_left() -> None:
             return self.last_norm(self.last(x)) + self.tied(x)
 
     search, x = searched(Shared(), 3, 2, 5)
-    plain = fold(search.model, batch_norm=True)
+    plain = fold(search.model, batch_norm=True, example=x)
     assert {name for name, module in plain.named_modules() if isinstance(module, nn.Identity)} == {"last_norm"}
     exact = outputs(fold(search.model).double(), x.double())
     assert difference(exact, outputs(plain.double(), x.double())) < 1e-6
@@ -195,3 +195,13 @@ def test_one_layer_leaves_by_itself() -> None:
     assert int((plain.weight != 0).sum()) == 7
     x = torch.randn(3, 5)
     assert torch.equal(plain(x), layer(x))
+
+
+def test_a_sequence_without_a_batch_is_not_taken_for_a_batch() -> None:
+    """BatchNorm1d reads (channels, length) as (batch, channels)."""
+    search, _ = searched(nn.Sequential(nn.Conv1d(3, 5, 1), nn.BatchNorm1d(5)), 2, 3, 5)
+    with pytest.raises(ValueError, match="one-dimensional ones need example="):
+        fold(search.model, batch_norm=True)
+    with pytest.raises(ValueError, match="one-dimensional ones need example="):
+        fold(search.model, batch_norm=True, example=torch.randn(3, 5))
+    assert type(fold(search.model, batch_norm=True, example=torch.randn(2, 3, 5))[1]) is nn.Identity

@@ -169,6 +169,9 @@ def test_all_or_nothing():
     for n_keep in (-1, 31):
         with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep}"):
             linear(n_keep=n_keep)
+    for n_keep in (0.5, True, "5"):
+        with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep}"):
+            linear(n_keep=n_keep)
     with pytest.raises(ValueError, match="must have weights that can be masked, got ReLU"):
         from_linear(nn.ReLU())
     with pytest.raises(ValueError, match="layer must be masked, got Linear"):

@@ -289,7 +289,7 @@ def test_the_highest_probabilities_of_probmask():
 
 def test_forgotten_steps_warn():
     search = find_tickets(mlp(torch.float32), method="bernoulli")
-    with pytest.warns(UserWarning, match=r"1 backward passes without search.before_step\(step\): bernoulli needs it"):
+    with pytest.warns(UserWarning, match=r"no search.before_step\(step\) in 1 backward pass: bernoulli needs it"):
         search.model(torch.ones(2, 5)).sum().backward()
 
 

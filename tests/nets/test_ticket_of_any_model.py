@@ -280,6 +280,8 @@ def test_damage_is_refused_in_one_line(small: Path, tmp_path: Path, capsys: pyte
         (changed(input__0=bias.astype(np.uint64)), "has type uint64"),
         (with_layer(name="2.bias"), "too many"), (with_layer(dtype="float99"), "no sense"),
         (with_layer(n_keep=first.n_keep - 1), "must have"), (with_layer(index=-1), "no sense"),
+        (with_layer(n_keep="x"), "no sense"), (with_layer(n_keep=None), "no sense"), (with_layer(name=[]), "no sense"),
+        (with_layer(std=1e308), "no sense"),
         (replace(ticket, params={**ticket.params, "seed": None}), "no sense"),
         (replace(ticket, later_law="keep"), "no sense"),
     ]  # fmt: skip
@@ -355,3 +357,18 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture,
         load_found(small)
     with pytest.raises(TicketError, match="of a training run"):
         load_ticket(run, build=own_models.mlp)
+
+
+def test_a_builder_with_other_settings_is_refused(tmp_path: Path) -> None:
+    """Its tensors fit; what it computes does not."""
+    search = find_tickets(nn.MultiheadAttention(4, 2), seed=1)
+    with pytest.raises(ValueError, match="num_heads of 'the model' is 2 in one and 4 in the other"):
+        export_ticket(
+            search, tmp_path / "t.safetensors", build=nn.MultiheadAttention, arguments={"embed_dim": 4, "num_heads": 4}
+        )
+    search = find_tickets(nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5)), seed=1)
+    with pytest.raises(ValueError, match=r"eps of '1' is 1e-05 in one and 0\.1 in the other"):
+        export_ticket(
+            search, tmp_path / "t.safetensors", build=lambda: nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5, eps=0.1))
+        )
+    assert not list(tmp_path.iterdir())
