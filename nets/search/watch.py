@@ -124,10 +124,11 @@ class Watch:
         Warns
         -----
         UserWarning
-            Once, if the numbers of steps begin anew: a method that counts them would do the same things again.
+            Once, if the numbers of steps begin anew and the method counts them: it would do the same things again.
         """
         self.steps_announced = True
-        if step < self.last_step and not self._restart_told:
+        counts = self.search.method.first_event() is not None
+        if counts and step < self.last_step and not self._restart_told:
             self._restart_told = True
             warnings.warn(
                 f"step {step} comes after step {self.last_step}: before_step counts steps across epochs",

@@ -173,7 +173,7 @@ def test_bad_options(options, message):
 
 
 def test_densities_of_layers_and_global_scope_exclude_each_other():
-    with pytest.raises(ValueError, match="with scope='global' layers have none of their own"):
+    with pytest.raises(ValueError, match="with scope='global', where layers have no densities of their own"):
         find_tickets(convnet(), method="biprop", scope="global", densities={"0": 0.5})
 
 
