@@ -66,12 +66,11 @@ def found_in(search: TicketSearch) -> Found:
     for parameter in made.values():
         parameter.data = parameter.data.contiguous()
     weights = {name: made[layer].detach() for name, layer in masked.items()}
-    parts = search.export_parts()["layers"]
     source = Draws(search.seed, None if search.init == "keep" else search.init, search.method.later_law)
     layers: list[Layer] = []
     tensors: dict[str, npt.NDArray[Any]] = {}
     for place, (name, weight) in enumerate(weights.items()):
-        part, kept, dtype = parts[name], masks[name], str(weight.dtype)[6:]
+        searched, kept, dtype = masked[name], masks[name], str(weight.dtype)[6:]
         if dtype not in DTYPES:
             raise ValueError(f"layer {name} has weights of {weight.dtype}, which ticket files do not hold")
         flat, pruned = weight.reshape(-1), torch.from_numpy(~kept)
@@ -84,11 +83,11 @@ def found_in(search: TicketSearch) -> Found:
             tuple(weight.shape),
             int(kept.sum()),
             dtype=dtype,
-            index=None if part["index"] == place else part["index"],
-            std=None if search.init == "keep" else float(part["std"]),
+            index=None if searched.index == place else searched.index,
+            std=None if search.init == "keep" else float(search.stds[name]),
         )
-        history = [None if part[key] is None else part[key].reshape(-1) for key in ("draws", "origins")]
-        layer, own = cheapest(base, source, part["index"], kept, flat[torch.from_numpy(kept)], *history)
+        history = [None if one is None else one.cpu().reshape(-1) for one in (searched.draws, searched.origins)]
+        layer, own = cheapest(base, source, searched.index, kept, flat[torch.from_numpy(kept)], *history)
         layers.append(layer)
         tensors |= {f"mask.{name}": pack(kept), **own}
     return Found(model, tuple(layers), tensors, weights, _rest(model, {id(one) for one in made.values()}))

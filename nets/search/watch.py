@@ -170,7 +170,7 @@ class Watch:
         last, self._last = self._last, _Read.of(layer, weight)
         if last is None or not last.written():
             return
-        name = next((name for name, own in self.search.layers.items() if own is last.layer), "")
+        name = self._names.get(id(last.layer), "")
         if name not in self._told:
             self._told.add(name)
             warnings.warn(
