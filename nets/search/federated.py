@@ -22,6 +22,7 @@ from nets.search.methods.bernoulli import Bernoulli
 from nets.search.methods.sampled import drawn
 from nets.search.search import TicketSearch
 from nets.search.tasks import running_statistics
+from nets.tickets.mask_bits import coin_bits
 from nets.tickets.mask_code import Words, decode_bits, encode_bits
 from nets.tickets.mask_known import ZONES, Known
 
@@ -135,7 +136,7 @@ class Federation:
             number=self.rounds,
             density=float(np.mean(kept)),
             coded_bits=coded / len(uploads) / search.numel,
-            entropy_bits=float(np.mean([_entropy(part) for part in kept])) + math.log2(search.numel) / search.numel,
+            entropy_bits=float(np.mean([coin_bits(part) for part in kept])) + math.log2(search.numel) / search.numel,
         )
 
     def _train(self, inputs: torch.Tensor, labels: torch.Tensor) -> None:
@@ -243,7 +244,3 @@ def _known(probability: torch.Tensor) -> Known:
         negative=none,
         guess=(zone >= ZONES // 2).astype(np.int8),
     )
-
-
-def _entropy(part: float) -> float:
-    return -sum(share * math.log2(share) for share in (part, 1 - part) if share)

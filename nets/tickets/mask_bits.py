@@ -20,8 +20,18 @@ first draws too, and with their signs too: with all that `nets.tickets.found_cod
 
 def entropy_bits(ticket: FoundTicket) -> float:
     """Bits of masks of which no more is known than the density of each layer: H2(density) for each weight."""
-    shares = [(layer.numel, layer.n_keep / layer.numel) for layer in ticket.layers]
-    return sum(-count * part * math.log2(part) for count, share in shares for part in (share, 1 - share) if part)
+    return sum(layer.numel * coin_bits(layer.n_keep / layer.numel) for layer in ticket.layers)
+
+
+def coin_bits(share: float) -> float:
+    """H2: bits of one coin that shows its head with this probability.
+
+    Examples
+    --------
+    >>> coin_bits(0.5), coin_bits(1.0), round(coin_bits(0.1), 3)
+    (1.0, 0.0, 0.469)
+    """
+    return sum(-part * math.log2(part) for part in (share, 1 - share) if part)
 
 
 def knowledge(every: Known) -> dict[str, Known]:
