@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 from tests.mutants.mutant import ROOMS, ROOT, Mutant, load
@@ -24,10 +23,14 @@ from tests.mutants.run import Outcome, attempt, clean, copied
 LEAST_SCORE = 0.95
 
 
-def key_of(mutant: Mutant, root: Path) -> str:
-    """What a verdict depends on, as a digest: the slip, its file and its tests."""
-    digest = hashlib.sha256(repr((mutant.path, mutant.old, mutant.new, mutant.tests, mutant.only)).encode())
-    for path in (root / name for name in (mutant.path, *mutant.tests)):
+Tests = tuple[str, str]
+"""A file of tests, and which of them (pytest's -k)."""
+
+
+def key_of(root: Path, what: object, *paths: str) -> str:
+    """What a verdict depends on, as a digest: a description and the contents of files."""
+    digest = hashlib.sha256(repr(what).encode())
+    for path in (root / name for name in paths):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()[:16]
 
@@ -46,10 +49,10 @@ class Record:
         row = self._rows.get(key)
         return Outcome(row["verdict"], row["detail"], row["seconds"]) if row else None  # type: ignore[arg-type]
 
-    def add(self, key: str, mutant: Mutant, outcome: Outcome) -> None:
+    def add(self, key: str, name: str, outcome: Outcome) -> None:
         """One more verdict, in the file at once."""
         with self._lock:
-            self._rows[key] = {"slip": mutant.name, **asdict(outcome)}
+            self._rows[key] = {"slip": name, **asdict(outcome)}
             new = self._path.with_name(self._path.name + ".new")
             new.write_text(json.dumps(self._rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             new.replace(self._path)
@@ -58,40 +61,47 @@ class Record:
 def run_all(
     mutants: Sequence[Mutant], record: Record, *, jobs: int, seconds: float, root: Path, say: Callable[[str], None]
 ) -> dict[Mutant, Outcome]:
-    """Every slip's verdict, from the record or from a run; slips with the same tests share their clean run."""
+    """Every slip's verdict, from the record or from a run: first of the tests without any slip, then of each slip."""
     outcomes: dict[Mutant, Outcome] = {}
 
-    def together(tree: Path, group: Sequence[Mutant]) -> None:
-        clean_seconds = None
-        for mutant in group:
-            outcome = record.get(key := key_of(mutant, tree))
-            if outcome is None:
-                try:
-                    if clean_seconds is None:
-                        clean_seconds = clean(tree, mutant.tests, mutant.only, seconds)
-                except RuntimeError as problem:
-                    say(str(problem))
-                    outcomes.update(dict.fromkeys(group, Outcome("untested", "", 0.0)))
-                    return
-                outcome = attempt(tree, mutant, clean_seconds, seconds)
-                record.add(key, mutant, outcome)
-                say(f"{outcome.verdict:9} {outcome.seconds:4.0f} s  {mutant.name}")
-            outcomes[mutant] = outcome
+    def key(mutant: Mutant) -> str:
+        slip = mutant.path, mutant.old, mutant.new, mutant.tests, mutant.only
+        return key_of(tree, slip, mutant.path, *mutant.tests)
 
-    def tests(mutant: Mutant) -> tuple[tuple[str, ...], str]:
-        return mutant.tests, mutant.only
+    def known(key: str, name: str, run: Callable[[], Outcome]) -> Outcome:
+        outcome = record.get(key)
+        if outcome is None:
+            outcome = run()
+            say(f"{outcome.verdict:9} {outcome.seconds:4.0f} s  {name}")
+            if outcome.verdict not in ("stale", "untested"):
+                record.add(key, name, outcome)
+        return outcome
+
+    def passes(tests: Tests) -> Outcome:
+        return known(
+            key_of(tree, tests, tests[0], *programs), f"{tests[0]} as it is", lambda: clean(tree, *tests, seconds)
+        )
+
+    def tried(mutant: Mutant) -> Outcome:
+        first = [as_it_is[path, mutant.only] for path in mutant.tests]
+        bad = [path for path, one in zip(mutant.tests, first, strict=True) if one.verdict != "survived"]
+        if bad:
+            return Outcome("untested", f"{', '.join(bad)}: must pass where nothing is planted", 0.0)
+        alone = sum(one.seconds for one in first)
+        return known(key(mutant), mutant.name, lambda: attempt(tree, mutant, alone, seconds))
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(jobs) as pool:
         tree = Path(folder) / "tree"
         copied(root, tree)  # what is changed meanwhile changes nothing here
-        groups = [list(group) for _, group in groupby(sorted(mutants, key=tests), tests)]
-        running = [pool.submit(together, tree, group) for group in groups]
+        programs = sorted(str(path.relative_to(tree)) for room in ROOMS for path in (tree / room).rglob("*.py"))
+        waiting = [mutant for mutant in mutants if record.get(key(mutant)) is None]
+        every = list(dict.fromkeys((path, mutant.only) for mutant in waiting for path in mutant.tests))
         try:
-            for one in running:
-                one.result()
+            as_it_is = dict(zip(every, pool.map(passes, every), strict=True))
+            outcomes = {mutant: record.get(key(mutant)) or Outcome("stale", "", 0.0) for mutant in mutants}
+            outcomes |= dict(zip(waiting, pool.map(tried, waiting), strict=True))
         except BaseException:
-            for one in running:
-                one.cancel()
+            pool.shutdown(cancel_futures=True)
             raise
     return outcomes
 

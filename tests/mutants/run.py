@@ -48,12 +48,11 @@ def copied(root: Path, tree: Path) -> None:
     shutil.copytree(root, tree, ignore=_LEFT_OUT)
 
 
-def clean(tree: Path, tests: Sequence[str], only: str, seconds: float) -> float:
-    """Seconds that these tests take where nothing is planted; RuntimeError if they do not pass."""
-    code, output, taken = _pytest(tree, tests, only, seconds)
-    if code != 0:
-        raise RuntimeError(f"{' '.join(tests)}: must pass where nothing is planted (exit {code})\n{output[-3000:]}")
-    return taken
+def clean(tree: Path, tests: str, only: str, seconds: float) -> Outcome:
+    """How the tests of one file end where nothing is planted: they should survive that."""
+    code, output, taken = _pytest(tree, [tests], only, seconds)
+    passed = code in (0, 5)  # 5: nothing in this file was chosen
+    return Outcome("survived" if passed else "untested", "" if passed else output[-3000:], taken)
 
 
 def attempt(tree: Path, mutant: Mutant, clean_seconds: float, seconds: float) -> Outcome:
