@@ -73,6 +73,8 @@ def run_all(
         if outcome is None:
             outcome = run()
             say(f"{outcome.verdict:9} {outcome.seconds:4.0f} s  {name}")
+            if outcome.verdict == "untested":
+                say(outcome.detail)
             if outcome.verdict not in ("stale", "untested"):
                 record.add(key, name, outcome)
         return outcome

@@ -42,7 +42,8 @@ PROBABILITY_LOG = st.one_of(
 
 def near(x: float, true: Any, *, rel: float, tiny: float = 20 * TINY) -> bool:
     """Whether a float is no farther from the truth than that: a bound on the right side can still be useless."""
-    return bool(abs(mpmath.mpf(x) - true) <= rel * abs(true) + mpmath.mpf(tiny))
+    digits = mpmath.mpf(10) ** -60  # of the twin, whose 100 digits are rounded too
+    return bool(abs(mpmath.mpf(x) - true) <= (rel + digits) * abs(true) + mpmath.mpf(tiny))
 
 
 # ---- arithmetic -----------------------------------------------------------------------------------------------------
