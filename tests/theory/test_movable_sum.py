@@ -99,7 +99,7 @@ def test_in_order_and_monotone(n: int, R: int, eps: float, alpha: float, move: f
     at = {"eps": eps, "alpha": alpha, "move": move}
     if alpha != "uniform" and eps + move > 1.0 and abs(alpha) > eps:  # no size with a window of at most 1
         with pytest.raises(
-            ValueError, match="delta must be reached by some n, but nothing is proved here, got delta=0.1"
+            ValueError, match=r"delta must be reached by some n, but nothing is proved here, got delta=0\.1"
         ):
             one.required_n(0.1)
     elif alpha != "uniform":
