@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -150,6 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--record", type=Path, default=ROOT / "runs" / "mutants.json", help="verdicts, kept and resumed"
     )
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` makes all that follow deaf to Ctrl-C
     args.record.parent.mkdir(parents=True, exist_ok=True)
     outcomes = run_all(
         chosen(args.room, args.only),
