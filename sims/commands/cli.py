@@ -11,8 +11,9 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from sims._early import started_as_command
 from sims.commands.interrupt import Listening, code_of, line_of
-from sims.threads import leave_behind
+from sims.threads import end_at_once, leave_behind
 
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "sklearn", "onnx", "constriction"), "nets"),
@@ -54,7 +55,9 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
                 raise
         except KeyboardInterrupt as stop:
             listening.deaf()
-            print(line_of(stop), file=sys.stderr)
+            print(line_of(stop), file=sys.stderr, flush=True)
+            if started_as_command(sys.orig_argv):
+                end_at_once(code_of(stop))  # Python's own end is slow where PyTorch is loaded
             leave_behind(code_of(stop))
             return code_of(stop)
         except ModuleNotFoundError as missing:

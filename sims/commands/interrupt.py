@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+from sims.threads import end_at_once
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 """What is heard, and what is said of it."""
@@ -117,17 +118,15 @@ class Listening:
         while rung := os.read(bell, 1):
             number = rung[0]
             if number in WORDS and not self.heard.wait(GRACE):
-                _leave(number)
+                _end(number)
         os.close(bell)
 
 
-def _leave(number: int) -> None:
+def _end(number: int) -> None:
     """End the process in the main thread's place."""
     stop = Interrupted(number)
     for what in reversed(_keeping):
         _note(stop, what)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
     with contextlib.suppress(OSError):
         os.write(2, f"{line_of(stop)}\n".encode())
-    os._exit(code_of(stop))
+    end_at_once(code_of(stop))
