@@ -8,11 +8,13 @@ matter for `nets.train`); epochs are the recipe's, or fewer under ``--budget-epo
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any, ClassVar, Literal
@@ -22,10 +24,13 @@ import tyro
 from nets.device import resolve_device
 from nets.search.methods import SCALES
 from nets.training.recipes import METHODS, recipe
+from nets.training.run_folder import RunError, RunFolder
 from nets.training.settings import ARCHS as KNOWN
 from nets.training.settings import Choices, Device, Law, usual_scale
+from nets.workers import Lost, attempt, outcomes
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
+from sims.commands.interrupt import keeping
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, check_output, print_json, provenance, write_text
@@ -142,35 +147,53 @@ def plan(given: Experiments) -> list[Cell]:
     return cells
 
 
-def run_cells(cells: Sequence[Cell], jobs: int, advance: Advance) -> Iterator[Result]:
-    """Results of all cells in their order, `jobs` at a time."""
-    if jobs == 1 or len(cells) == 1:
-        for cell in cells:
-            yield _train(cell)
-            advance(1, cell.folder.name)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+def run_cells(cells: Sequence[Cell], jobs: int, advance: Advance) -> list[Result]:
+    """Results of all cells in their order, `jobs` at a time.
 
-    threads = max(1, default_jobs() // jobs)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(threads,)) as pool:
-        try:
-            for cell, result in zip(cells, pool.map(_train, cells), strict=True):
-                yield result
-                advance(1, cell.folder.name)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    Raises
+    ------
+    RunError
+        Some runs failed; the others were trained to their end first, unless the very question was wrong.
+    """
+    found: dict[int, Result] = {}
+    lost: dict[int, str] = {}
+    with contextlib.closing(_outcomes(cells, jobs)) as all_of_them:
+        for number, one in all_of_them:
+            advance(1, cells[number].folder.name)
+            if not isinstance(one, Lost):
+                found[number] = one
+            elif one.refused:
+                raise RunError(one.why)
+            else:
+                lost[number] = one.why
+    if lost:
+        number, why = next(iter(lost.items()))
+        few = f"{len(lost)} of {len(cells)} runs failed" if len(lost) > 1 else "1 run failed"
+        raise RunError(
+            f"{few}: {cells[number].folder}: {why}; {len(found)} are finished, and the same command goes on"
+            if found or len(cells) > 1
+            else why
+        )
+    return [found[number] for number in range(len(cells))]
+
+
+def _outcomes(cells: Sequence[Cell], jobs: int) -> Generator[tuple[int, Result | Lost]]:
+    if jobs == 1 or len(cells) == 1:
+        for number, cell in enumerate(cells):
+            yield number, attempt(_train, cell, _REFUSED)
+        return
+    jobs = min(jobs, len(cells))
+    prepare = partial(_start_worker, max(1, default_jobs() // jobs))
+    yield from outcomes(_train, cells, jobs=jobs, prepare=prepare, refused=_REFUSED)
+
+
+_REFUSED = (flags.UsageError, RunError)
 
 
 def _start_worker(threads: int) -> None:
-    """Leave Ctrl-C to the parent; share the cores."""
-    import signal
-
+    """Share the cores."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     torch.set_num_threads(threads)
 
 
@@ -244,7 +267,7 @@ def collect(given: Experiments, *, quiet: bool = True) -> Result:
     usual = 1 if device == "cuda" else min(default_jobs(), len(cells))
     jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
     with progress(len(cells), quiet=quiet, after=0.0) as advance:
-        results = list(run_cells(cells, jobs, advance))
+        results = run_cells(cells, jobs, advance)
     rows = [{**row, "scale": result.params["scale"]} for result in results for row in result.rows]
     origin = {key: results[0].provenance[key] for key in ("device", "torch", "data")}
     return Result(
@@ -260,7 +283,14 @@ def work(argv: Sequence[str] | None) -> int:
     """Parse, collect, print; returns the exit code."""
     given = flags.parse(Experiments, argv, prog="python -m nets.experiments")
     check_output("--csv", given.csv)
-    result = collect(given, quiet=given.quiet or given.json)
+    cells = plan(given)
+
+    def kept() -> str:
+        done = sum(RunFolder(cell.folder).result.is_file() for cell in cells)
+        return f"{done} of {len(cells)} runs are finished in {cells[0].folder.parent}: the same command goes on"
+
+    with keeping(kept):
+        result = collect(given, quiet=given.quiet or given.json)
     table = markdown(result.summary, result.provenance["data"])
     folder = Path(result.params["runs"][0]).parent
     write_text(folder / "table.md", table)

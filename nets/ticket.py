@@ -73,7 +73,7 @@ def _verify(given: Verify) -> int:
 
     ticket, target, examples = read_ticket(given.file), None, None
     if given.inputs is not None:
-        if given.target is None or ticket.version != 2:
+        if given.target is None or ticket.version not in (2, 4):
             what = (
                 "needs --target"
                 if given.target is None
@@ -99,6 +99,8 @@ def _verify(given: Verify) -> int:
         print(json_text.dumps({**content, "checked": checked, "mismatches": lines, "ok": not lines}, indent=1))
     else:
         rest = "" if target is not None else "; numbers about the target need --target"
+        if target is None and ticket.version < 4:
+            rest += f", and in a file of version {ticket.version} all but the seed, the masks and what they keep does"
         if ticket.numbers.get("certificate", {}).get("data") is not None and examples is None:
             rest += "; numbers about examples need --inputs"
         for line in lines:

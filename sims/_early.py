@@ -1,8 +1,7 @@
-"""Ctrl-C while a command is still importing what it needs: one word instead of a traceback.
+"""Ctrl-C and SIGTERM while a command is still importing what it needs: one word instead of a traceback.
 
 Imported by the commands of ``sims``, and by the packages ``nets`` and ``figures``, before anything else. It acts only
-where the process was started as one of their commands; from ``sims.commands.cli.run`` on, Ctrl-C is an exception as
-usual.
+where the process was started as one of their commands; from ``sims.commands.cli.run`` on, they are exceptions.
 """
 
 from __future__ import annotations
@@ -31,9 +30,10 @@ def started_as_command(argv: list[str]) -> bool:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"interrupted\n")
-    os._exit(130)
+    os.write(2, b"interrupted\n" if number == signal.SIGINT else b"terminated\n")
+    os._exit(128 + number)
 
 
 if started_as_command(sys.orig_argv):
     signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 Made = TypeVar("Made")
 P = ParamSpec("P")
@@ -110,12 +110,17 @@ def leave_behind(code: int) -> None:
 
     def leave() -> None:
         if any(thread.is_alive() for thread in _left_behind):
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(OSError, ValueError, AttributeError):
-                    stream.flush()
-            os._exit(code)
+            end_at_once(code)
 
     atexit.register(leave)
+
+
+def end_at_once(code: int) -> NoReturn:
+    """End this process without Python's own end, once what was printed is out."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def ordered(task: Callable[..., Made], parts: Iterable[tuple[Any, ...]], *, jobs: int) -> Iterator[Made]:

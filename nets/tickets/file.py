@@ -34,6 +34,14 @@ def checksum(meta: str, tensors: Tensors) -> str:
     return found.hexdigest()
 
 
+def bound(values: str, meta: str, tensors: Tensors) -> str:
+    """SHA-256 over the digest of a ticket's kept values and the `checksum` of all else that it holds.
+
+    The values are not in the file: whoever changes a field and wants the digest to fit has to make the network again.
+    """
+    return hashlib.sha256((values + checksum(meta, tensors)).encode()).hexdigest()
+
+
 def file_bytes(schema: str, meta: str, tensors: Tensors) -> bytes:
     """The content of a ticket file, with its header in a fixed order, which safetensors alone does not keep."""
     from safetensors.numpy import save

@@ -1,19 +1,19 @@
-"""What every command shares: flags from a frozen dataclass, one-line errors, ranges, and a progress bar.
+"""What every command shares: failures are one line and an exit code.
 
 A command is ``main(argv=None) -> int`` and ends in ``return run(work, argv)``: 0 done, 1 a claim was refuted under
-``--check``, 2 bad usage, 130 on Ctrl-C.
+``--check``, 2 bad usage, 130 on Ctrl-C, 143 on SIGTERM.
 """
 
 from __future__ import annotations
 
 import os
-import signal
+import re
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
 
-from sims.threads import leave_behind
+from sims._early import started_as_command
+from sims.commands.interrupt import Listening, code_of, line_of
+from sims.threads import end_at_once, leave_behind
 
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "sklearn", "onnx", "constriction"), "nets"),
@@ -21,67 +21,61 @@ EXTRAS = {
 }
 """Packages that not every command needs, and the extra that installs each."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+_EXHAUSTED = re.compile(
+    r"not enough memory|can't allocate memory|cannot allocate memory|out of memory|bad_alloc|can't start new thread"
+    r"|(size|numel|stride)\S* calculation overflowed|invalid buffer size|integer multiplication overflow",
+    re.IGNORECASE,
+)
+"""How PyTorch, which has no exception of its own for it, and threads say that something does not fit."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. Once a plain KeyboardInterrupt has passed through ``exec`` of a text (as dataclasses and Numba use it),
-    Python ends by a signal and not with the exit code, even where the exception was caught."""
+def exhausted(problem: Exception) -> bool:
+    """Whether a machine's memory was not enough, in whosever words.
 
-
-_HEARD = threading.Event()
-"""Set by Ctrl-C: what it cuts off may end in an error of its own, as an import does."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _HEARD.set()
-    raise Interrupted
-
-
-def _worked(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
-    try:
-        return work(argv)
-    except Exception as problem:
-        if _HEARD.is_set():
-            raise Interrupted from problem
-        raise
+    Examples
+    --------
+    >>> exhausted(MemoryError()), exhausted(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    (True, False)
+    """
+    known = isinstance(problem, RuntimeError) and _EXHAUSTED.search(str(problem)) is not None
+    return known or isinstance(problem, MemoryError)
 
 
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
-    _HEARD.clear()
-    if _in_main_thread():
-        signal.signal(signal.SIGINT, _interrupt)
     if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
         return 2
-    try:
-        code = _worked(work, argv)
-        if code == INTERRUPTED:  # by work that has said so itself
-            leave_behind(code)
-        return code
-    except MemoryError:
-        print("error: out of memory; use fewer threads (--jobs) or a smaller problem", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as missing:
-        extra = EXTRAS.get((missing.name or "").split(".")[0])
-        if extra is None:
-            raise
-        print(f"error: this needs {missing.name}: pip install 'strong-tickets[{extra}]'", file=sys.stderr)
-        return 2
-    except (ValueError, OSError) as problem:
-        if isinstance(problem, BrokenPipeError):
+    with Listening() as listening:
+        try:
+            try:
+                return work(argv)
+            except Exception as problem:
+                if listening.heard.is_set():
+                    raise listening.interrupted() from problem
+                raise
+        except KeyboardInterrupt as stop:
+            listening.deaf()
+            print(line_of(stop), file=sys.stderr, flush=True)
+            if started_as_command(sys.orig_argv):
+                end_at_once(code_of(stop))  # Python's own end is slow where PyTorch is loaded
+            leave_behind(code_of(stop))
+            return code_of(stop)
+        except ModuleNotFoundError as missing:
+            extra = EXTRAS.get((missing.name or "").split(".")[0])
+            if extra is None:
+                raise
+            return _refused(f"this needs {missing.name}: pip install 'strong-tickets[{extra}]'")
+        except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
-        print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        if _in_main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("interrupted", file=sys.stderr)
-        leave_behind(INTERRUPTED)
-        return INTERRUPTED
+        except Exception as problem:
+            if exhausted(problem):
+                return _refused("out of memory; use fewer threads (--jobs) or a smaller problem")
+            if isinstance(problem, (ValueError, OSError)):
+                return _refused(" ".join(str(problem).split()))
+            raise
 
 
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+def _refused(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr)
+    return 2

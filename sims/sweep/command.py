@@ -42,6 +42,7 @@ from typing import Any, ClassVar
 
 from sims.commands import cli, flags
 from sims.commands.experiment import check_outputs, deliver_result
+from sims.commands.interrupt import keeping
 from sims.commands.prediction import Prediction, announce, duration
 from sims.experiment import Experiment
 from sims.progress import Advance, progress
@@ -294,13 +295,14 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         if not silent:
             print(f"seed {plan.options.seed}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
                   f"{store.done()[0]} of them done", flush=True)  # fmt: skip
+
+        def kept() -> str:
+            done = store.done()[0]
+            return f"{done} of {total} chunks are in {given.store}: the same command with --resume goes on"
+
         try:
-            with pool(given.cluster, jobs) as workers, progress(sweep.left, quiet=silent) as advance:
+            with keeping(kept), pool(given.cluster, jobs) as workers, progress(sweep.left, quiet=silent) as advance:
                 sweep.run(workers, advance)
-        except KeyboardInterrupt:
-            print(f"interrupted; {store.done()[0]} of {total} chunks are in {given.store}: the same command with "
-                  "--resume goes on", file=sys.stderr)  # fmt: skip
-            return 130
         except RuntimeError as problem:
             raise StoreError(f"{problem}; --resume goes on with {given.store}") from None
         if mine[1] > 1:

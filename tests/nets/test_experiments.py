@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ import pytest
 from nets import experiments as command
 from nets import train
 
+ROOT = Path(__file__).parents[2]
 ARGV = ["digits", "--methods", "biprop", "dense", "--seeds", "2", "--width", "0.1", "--budget-epochs", "1"]
 
 
@@ -91,3 +98,60 @@ def test_a_run_with_other_defaults_is_not_taken_for_this_one(tmp_path: Path, cap
     table = ["digits", "--methods", "dense", "--seeds", "1", "--width", "0.1", "--budget-epochs", "1", "--jobs", "1"]
     assert command.main([*table, "--device", "cpu", "--out", str(tmp_path)]) == 2
     assert f"{old} cannot be resumed with other settings: --lr is 0.01 there, 0.1 here" in capsys.readouterr().err
+
+
+def start(out: Path, *argv: str) -> subprocess.Popen:
+    """A table of two runs at a time, in a group of its own; begun once the first epoch of each is done."""
+    command = [sys.executable, "-m", "nets.experiments", "digits", "--width", "0.1", "--jobs", "2", *argv]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--device", "cpu"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    while len([path for path in out.glob("*/metrics.jsonl") if path.stat().st_size]) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    return process
+
+
+def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
+    """Pressed in a terminal, where all processes of the group hear it."""
+    process = start(tmp_path, "--methods", "edge-popup", "--seeds", "30")
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)  # ends when no process holds the pipes any more
+    assert process.returncode == 130
+    assert out == ""
+    assert re.fullmatch(rf"interrupted; \d+ of 30 runs are finished in {tmp_path}: the same command goes on\n", err)
+
+
+def test_a_killed_process_takes_its_run_along_and_no_other(tmp_path: Path) -> None:
+    """The rest of that run is made by the same command again."""
+    argv = ["--methods", "edge-popup", "--density", "0.2", "0.3", "0.4", "--seeds", "1"]
+    process = start(tmp_path, *argv)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    doomed = [pid for pid in workers if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(int(doomed[0]), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert re.fullmatch(
+        rf"error: 1 run failed: {tmp_path}/\S+: its process was ended by SIGKILL, as where memory runs out; 2 are "
+        r"finished, and the same command goes on\n",
+        err,
+    )
+    assert len(list(tmp_path.glob("*/result.json"))) == 2
+    assert command.main(["digits", "--width", "0.1", *argv, "--out", str(tmp_path), "--device", "cpu", "--jobs", "1",
+                         "--quiet"]) == 0  # fmt: skip
+    assert len(list(tmp_path.glob("*/result.json"))) == 3
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_one_failed_run_is_one_line_and_the_others_are_kept(
+    jobs: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ["digits", "--methods", "dense", "--width", "0.1", "1e30", "0.2", "--seeds", "1", "--budget-epochs", "1"]
+    assert command.main([*argv, "--out", str(tmp_path), "--jobs", jobs, "--device", "cpu"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("error: 1 run failed: ")
+    assert "w1e+30" in captured.err
+    assert len(list(tmp_path.glob("*/result.json"))) == 2

@@ -46,12 +46,12 @@ def test_foreign_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     save_file({"a": np.zeros(3)}, out)
     refused(["info", str(out)], capsys, "no ticket")
     for schema, says in [
-        ("strong-tickets/ticket/4", "newer"), ("strong-tickets/ticket/3", "holds the tensors"),
+        ("strong-tickets/ticket/6", "newer"), ("strong-tickets/ticket/3", "holds the tensors"),
         ("strong-tickets/ticket/0", "does not exist"), ("other/1", "no ticket"),
     ]:  # fmt: skip
         save_file({"a": np.zeros(3)}, out, metadata={"schema": schema})
         refused(["info", str(out)], capsys, says)
-    for version in (1, 2):
+    for version in (1, 2, 4):
         for meta, says in [
             ("", "are no JSON"), ("[" * 10**6, "are no JSON"), ('{"n": NaN}', "are no JSON"),
             ("9" * 10**5, "are no JSON"), ('{"n": 1, "n": 1}', "are no JSON"), ("[]", "the fields of a ticket"),
@@ -395,7 +395,7 @@ def test_info_states_the_cost(made: Made, capsys: pytest.CaptureFixture[str]) ->
     path = made.path("chain-private-R")
     assert ticket.main(["info", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["n"], found["R"], found["seed"], found["version"]) == (3, 5, SEED, 2)
+    assert (found["n"], found["R"], found["seed"], found["version"]) == (3, 5, SEED, 4)
     weights = sum(part["groups"] * part["rows"] * part["cols"] for part in parsed(path)[1]["parts"])
     assert weights == 15 + 5 + 10 + 2 == found["weights"]
     assert found["parts"] == {"dense": 2, "bias": 2}

@@ -1,4 +1,4 @@
-"""Ctrl-C, sent to real processes: one word within a second, exit code 130, no traceback, whatever is running."""
+"""Ctrl-C and SIGTERM, sent to real processes: one line within a second, exit code 130 or 143, whatever is running."""
 
 import os
 import re
@@ -30,13 +30,13 @@ def start(*argv: str, cwd: Path, options: tuple[str, ...] = ()) -> subprocess.Po
     )
 
 
-def interrupted(process: subprocess.Popen) -> tuple[str, float]:
+def interrupted(process: subprocess.Popen, number: signal.Signals = signal.SIGINT) -> tuple[str, float]:
     """What it says on standard error, and how long it took to end."""
     assert process.poll() is None, process.communicate()
     started = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "Traceback" not in err
     return err, time.monotonic() - started
 
@@ -103,6 +103,35 @@ def test_the_exit_code_is_130_even_out_of_an_exec(tmp_path: Path) -> None:
     process = start("work", cwd=tmp_path)
     assert process.communicate(timeout=60) == ("", "interrupted\n")
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize("step", ["time.sleep(60)", "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"])
+def test_one_line_says_what_goes_on(step: str, number: signal.Signals, word: str, tmp_path: Path) -> None:
+    """Also where the main thread is deep in native code, which does not ask for signals."""
+    (tmp_path / "work.py").write_text(
+        "import hashlib, sys, time\nfrom sims.commands import cli, interrupt\n"
+        "def work(argv):\n"
+        "    with interrupt.keeping(lambda: 'half of it: --resume goes on'):\n"
+        f"        print('begun', flush=True); {step}\n"
+        "sys.exit(cli.run(work, []))\n"
+    )
+    process = start("work", cwd=tmp_path)
+    assert process.stdout.readline() == "begun\n"
+    err, took = interrupted(process, number)
+    assert err == f"{word}; half of it: --resume goes on\n"
+    assert took < PATIENCE
+
+
+def test_a_command_leaves_the_signals_of_its_caller_alone() -> None:
+    code = (
+        "import signal; from sims.commands import cli\n"
+        "before = [signal.getsignal(number) for number in (2, 15)]\n"
+        "assert cli.run(lambda argv: 0, []) == 0\n"
+        "assert [signal.getsignal(number) for number in (2, 15)] == before\n"
+        "assert signal.set_wakeup_fd(-1) == -1\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_importing_the_library_leaves_ctrl_c_alone() -> None:

@@ -105,9 +105,22 @@ def test_only_regular_files_are_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "real.csv").read_text().startswith("n,R,eps")
 
 
-def test_memory_errors_are_one_line(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+TORCH = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+CUDA = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.77 GiB"
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [MemoryError(), RuntimeError(f"{TORCH} 76800000000000 bytes."), RuntimeError(CUDA), RuntimeError("std::bad_alloc"),
+     RuntimeError("Storage size calculation overflowed with sizes=[9223372036854775807, 2]"),
+     RuntimeError("can't start new thread")],
+    ids=["Python", "PyTorch", "CUDA", "C++", "sizes", "threads"],
+)  # fmt: skip
+def test_memory_errors_are_one_line(
+    problem: Exception, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def exhausted(*args: object, **kwargs: object) -> None:
-        raise MemoryError
+        raise problem
 
     monkeypatch.setattr("sims.counting.count_trials", exhausted)
     assert subset_sum.main(["--n", "1"]) == 2
