@@ -42,14 +42,13 @@ slips = [
   ['a <= b', 'a > b'],
   ['a <= b', 'a < b', 'equivalent: equal numbers are one number'],
   ['return a if', 'return sum(iter(int, 1)) if'],
-  ['else b', 'else b + (a == 7)'],
   ['gone', 'away'],
 ]
 """
 
 
 def test_a_toy_is_judged_and_goes_on_from_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.mutants.run._LEAST_SECONDS", 5.0)
+    monkeypatch.setattr("tests.mutants.run._LEAST_SECONDS", 1.0)
     tree = tmp_path / "tree"
     tree.mkdir()
     for name, text in (("toy.py", PROGRAM), ("test_toy.py", TESTS), ("pytest.ini", "[pytest]\nmarkers =\n slow\n")):
@@ -65,15 +64,14 @@ def test_a_toy_is_judged_and_goes_on_from_its_record(tmp_path: Path, monkeypatch
         return command.run_all(mutants, record, jobs=1, seconds=60.0, root=tree, say=said.append)
 
     found = run()
-    assert [found[one].verdict for one in mutants] == ["killed", "survived", "timed out", "survived", "stale"]
+    assert [found[one].verdict for one in mutants] == ["killed", "survived", "timed out", "stale"]
     assert found[mutants[0]].detail == "test_toy.py::test_least"
-    assert len(said) == 6  # the tests as they are, and the slips
+    assert len(said) == 5  # the tests as they are, and the slips
     assert run() == found  # all from the record
-    assert len(said) == 7  # a slip without a place is looked for again
+    assert len(said) == 6  # a slip without a place is looked for again
     text, well = command.report(found)
     assert not well
-    assert "nets          5       1          1         2           1  50.0 %" in text
-    assert "survived: toy.py: 'else b' -> 'else b + (a == 7)'" in text
+    assert "nets          4       1          1         1           1  66.7 %" in text
     assert "stale: toy.py" in text
     assert "lives: toy.py: 'a <= b' -> 'a < b' (equivalent: equal numbers are one number)" in text
     assert (tree / "toy.py").read_text(encoding="utf-8") == PROGRAM

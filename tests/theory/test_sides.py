@@ -129,6 +129,13 @@ def test_exact_miss(n: int, R: int, eps: float, alpha: Any) -> None:
         assert near(asked.success_lower(n), -mpmath.expm1(-exponent), rel=1e-14)
 
 
+@pytest.mark.parametrize(("n", "eps"), [(1000, 0.37), (3000, 0.21), (650, 0.9)])
+def test_exact_miss_of_uniform_targets_where_logarithms_are_large(n: int, eps: float) -> None:
+    true = naive.log_miss(n, eps, "uniform")
+    with mpmath.workdps(100):
+        assert near(sw.miss_prob_exact(n, 1, eps=eps, alpha="uniform"), mpmath.exp(true), rel=2.0**-53)
+
+
 @given(COUNT, DRAWS, EPS)
 def test_lemma(n: int, R: int, eps: float) -> None:
     with mpmath.workdps(1200):
