@@ -361,6 +361,15 @@ def test_layers_that_are_too_small_or_too_large_by_a_share(share, domain):
         assert found.upper <= abs(1 - share**layers) * (1 + 1e-9)
 
 
+def test_a_ball_and_a_box_of_one_input_are_the_same():
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(size=shape) for shape in ((5, 1), (5, 5), (5, 5), (2, 5))]
+    plus = [w + 0.1 * rng.normal(size=w.shape) for w in weights]
+    ball, box = (certify(*as_torch(weights, plus[0], plus), domain=domain) for domain in ("l2", "linf"))
+    assert box.upper == pytest.approx(ball.upper, rel=1e-9)
+    assert [one.error for one in box.layers] == pytest.approx([one.error for one in ball.layers], rel=1e-9)
+
+
 def test_a_bracket_that_contradicts_itself_is_never_returned(monkeypatch):
     from nets.certificate import bracket
 
