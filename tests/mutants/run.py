@@ -30,6 +30,8 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "out", "runs", "build", "dist", "_build
 _MEMORY = 16 * 2**30
 """Address space of one run, in bytes: a slip may make a loop that never stops taking memory."""
 _LEAST_SECONDS = 30.0
+_COMPILING = 240.0
+"""What a run may take at least where the planted file is compiled, as it is anew."""
 _SLACK = 5.0
 """A run may take so many times the clean one's seconds."""
 
@@ -57,14 +59,14 @@ def clean(tree: Path, tests: str, only: str, seconds: float) -> Outcome:
 
 def attempt(tree: Path, mutant: Mutant, clean_seconds: float, seconds: float) -> Outcome:
     """Whether the tests notice the slip, planted in a copy of that tree."""
-    limit = min(seconds, max(_LEAST_SECONDS, _SLACK * clean_seconds))
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         own = Path(folder) / "tree"
         copied(tree, own)
         try:
-            plant(own, mutant)
+            compiled = "njit" in plant(own, mutant)
         except (OSError, ValueError) as problem:
             return Outcome("stale", str(problem), 0.0)
+        limit = min(seconds, max(_COMPILING if compiled else _LEAST_SECONDS, _SLACK * clean_seconds))
         code, output, taken = _pytest(own, mutant.tests, mutant.only, limit)
     if code is None:
         enough = 3.0 * clean_seconds <= limit
@@ -77,12 +79,14 @@ def attempt(tree: Path, mutant: Mutant, clean_seconds: float, seconds: float) ->
     return Outcome("killed", _failed(output) or f"exit {code}", taken)
 
 
-def plant(tree: Path, mutant: Mutant) -> None:
-    """Put the slip into that tree, and delete what is remembered of the file."""
+def plant(tree: Path, mutant: Mutant) -> str:
+    """Put the slip into that tree, delete what is remembered of the file, and return its new source."""
     path = tree / mutant.path
-    path.write_text(mutant.planted(path.read_text(encoding="utf-8")), encoding="utf-8")
+    planted = mutant.planted(path.read_text(encoding="utf-8"))
+    path.write_text(planted, encoding="utf-8")
     for remembered in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
         remembered.unlink()
+    return planted
 
 
 def _failed(output: str) -> str:

@@ -49,6 +49,7 @@ slips = [
 
 def test_a_toy_is_judged_and_goes_on_from_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.mutants.run._LEAST_SECONDS", 1.0)
+    monkeypatch.setattr("tests.mutants.run._SLACK", 3.0)
     tree = tmp_path / "tree"
     tree.mkdir()
     for name, text in (("toy.py", PROGRAM), ("test_toy.py", TESTS), ("pytest.ini", "[pytest]\nmarkers =\n slow\n")):

@@ -392,3 +392,14 @@ def test_differences_on_data_where_squares_have_no_float():
         assert (data.largest / scale, data.median / scale, data.entry / scale) == (5.0, 3.75, 4.0)
         assert data.size / scale == pytest.approx(np.sqrt(62.5), rel=1e-14)
         assert domain.contains(scale * rows)
+
+
+def test_a_proved_distance_leaves_room_for_both_sides() -> None:
+    from nets.certificate.enclosure import Enclosed, proved_distance
+
+    def one(value: float, off: float) -> dict[str, Enclosed]:
+        return {"y": Enclosed(torch.tensor([value, 0.0]), torch.tensor([off, 0.0]))}
+
+    for first, second, distance in ((one(0.0, 1.0), one(2.0, 0.5), 0.5), (one(0.0, 0.25), one(-2.0, 0.0), 1.75)):
+        assert distance * (1 - 1e-12) <= proved_distance(first, second) <= distance
+    assert proved_distance(one(0.0, 1.0), one(1.5, 1.0)) == 0.0

@@ -184,6 +184,7 @@ def test_tensors_that_make_no_sense_are_refused(made: Made, tmp_path: Path, caps
     count = int(np.bitwise_count(draws["mask1"]).sum())
     assert 3 * count % 8
     sevens = np.frombuffer(((1 << 3 * count) - 1).to_bytes(len(draws["draws1"]), "little"), np.uint8)
+    fives = np.frombuffer(sum(5 << 3 * i for i in range(count)).to_bytes(len(sevens), "little"), np.uint8)
     spare = draws["draws1"].copy()
     spare[-1] |= 0x80
     neurons = parsed(layered)[2]["mask3"]
@@ -202,6 +203,7 @@ def test_tensors_that_make_no_sense_are_refused(made: Made, tmp_path: Path, caps
         (shared, {"witness1": None}, "must hold the tensor witness1"),
         (shared, {"witness2": np.ones((1, 3))}, "holds the tensor 'witness2'"),
         (drawn, {"draws1": sevens}, "names draw 7, but R=5"),
+        (drawn, {"draws1": fives}, "names draw 5, but R=5"),
         (drawn, {"draws1": spare}, "sets a bit beyond"),
         (drawn, {"draws1": draws["draws1"][1:]}, "must name"),
         (drawn, {"draws1": draws["draws1"].astype(np.uint16)}, "draws1 has the wrong shape or type"),

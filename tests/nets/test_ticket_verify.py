@@ -64,6 +64,23 @@ def test_every_field_is_refused_or_found(case: str, made: Made, tmp_path: Path) 
     assert found > 40
 
 
+@pytest.mark.parametrize("name", ["entry", "median"])
+def test_no_difference_on_data_exceeds_the_largest(name: str, made: Made, tmp_path: Path) -> None:
+    path, network = tmp_path / "t.safetensors", made.network("chain-private")
+    np.save(tmp_path / "x.npy", network.examples(6))
+    flags = [*network.flags, *CASES["chain-private"], "--seed", str(SEED), "--inputs", str(tmp_path / "x.npy")]
+    assert approximate.main([str(made.target("chain-private")), *flags, "--out", str(path), "--quiet"]) == 0
+    assert verify(read_ticket(path))[1] == []
+    meta = parsed(path)[1]
+    data = meta["numbers"]["certificate"]["data"]
+    data[name] = 1.01 * data["largest"]
+    if name == "median":
+        data["relative_median"] = data["median"] / data["size"]
+    forge(path, tmp_path / "forged.safetensors", **meta)
+    (said,) = verify(read_ticket(tmp_path / "forged.safetensors"))[1]
+    assert "data largest is the largest" in said
+
+
 NUMBERS = [
     (case, field)
     for case in ("chain-layered", "convolutional-private-R")

@@ -174,6 +174,12 @@ def test_any_within_on_the_boundary(x: list, alpha: float) -> None:
         assert any_within(x, alpha, eps) == (naive.best_error(x, alpha) <= Fraction(float(eps)))
 
 
+def test_any_within_on_the_boundary_of_a_long_search() -> None:
+    x = np.full(44, 0.5)  # 2^22 half sums: all threads search it together
+    assert any_within(x, 0.25, 0.25)
+    assert not any_within(x, 0.25, 0.25 - 2.0**-50)
+
+
 def test_any_within_says_when_it_cannot_decide() -> None:
     x, alpha = [1e17, 1.0, 1e-9, 3e-10], 1e-10
     error = best_subset(x, alpha)
