@@ -50,7 +50,8 @@ from nets.tickets.fields import (
     one_of,
     short,
 )
-from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
+from nets.tickets.file import Tensors, TicketError, file_bytes, read_file
+from sims.files import write_bytes
 from sims.solver.memory import available_bytes, readable
 
 SCHEMA_NAME, SCHEMA_VERSION = "strong-tickets/ticket", 2

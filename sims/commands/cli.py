@@ -10,9 +10,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
+from sims.plain_text import PlainStream
 from sims.threads import leave_behind
 
 EXTRAS = {
@@ -23,6 +25,9 @@ EXTRAS = {
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+
+NO_READER = 141
+"""Exit code where whoever read standard output has gone."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,6 +42,30 @@ _HEARD = threading.Event()
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _HEARD.set()
     raise Interrupted
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C was heard, whatever error it ended in."""
+    return _HEARD.is_set()
+
+
+@contextmanager
+def _plain_streams() -> Iterator[None]:
+    """Whatever is printed cannot steer the terminal."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (one if isinstance(one, PlainStream) else PlainStream(one) for one in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def forsake_output() -> None:
+    """Where standard output takes nothing any more, let it go nowhere, so that Python ends without a complaint."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _worked(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
@@ -55,8 +84,14 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
         signal.signal(signal.SIGINT, _interrupt)
     if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
         return 2
+    with _plain_streams():
+        return _run(work, argv)
+
+
+def _run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     try:
         code = _worked(work, argv)
+        sys.stdout.flush()
         if code == INTERRUPTED:  # by work that has said so itself
             leave_behind(code)
         return code
@@ -70,9 +105,9 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
         print(f"error: this needs {missing.name}: pip install 'strong-tickets[{extra}]'", file=sys.stderr)
         return 2
     except (ValueError, OSError) as problem:
+        forsake_output()
         if isinstance(problem, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 141
+            return NO_READER
         print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
