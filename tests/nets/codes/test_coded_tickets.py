@@ -11,6 +11,7 @@ from nets import approximate, ticket
 from nets.targets import random_target
 from nets.tickets import CodedTicket, CodeSettings, TicketError, code_network, load_ticket, read_ticket, verify
 from nets.tickets.approximation import as_graph
+from nets.tickets.coding import remove_parts
 from nets.tickets.file import file_bytes
 from tests.nets.codes import naive_decoder
 from tests.nets.small_networks import NETWORKS
