@@ -17,8 +17,8 @@ from nets.device import resolve_device
 from nets.graph.graph import Graph, GraphError
 from nets.tickets.approximation_file import SCHEMA_VERSION, Ticket, target_sha256
 from nets.tickets.fields import MAX_WEIGHT
-from nets.tickets.file import write_bytes
 from sims.experiment import between, fresh_seed
+from sims.files import write_bytes
 from sims.progress import Advance, silent
 from sims.solver.memory import available_bytes, default_jobs, readable
 from sims.solver.philox import MAX_SEED

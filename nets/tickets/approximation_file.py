@@ -53,7 +53,8 @@ from nets.tickets.fields import (
     parts_in,
     short,
 )
-from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file, write_bytes
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file
+from sims.files import write_bytes
 from sims.solver.memory import available_bytes, readable
 
 SCHEMA_NAME, SCHEMA_VERSION = "strong-tickets/ticket", 4

@@ -34,7 +34,8 @@ from nets.graph.graph import Array, Graph
 from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
 from nets.tickets.fields import MAX_INT, MAX_WEIGHT, integer, is_number, json_object, one_line, one_of, parts_in, short
-from nets.tickets.file import Tensors, TicketError, bound, file_bytes, write_bytes
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes
+from sims.files import write_bytes
 from sims.solver.memory import available_bytes, readable
 
 CODED_VERSIONS = (3, 5)

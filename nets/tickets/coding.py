@@ -23,8 +23,8 @@ from nets.tickets.codes import pool
 from nets.tickets.codes.draws import RotatedStreams
 from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
-from nets.tickets.file import write_bytes
 from sims.experiment import between, fresh_seed
+from sims.files import write_bytes
 from sims.progress import Advance, silent
 from sims.solver.memory import default_jobs
 from sims.solver.philox import MAX_SEED
@@ -167,8 +167,8 @@ def code_network(
     advance : callable
         Reports finished weights to a progress bar.
     store : path, optional
-        A folder that keeps the parts that are done until all are: a run that was stopped goes on from there. It is
-        removed at the end.
+        A folder that keeps the parts that are done: a run that was stopped goes on from there. `remove_parts` once the
+        ticket is kept.
 
     Raises
     ------
@@ -233,8 +233,6 @@ def code_network(
         content=tuple(content),
     )
     ticket = replace(ticket, values_sha256=ticket.bound(digest.hexdigest()))
-    if kept is not None:
-        kept.remove()
     return CodedNetwork(graph, settings, parts, effective, ticket, rows, time.monotonic() - begun)
 
 
@@ -353,6 +351,7 @@ class _Store:
         """Keep a part."""
         write_bytes(self._folder / f"part{number + 1}.bin", hashlib.sha256(coded.content).digest() + coded.content)
 
-    def remove(self) -> None:
-        """Nothing is kept once all parts are done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+
+def remove_parts(store: str | os.PathLike[str]) -> None:
+    """Remove the folder of `code_network`."""
+    shutil.rmtree(store, ignore_errors=True)

@@ -53,8 +53,9 @@ import numpy.typing as npt
 
 from nets.construction.bits import pack, popcount, spare_bits, unpack
 from nets.search.methods import LAWS
-from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file, write_bytes
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file
 from nets.tickets.found_code import CODED, coded, decoded
+from sims.files import write_bytes
 from sims.solver.philox import MAX_SEED
 
 VERSION = 4

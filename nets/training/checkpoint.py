@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sims.statistics.result import atomic_path
+from sims.files import atomic_path
 
 SCHEMA = "strong-tickets/checkpoint/1"
 _SHARED = 8

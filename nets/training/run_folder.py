@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sims.statistics.result import write_text
+from sims.files import write_text
 
 SCHEMA = "strong-tickets/nets.train.config/1"
 
@@ -169,6 +169,13 @@ class RunFolder:
         for stem in ("config", "checkpoint", "metrics", "result", "ticket"):
             for leftover in self.path.glob(f".{stem}-*"):
                 leftover.unlink(missing_ok=True)
+
+
+def files_of(run: str | Path) -> list[Path]:
+    """What is read of a run: the files of its folder, or the file itself."""
+    folder = RunFolder(Path(run))
+    own = [folder.config, folder.checkpoint, folder.metrics, folder.result, folder.ticket]
+    return own if folder.path.is_dir() else [folder.path]
 
 
 def _sha256(params: Mapping[str, Any]) -> str:
