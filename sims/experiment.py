@@ -171,6 +171,10 @@ class Experiment(ABC, Generic[Question, Work]):
 
     # -- results --
 
+    def bounds(self, question: Any, n: int) -> tuple[tuple[float, float], Row]:
+        """The proved band of a row, and the further columns in order; the prediction is never outside the band."""
+        raise NotImplementedError
+
     @abstractmethod
     def tabulate(
         self, request: Request[Question], passes: Sequence[Work], found: Sequence[Found]
@@ -312,7 +316,6 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         return self.counter(work.question, work.sizes, seed, jobs)
 
     def bounds(self, question: Any, n: int) -> tuple[tuple[float, float], Row]:
-        """The proved band of a row, and the further columns in order; the prediction is never outside the band."""
         low, high = question.success_lower(n), question.success_upper(n)
         return (low, high), {
             "lower_bound": low,

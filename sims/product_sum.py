@@ -67,6 +67,10 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
     question = ProductSum
     config = Config
 
+    def predicted_n(self, question: ProductSum, delta: float) -> int:
+        check_grid(question.eps)  # first: the prediction of a tiny eps takes for ever
+        return super().predicted_n(question, delta)
+
     def counter(self, question: ProductSum, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
         """Values as `theory.product_sum.ProductSum` lays them out: a_ir is draw (seed, trial, i R + r) of the values,
         b_ir the same draw of stream `SECOND`; products are rounded to the grid of 2^-52.

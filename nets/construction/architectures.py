@@ -12,6 +12,9 @@ from theory.attention import AttentionTheorem
 from theory.attention.entry import Entries
 from theory.network import ConvolutionTheorem, MainTheorem
 
+MAX_WIDTHS = 101
+"""Of a target: its depth is at most 100, whose formulas take seconds."""
+
 
 def grid(
     widths: Sequence[int],
@@ -25,6 +28,8 @@ def grid(
     """The questions of every eps and R; `shape` as `shape_named` gives it."""
     for value in R:
         between("R", value, 1, MAX_DRAWS)
+    if len(widths) > MAX_WIDTHS:
+        raise ValueError(f"widths must be at most {MAX_WIDTHS} numbers, got {len(widths)}")
     for width in widths:
         between("widths", width, 1, 10**6)
     shared = {"widths": tuple(widths), "statement": statement, "norm": norm, "domain": domain}

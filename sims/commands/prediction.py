@@ -2,16 +2,18 @@
 
     announce(Prediction(seconds=4000.0, bytes=2**31), max_time=given.max_time, quiet=given.quiet)
 
-prints "about 1 h 06 min" on standard error, or refuses with one line. An experiment's command gets its prediction from
-``foresee``; another command makes its own.
+prints "about 1 h 06 min" on standard error, or refuses with one line. An experiment's command gets its passes from
+``plan`` and its prediction from ``foresee``; another command makes its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sims.commands.flags import UsageError
@@ -28,6 +30,9 @@ LONGEST = 86400.0
 """Seconds that nobody has to ask for."""
 
 _WORTH_MEASURING = 0.3
+_MANY_ROWS, _USUAL_ROWS = 3000, 30
+_ROW = 3e-4
+"""Seconds of a row's intervals, verdict and print."""
 _PROBES = 2
 
 
@@ -50,13 +55,15 @@ class Prediction:
     at_most: bool = False
 
 
-def announce(prediction: Prediction, *, max_time: float | None = None, quiet: bool = False) -> None:
+def announce(prediction: Prediction, *, max_time: float | None = None, quiet: bool = False, what: str = "this") -> None:
     """Say what work will take, if that is more than a few seconds.
 
     Parameters
     ----------
     max_time : float or None
         Seconds that the work may take, > 0; None: a day.
+    what : str
+        The work, as the subject of a sentence.
 
     Raises
     ------
@@ -66,14 +73,52 @@ def announce(prediction: Prediction, *, max_time: float | None = None, quiet: bo
     span = f"{'at most ' if prediction.at_most else ''}about {duration(prediction.seconds)}"
     if prediction.bytes > available_bytes():
         raise UsageError(
-            f"this needs about {readable(prediction.bytes)} of memory, {readable(available_bytes())} are available"
+            f"{what} needs about {readable(prediction.bytes)} of memory, {readable(available_bytes())} are available"
         )
     if prediction.seconds > (LONGEST if max_time is None else max_time):
         limit = "a day; --max-time inf goes on" if max_time is None else f"--max-time, {duration(max_time)}"
-        raise UsageError(f"this would take {span}, more than {limit}")
+        raise UsageError(f"{what} would take {span}, more than {limit}")
     if prediction.seconds > WORTH_SAYING and not quiet:
         memory = f" and {readable(prediction.bytes)} of memory" if prediction.bytes else ""
-        print(f"this takes {span}{memory}", file=sys.stderr, flush=True)
+        print(f"{what} takes {span}{memory}", file=sys.stderr, flush=True)
+
+
+def plan(
+    experiment: Experiment[Any, Any], request: Request[Any], *, max_time: float | None = None, quiet: bool = False
+) -> list[Any]:
+    """The passes of a request; where its questions and rows are many, what their formulas take is announced first.
+
+    Raises as `announce` and `sims.experiment.Experiment.passes`.
+    """
+    questions = request.questions
+    rows = len(questions) * (len(request.options.n) if request.options.n is not None else _USUAL_ROWS)
+    if rows > _MANY_ROWS:
+        seconds = _formula_seconds(experiment, request) * len(questions)
+        what = f"the plan of {len(questions)} question{'s' if len(questions) > 1 else ''}, about {rows} rows,"
+        announce(Prediction(seconds, 0), max_time=max_time, quiet=quiet, what=what)
+    return experiment.passes(request)
+
+
+def _formula_seconds(experiment: Experiment[Any, Any], request: Request[Any]) -> float:
+    """Measured seconds of a question: its plan, and the bounds and the verdicts of its rows."""
+    questions = request.questions
+    chosen = {questions[k * (len(questions) - 1) // 3]: None for k in (3, 0, 1, 2)}  # the last one first: the largest
+    experiment.passes(replace(request, questions=questions[:1]))  # loads what is needed
+    spent = 0.0
+    for question in chosen:
+        begun = time.monotonic()
+        passes = experiment.passes(replace(request, questions=(question,)))
+        spent += time.monotonic() - begun
+        for work in passes:
+            sizes = getattr(work, "sizes", ())
+            tried = {sizes[k * (len(sizes) - 1) // 3] for k in range(4)} if sizes else set()
+            begun = time.monotonic()
+            for n in tried:
+                with contextlib.suppress(NotImplementedError, ValueError):  # a row without such a formula
+                    experiment.bounds(work.question, n)
+            each = (time.monotonic() - begun) / max(1, len(tried))
+            spent += (each + _ROW) * len(sizes)
+    return spent / len(chosen)
 
 
 def foresee(experiment: Experiment[Any, Any], request: Request[Any], passes: Sequence[Any]) -> Prediction:

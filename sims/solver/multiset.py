@@ -65,6 +65,10 @@ class _Lists:
         return np.empty(int(self.starts[-1, -1]), np.int64)
 
 
+_MOST_TAKEN = 64
+"""A half of the values, and slots, beyond both of which there are more than 2^100 sums."""
+
+
 def _words(n: int, slots: int) -> int:
     """Words of int64 that the lists of one thread take."""
     a, b = n - n // 2, n // 2
@@ -89,6 +93,8 @@ class _Memory:
 def _check(n: int, slots: int, threads: int, *, limit: int | None = None) -> None:
     """Refuse a search that would take more than half of the available memory, or that no machine ends."""
     at = f"n={n}" if slots == n else f"n={n} with {slots} slots"
+    if min(n // 2, slots) > _MOST_TAKEN:  # its number of sums is itself long to write down
+        raise ValueError(f"{at} is out of reach: more than 2^30 sums in a half of the values")
     check_memory(at, 8 * _words(n, slots), threads, limit=limit)
     if half_sums(n, slots) > _MOST_HALF_SUMS:
         raise ValueError(f"{at} is out of reach: more than 2^30 sums in a half of the values")

@@ -32,7 +32,7 @@ class SizedCurve:
         self.n, self.draws, self.top = n, draws, min(top, n)
         halves = n // 2, (n - 1) // 2  # the last variable joins no group
         self._starts = [np.array([0, *_room(half, draws, self.top)], np.int64) for half in halves]
-        self.sums = int(sum(starts[-1] for starts in self._starts))
+        self.sums = sum(int(starts[-1]) for starts in self._starts)
         if self.sums > _MOST_SUMS:
             raise ValueError(
                 f"n={n} with R={draws} takes {self.sums:.3g} sums of up to {top} values, the limit is 2^27"
@@ -68,8 +68,9 @@ class SizedCurve:
 
 def _room(half: int, draws: int, top: int) -> list[int]:
     """Where the lists of 1, 2, ... values of a group end: sums of s = 0, 1, ..., top - 1 of ``half`` variables."""
-    ends, end = [], 0
+    ends, end, last = [], 0, 2**62
     for s in range(max(1, top)):
-        end += math.comb(half, s) * draws**s
-        ends.append(min(end, 2**62))
+        if end < last:
+            end += math.comb(half, s) * draws**s
+        ends.append(min(end, last))
     return ends

@@ -44,6 +44,7 @@ from sims.commands import cli, flags
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.interrupt import keeping
 from sims.commands.prediction import Prediction, announce, duration
+from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
 from sims.progress import Advance, progress
@@ -269,7 +270,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     if given.seed is None and given.shard is not None and not given.dry_run:
         raise flags.UsageError("--shard needs --seed: all shares must have the same")
     request = experiment.request(given)
-    plan = Plan(experiment, request, tuple(experiment.passes(request)))
+    passes = foresee_plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
+    plan = Plan(experiment, request, tuple(passes))
     jobs, first, trials = plan.options.jobs, plan.options.first_trial, plan.options.trials
     sizes = [chunk_trials(experiment.cost(work)) for work in plan.passes]
     if given.chunk is not None:

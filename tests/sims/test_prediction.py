@@ -1,5 +1,6 @@
 """Commands say what they will take, and refuse what would take too long or does not fit."""
 
+import importlib
 import time
 from collections.abc import Callable
 
@@ -90,3 +91,30 @@ def test_the_prediction_is_of_the_right_size() -> None:
     started = time.process_time()
     run(question, n=1, trials=12, jobs=1, seed=1)
     assert predicted / 6 < time.process_time() - started < 6 * predicted
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [("subset_sum", ["--R", "1:1000000"]), ("single_weight", ["--R", "1:1000000"]), ("coverage", ["--R", "1:1000000"]),
+     ("sweep", ["subset_sum", "--R", "1:1000000", "--store", "s"]), ("single_weight", ["--n", "1:1000000"])],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)  # fmt: skip
+def test_the_formulas_of_many_rows_are_foreseen_too(command: str, argv: list[str], refused: Callable) -> None:
+    main = importlib.import_module(f"sims.{command}" + (".command" if command == "sweep" else "")).main
+    refused(main, [*argv, "--trials", "100", "--max-time", "9s"], " rows, would take about ")
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "says"),
+    [
+        ("recycling", ["--n", "1000000"], "n=1000000 is out of reach"),
+        ("recycling", ["--n", "1:1000000"], "n=1000000 is out of reach"),
+        ("product_sum", ["--eps", "1e-300"], "eps must be at least 2^-40"),
+        ("fixed_size", ["--n", "1000000"], "the limit is 2^27"),
+        ("subset_sum", ["--delta", "1e-300"], "of memory"), ("draw_code", ["--n", "1e9"], "n must be an integer in"),
+        *((name, ["--jobs", "1e6"], "jobs must be an integer in [1, 4096]") for name in ("grid_sum", "vector_sum")),
+        *((name, ["--trials", "1e18"], "trials must be an integer in") for name in ("movable_sum", "binary_weights")),
+    ],
+)  # fmt: skip
+def test_absurd_sizes_are_refused_at_once(command: str, argv: list[str], says: str, refused: Callable) -> None:
+    refused(importlib.import_module(f"sims.{command}").main, argv, says)
