@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nets.written import whole_file
 from sims.solver.memory import available_bytes, readable
-from sims.statistics.result import atomic_path
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 Read = TypeVar("Read")
@@ -56,8 +56,8 @@ def file_bytes(schema: str, meta: str, tensors: Tensors) -> bytes:
 
 def write_bytes(path: str | Path, content: bytes) -> int:
     """Write a file so that it appears whole or not at all; returns its size."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    with whole_file(path) as file:
+        file.write(content)
     return len(content)
 
 

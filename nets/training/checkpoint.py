@@ -7,7 +7,6 @@ code. It holds a SHA-256 of all its content; a file that was cut short or change
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sims.statistics.result import atomic_path
+from nets.written import whole_file
 
 SCHEMA = "strong-tickets/checkpoint/1"
 _SHARED = 8
@@ -39,12 +38,12 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     ------
     TypeError
         Any other type inside.
+    OSError
+        If it cannot be written; the last one is as it was.
     """
     whole = {"schema": SCHEMA, "digest": digest(content), "content": dict(content)}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(whole, file)
-        file.flush()
-        os.fsync(file.fileno())  # the name must not reach the disk before the bytes
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
-from nets.training.run_folder import RunError, RunFolder, check_same
-from nets.training.settings import MAY_MOVE, Choices, TrainSettings, resolve, resumed
+from nets.training.run_folder import MAY_MOVE, RunError, RunFolder, check_same
+from nets.training.settings import Choices, TrainSettings, resolve, resumed
+from nets.written import names_file
 from sims.progress import progress
 from sims.statistics.result import Result, provenance, write_text
 
@@ -146,7 +147,8 @@ def _work(
         with progress(total, quiet=quiet, after=0.5) as advance:
             state = training.run(advance)
         result = _result(settings, parts, state, folder, training)
-    write_text(folder.result, result.to_json())
+    with names_file(folder.result):
+        write_text(folder.result, result.to_json())
     return result
 
 
