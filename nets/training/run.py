@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
-from nets.training.run_folder import RunError, RunFolder, check_same, read_metrics
-from nets.training.settings import MAY_MOVE, Choices, TrainSettings, resolve, resumed
+from nets.training.run_folder import MAY_MOVE, RunError, RunFolder, check_same, read_metrics
+from nets.training.settings import Choices, TrainSettings, resolve, resumed
 from sims.commands.prediction import Prediction
 from sims.files import write_text
 from sims.progress import progress

@@ -12,7 +12,7 @@ from nets.device import resolve_device
 from nets.search.methods import LAWS, METHODS, SCALES, having
 from nets.training import recipes
 from nets.training.recipes import Recipe, Usual, recipe
-from nets.training.run_folder import check_same
+from nets.training.run_folder import MAY_MOVE, check_same
 from sims.commands import flags
 from sims.commands.flags import OptionalFolder, OptionalInteger, OptionalReal, UsageError
 from sims.experiment import fresh_seed
@@ -183,8 +183,6 @@ class Choices:
         return found
 
 
-MAY_MOVE = ("data_dir",)
-"""Settings that a resumed run may have otherwise: what they name is compared by its content."""
 _FIRST = ("method", "arch", "data", "data_dir", "density", "width", "batch_norm", "seed", "score_seed")
 _LAST = ("device", "amp", "compile", "test_each_epoch")
 _WHOLE = {

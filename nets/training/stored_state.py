@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nets.search.masked_module import HOLDER
-from nets.training.settings import MAY_MOVE, TrainSettings
+from nets.training.run_folder import MAY_MOVE
+from nets.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from nets.training.parts import Parts
