@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from nets.training.run_folder import RunFolder, read_metrics
 from nets.training.settings import Choices
 from sims.commands import cli, flags
 from sims.commands.flags import Folder, OptionalFile, OptionalInteger
+from sims.commands.interrupt import keeping
+from sims.commands.prediction import Prediction, announce
 
 if TYPE_CHECKING:
+    from nets.training.run import Foresee, Note
     from sims.statistics.result import Result
 
 
@@ -46,6 +50,8 @@ class Train(Choices):
     """Also write a checkpoint after every so many steps, not only after every epoch."""
     plot: OptionalFile = None
     """Also draw the learning curves (.png, .pdf or .svg); with --resume on a finished run nothing else is done."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     quiet: bool = False
@@ -66,21 +72,11 @@ def work(argv: Sequence[str] | None) -> int:
         if not given.quiet:
             print(text, file=sys.stderr)
 
-    if given.multi_prize is not None:
-        from nets.training.multi_prize import multi_prize
+    def foresee(expected: Prediction) -> None:
+        announce(expected, max_time=given.max_time, quiet=given.quiet)
 
-        count = flags.between("--multi-prize", given.multi_prize, 2, 1000)
-        result = multi_prize(
-            given, given.out, count, resume=given.resume, checkpoint_every=every, quiet=quiet, note=note
-        )
-    else:
-        from nets.training.run import train
-        from nets.training.run_folder import RunFolder
-        from nets.training.settings import resolve, resumed
-
-        folder = RunFolder(Path(given.out))
-        settings = resumed(folder.params(), given, folder.path) if given.resume else resolve(given)
-        result = train(settings, folder.path, resume=given.resume, checkpoint_every=every, quiet=quiet, note=note)
+    with keeping(lambda: _kept(given)):
+        result = _trained(given, every, quiet, note, foresee)
     if given.json:
         from sims.statistics.result import print_json
 
@@ -95,6 +91,37 @@ def work(argv: Sequence[str] | None) -> int:
         if not quiet:
             print(f"picture: {given.plot}")
     return 0
+
+
+def _trained(given: Train, every: int, quiet: bool, note: Note, foresee: Foresee) -> Result:
+    if given.multi_prize is not None:
+        from nets.training.multi_prize import multi_prize
+
+        count = flags.between("--multi-prize", given.multi_prize, 2, 1000)
+        return multi_prize(
+            given, given.out, count, resume=given.resume, checkpoint_every=every, quiet=quiet, note=note,
+            foresee=foresee,
+        )  # fmt: skip
+    from nets.training.run import train
+    from nets.training.settings import resolve, resumed
+
+    folder = RunFolder(Path(given.out))
+    settings = resumed(folder.params(), given, folder.path) if given.resume else resolve(given)
+    return train(
+        settings, folder.path, resume=given.resume, checkpoint_every=every, quiet=quiet, note=note, foresee=foresee
+    )
+
+
+def _kept(given: Train) -> str:
+    """What an interruption leaves, and what goes on with it."""
+    if not any(Path(given.out).glob("**/config.json")):
+        return "nothing is kept yet"
+    if given.multi_prize is not None:
+        done = len(list(Path(given.out).glob("score-*/result.json")))
+        return f"{done} of {given.multi_prize} tickets are in {given.out}: --resume goes on"
+    folder = RunFolder(Path(given.out))
+    epochs = len(read_metrics(folder)) if folder.metrics.is_file() else 0
+    return f"{epochs} epoch{'s' if epochs != 1 else ''} and the last checkpoint are in {given.out}: --resume goes on"
 
 
 def check_picture(given: Train) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import torch
 from sims.statistics.result import atomic_path
 
 SCHEMA = "strong-tickets/checkpoint/1"
+_SHARED = 8
+"""Tensors may share their memory in the file, which holds it once: so many times the file's size they take at most."""
 
 
 class CheckpointError(ValueError):
@@ -55,11 +58,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If the file is missing, cut short, changed or no checkpoint.
+        If the file is missing, cut short, changed or no checkpoint, or its tensors are larger than the file.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
+    _check_members(path)
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises many kinds for damaged files
@@ -69,13 +73,51 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if whole["schema"] != SCHEMA:
         raise CheckpointError(f"{path}: schema {whole['schema']!r} is not {SCHEMA!r}, which this program reads")
     try:
+        _check_sizes(whole["content"], path.stat().st_size)
         found = digest(whole["content"])
-    except TypeError as error:
+    except RecursionError:
+        raise CheckpointError(f"{path}: its values lie too deep in one another") from None
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+    if not isinstance(whole["content"], dict):
+        raise CheckpointError(f"{path}: a PyTorch file, but no checkpoint")
     if found != whole["digest"]:
         raise CheckpointError(f"{path}: the digest does not fit: the file was edited or damaged")
     content: dict[str, Any] = whole["content"]
     return content
+
+
+def _check_members(path: Path) -> None:
+    """Refuse what is not written as `save_checkpoint` does, whose files are no smaller than what they hold."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path}: cut short, damaged or no checkpoint ({type(error).__name__})") from None
+    packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
+    if packed or sum(one.file_size for one in members) > path.stat().st_size:
+        raise CheckpointError(f"{path}: it holds more than the file's size, which no checkpoint does")
+
+
+def _check_sizes(content: Any, size: int) -> None:
+    """Refuse tensors that are no plain arrays, or together several times larger than the file of `size` bytes."""
+    left = _SHARED * size
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+            if not plain:
+                raise TypeError("a checkpoint holds plain values and tensors, got a tensor of another kind")
+            left -= value.numel() * value.element_size()
+        elif isinstance(value, Mapping):
+            waiting += [*value.keys(), *value.values()]
+            left -= len(value)
+        elif isinstance(value, list | tuple):
+            waiting += value
+            left -= len(value)
+        if left < 0:
+            raise ValueError("its tensors are larger than the file")
 
 
 def digest(content: Any) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 
 from nets.search.comparison import TOTAL, compare, summarise
 from nets.training.found_masks import load_masks
-from nets.training.run import Note, train_or_resume
+from nets.training.run import Foresee, Note, train_or_resume
 from nets.training.run_folder import RunError, RunFolder, check_same
 from nets.training.settings import Choices
 from sims.commands.flags import UsageError
+from sims.commands.prediction import Prediction
 from sims.experiment import fresh_seed
 from sims.statistics.result import Result, provenance
 
@@ -30,6 +31,7 @@ def multi_prize(
     checkpoint_every: int = 0,
     quiet: bool = True,
     note: Note = lambda text: None,
+    foresee: Foresee | None = None,
 ) -> Result:
     """Find tickets from `count` score seeds, one after another, each in a folder of its own.
 
@@ -43,8 +45,8 @@ def multi_prize(
     count : int >= 2
     resume : bool
         Go on with what is there; otherwise nothing must be there.
-    checkpoint_every, quiet, note
-        Of `nets.training.run.train`.
+    checkpoint_every, quiet, note, foresee
+        Of `nets.training.run.train`; the prediction is of all runs together.
 
     Returns
     -------
@@ -75,9 +77,20 @@ def multi_prize(
     folders = [RunFolder(Path(out) / f"score-{first + i}") for i in range(count)]
     rows: list[Any] = []
     result = None
+    left = sum(not folder.result.is_file() for folder in folders)
+
+    def all_of_them(one: Prediction) -> None:
+        nonlocal foresee
+        if foresee is not None:
+            foresee(replace(one, seconds=one.seconds * left))
+            foresee = None
+
     for i, folder in enumerate(folders):
         mine = replace(choices, seed=seed, score_seed=first + i)
-        result = train_or_resume(mine, folder.path, checkpoint_every=checkpoint_every, quiet=quiet, note=note)
+        ask = None if foresee is None else all_of_them
+        result = train_or_resume(
+            mine, folder.path, checkpoint_every=checkpoint_every, quiet=quiet, note=note, foresee=ask
+        )
         rows.extend(result.rows)
     assert result is not None
     found = summarise(compare([load_masks(str(folder.path)) for folder in folders]))

@@ -11,6 +11,7 @@ import torch
 from nets.data import Data, load_data
 from nets.search import TicketSearch, find_tickets
 from nets.search.methods import make_method
+from nets.training.memory import check_fits
 from nets.training.models import make_model, weight_layers
 from nets.training.settings import TrainSettings
 
@@ -51,9 +52,12 @@ def build(settings: TrainSettings) -> Parts:
     Raises
     ------
     ValueError
-        If the data are missing or a setting does not fit them.
+        If the data are missing, a setting does not fit them, or the memory is not enough.
     """
     data = read_data(settings)
+    with torch.device("meta"):
+        hollow = plain_model(settings, data.shape, data.classes)
+    check_fits(hollow, data.shape, min(settings.batch, len(data.train)), settings.device)
     model = plain_model(settings, data.shape, data.classes)
     search = start_search(model, settings)
     if search is None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
-from nets.training.run_folder import RunError, RunFolder, check_same
+from nets.training.run_folder import RunError, RunFolder, check_same, read_metrics
 from nets.training.settings import MAY_MOVE, Choices, TrainSettings, resolve, resumed
+from sims.commands.prediction import Prediction
 from sims.progress import progress
 from sims.statistics.result import Result, provenance, write_text
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 COMMAND = "nets.train"
 Note = Callable[[str], None]
+Foresee = Callable[[Prediction], None]
+"""Told what is left to do, before it begins; refuses it by an exception."""
 
 
 def train(
@@ -31,6 +34,7 @@ def train(
     checkpoint_every: int = 0,
     quiet: bool = True,
     note: Note = lambda text: None,
+    foresee: Foresee | None = None,
 ) -> Result:
     """Train, or go on training, and write the run's folder.
 
@@ -46,6 +50,8 @@ def train(
         No progress bar.
     note : callable
         Told what a user should know, one line at a time.
+    foresee : callable, optional
+        Told what the training will take, before it begins; what it raises leaves the folder as it was.
 
     Returns
     -------
@@ -70,9 +76,11 @@ def train(
             parts = build(settings)
             told = folder.check_data(parts.data.sha256)
             _tell(note, told, _where(settings, parts))
+            _predict(foresee, settings, parts, settings.epochs - _done(folder))
             return _work(settings, parts, folder, resume, checkpoint_every, quiet, note)
     folder.check_new()
     parts = build(settings)  # first: what cannot be built, for want of data or else, leaves no folder behind
+    _predict(foresee, settings, parts, settings.epochs)
     folder.path.mkdir(parents=True, exist_ok=True)
     _tell(note, _where(settings, parts))
     with locked(folder):
@@ -90,6 +98,7 @@ def train_or_resume(
     checkpoint_every: int = 0,
     quiet: bool = True,
     note: Note = lambda text: None,
+    foresee: Foresee | None = None,
 ) -> Result:
     """Begin the run in a folder, go on with it, or return what it found, whichever is due.
 
@@ -99,7 +108,7 @@ def train_or_resume(
         Of `nets.training.settings.resolve`.
     exact : bool
         Refuse an old run whose settings are not those of a new one with the same choices: defaults may have changed.
-    checkpoint_every, quiet, note
+    checkpoint_every, quiet, note, foresee
         Of `train`.
 
     Raises
@@ -116,7 +125,21 @@ def train_or_resume(
             check_same(vars(settings), {name: wanted[name] for name in wanted if name not in MAY_MOVE}, folder.path)
     else:
         settings = resolve(choices, plain_images=plain_images)
-    return train(settings, folder.path, resume=old, checkpoint_every=checkpoint_every, quiet=quiet, note=note)
+    return train(
+        settings, folder.path, resume=old, checkpoint_every=checkpoint_every, quiet=quiet, note=note, foresee=foresee
+    )
+
+
+def _predict(foresee: Foresee | None, settings: TrainSettings, parts: Parts, epochs: int) -> None:
+    if foresee is not None:
+        from nets.training.cost import foreseen
+
+        foresee(foreseen(settings, parts.data, epochs=epochs))
+
+
+def _done(folder: RunFolder) -> int:
+    """Epochs that need not be made again, about."""
+    return len(read_metrics(folder)) if folder.metrics.is_file() and folder.checkpoint.is_file() else 0
 
 
 def _work(
