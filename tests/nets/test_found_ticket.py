@@ -273,6 +273,7 @@ def test_damage_is_refused_in_one_line(iterand: Path, tmp_path: Path, capsys: py
         (with_layer(std=None), "no sense"), (with_layer(std=-1.0), "no sense"), (with_layer(index=2**24), "no sense"),
         (replace(ticket, values_sha256="x"), "no sense"),
         (replace(ticket, layers=()), "no sense"),
+        (replace(ticket, layers=(*ticket.layers, ticket.layers[0])), "no sense"),
     ]  # fmt: skip
     for content, says in files:
         bad.write_bytes(content if isinstance(content, bytes) else written(content))

@@ -166,6 +166,23 @@ def refused(out: Path, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (out / "checkpoint.pt").read_bytes() == before
 
 
+def test_random_numbers_go_on_where_they_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, content = begun("dense", monkeypatch)
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        assert not torch.equal(torch.get_rng_state(), content["random"])
+        fresh.restore(content)
+        assert torch.equal(torch.get_rng_state(), content["random"])
+
+
+def test_another_folder_of_data_is_the_same_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fresh, content = begun("dense", monkeypatch)
+    fresh.restore({**content, "params": {**content["params"], "data_dir": str(tmp_path)}})
+    for name, value in (("seed", 6), ("lr", 0.2), ("width", 0.06)):
+        with pytest.raises(ValueError, match=f"made with another {name}$"):
+            fresh.restore({**content, "params": {**content["params"], name: value}})
+
+
 def test_a_resume_says_what_is_wrong(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = stopped / "checkpoint.pt"
     content = load_checkpoint(path)

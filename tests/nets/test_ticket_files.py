@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -440,3 +441,15 @@ def test_an_unfinished_file_leaves_nothing(made: Made, tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         save_ticket(tmp_path / "t.safetensors", whole)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_digests_by_hand() -> None:
+    """Places and values, part after part; values alone in the first version."""
+    from nets.tickets.network import Digest
+
+    masks, values = [np.array([1, 2], np.uint8), np.array([3], np.uint8)], np.array([0.5, -1.0])
+    for version, whole in ((2, bytes([1, 2, 3]) + values.astype("<f8").tobytes()), (1, values.astype("<f8").tobytes())):
+        digest = Digest(version)
+        digest.places(masks)
+        digest.values(values)
+        assert digest.hexdigest() == hashlib.sha256(whole).hexdigest()
