@@ -14,7 +14,6 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.dispatcher import Dispatcher
 
 _DIGEST = hashlib.sha256().digest_size
 _said = False
@@ -26,8 +25,8 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     compiled = numba.njit(**options)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = compiled(function)
-        if cached and isinstance(kernel, Dispatcher):
+        kernel: Any = compiled(function)
+        if cached and hasattr(kernel, "_cache"):  # a plain function where the compiler is switched off
             try:
                 kernel._cache = _Cache(function)
             except RuntimeError:  # neither beside the source nor in the user's own folder
@@ -37,7 +36,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-class _Files(IndexDataCacheFile):  # type: ignore[misc]
+class _Files(IndexDataCacheFile):
     """The files of one kernel, their bytes behind a digest."""
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -54,7 +53,7 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
         return pickle.loads(raw[_DIGEST:])
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """The cache of one kernel: what cannot be read is not there, what cannot be written is left out."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
