@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core import caching
 
+_numba: Any = caching  # its annotations are few
 _DIGEST = hashlib.sha256().digest_size
 _said = False
 
@@ -36,7 +37,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-class _Files(IndexDataCacheFile):
+class _Files(_numba.IndexDataCacheFile):  # type: ignore[misc]
     """The files of one kernel, their bytes behind a digest."""
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -53,7 +54,7 @@ class _Files(IndexDataCacheFile):
         return pickle.loads(raw[_DIGEST:])
 
 
-class _Cache(FunctionCache):
+class _Cache(_numba.FunctionCache):  # type: ignore[misc]
     """The cache of one kernel: what cannot be read is not there, what cannot be written is left out."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
