@@ -247,7 +247,7 @@ BAD = [
     (["--resume", "--seed", "12"], "is of another sweep: seed 11 there, 12 here"),
     (["--resume", "--model", "vector"], 'kind "choice" there, "vector" here'),
     (["--resume", "--eps", "0.3"], "eps [0.05, 0.2] there, [0.3] here"),
-    (["--resume", "--chunk", "77"], "other cells or chunks"),
+    (["--resume", "--chunk", "77"], "chunks of"),
     (["--resume", "--until", "0.1"], "until null there, 0.1 here"),
     (["--resume", "--shard", "4/3"], "--shard takes I/K"),
     (["--resume", "--shard", "0/0"], "--shard takes I/K"),
