@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 PARALLEL = -n $(WORKERS) --dist worksteal
 
-.PHONY: demo docs test scalar verify figures report lint format bench clean
+.PHONY: demo docs test scalar verify mutants fuzz figures report lint format bench clean
 
 demo: .venv/.demo-ready
 	@COLUMNS=100 $(BIN)/python -m sims.subset_sum --R 5 --eps 0.01 --seed 1
@@ -22,6 +22,14 @@ scalar: .venv/.test-ready
 
 verify: .venv/.test-ready
 	$(BIN)/python -m pytest -m verification tests $(ARGS)
+
+# broken files for every parser; what crashes is kept under tests/fuzz/corpus. make fuzz ARGS="--minutes 60 onnx pt"
+fuzz: .venv/.test-ready
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+# plants errors one at a time and reports those that no test notices (hours on one core; ARGS="--room sims --jobs 4")
+mutants: .venv/.test-ready
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 figures: .venv/.test-ready
 	$(BIN)/python -m figures $(ARGS)

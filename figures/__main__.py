@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from figures.recipe import FORMATS, Format, load, write_pictures
+from figures.recipe import FORMATS, Format, check_pictures, load, write_pictures
 from figures.registry import recipes
 from sims.commands import cli, flags
 
@@ -23,6 +23,8 @@ class DrawAll:
     """Folder of the pictures; it is made if it is missing."""
     format: tuple[Format, ...] = FORMATS
     """Kinds of pictures."""
+    force: bool = False
+    """Replace files of any kind."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work(args: Sequence[str] | None) -> int:
         chosen = flags.parse(DrawAll, args, prog="python -m figures")
+        for recipe in recipes():
+            check_pictures(recipe, Path(chosen.out), chosen.format, force=chosen.force)
         for recipe in recipes():
             written = write_pictures(recipe, load(recipe), Path(chosen.out), chosen.format)
             print(f"figure {recipe.number}: {' '.join(str(path) for path in written)}")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from figures.style import save_figure
 from sims.commands import cli, flags
-from sims.statistics.result import Result, atomic_path, provenance, write_text
+from sims.files import PICTURE, OutputFile, atomic_path, check_outputs, write_text
+from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +83,7 @@ class Recipe:
             seed = flags.between("--seed", chosen.seed, 0, 2**53 - 1)
             if chosen.compute and chosen.smoke:
                 raise flags.UsageError("--compute and --smoke exclude each other")
+            check_pictures(self, Path(chosen.out), chosen.format, force=chosen.force)
             data = make(self, smoke=chosen.smoke, seed=seed) if chosen.compute or chosen.smoke else load(self)
             if chosen.compute:
                 FOLDER.mkdir(exist_ok=True)
@@ -161,11 +163,20 @@ class Draw:
     """Seed of the numbers, with --compute or --smoke."""
     quiet: bool = False
     """Do not name the files."""
+    force: bool = False
+    """Replace files of any kind."""
 
 
 def compact(data: Data) -> str:
     """The text of a committed file: JSON, a row a line."""
     return json.dumps(data, separators=(",", ":")).replace("},{", "},\n{") + "\n"
+
+
+def check_pictures(recipe: Recipe, folder: Path, formats: Sequence[Format], *, force: bool) -> None:
+    """Make the folder, and refuse pictures that could not be written, before any work."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{recipe.name}.{kind}" for kind in dict.fromkeys(formats)]
+    check_outputs(*(OutputFile("--out", path, PICTURE) for path in paths), force=force)
 
 
 def write_pictures(recipe: Recipe, data: Data, folder: Path, formats: Sequence[Format] = FORMATS) -> list[Path]:

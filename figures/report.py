@@ -20,7 +20,7 @@ from figures.registry import recipes
 from figures.typeset import mathematics, slug
 from figures.verdicts import BUDGET
 from sims.commands import cli, flags
-from sims.statistics.result import check_output, write_text
+from sims.files import OWN, OutputFile, beginning_with, check_outputs, write_text
 from sims.verify import Seconds
 
 PAGE = Path(__file__).parent / "page"
@@ -161,6 +161,11 @@ class Report:
     """Its seed, with --compute."""
     quiet: bool = False
     """Do not name the file."""
+    force: bool = False
+    """Let --out replace files of any kind, but for inputs."""
+
+
+PAGES = beginning_with("page", b"<!DOCTYPE html>", b"<!doctype html>")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,8 +178,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise flags.UsageError("--compute and --verdicts exclude each other")
         if chosen.out == Report.out:
             Path(chosen.out).parent.mkdir(parents=True, exist_ok=True)
-        check_output("--out", chosen.out)
         kept = verdicts.VERDICTS
+        check_outputs(
+            OutputFile("--out", chosen.out, PAGES),
+            OutputFile("--compute", kept if chosen.compute else None, OWN),
+            inputs=[] if chosen.compute else [chosen.verdicts or kept],
+            force=chosen.force,
+        )
         if chosen.compute:
             write_text(kept, compact(verdicts.compute(budget=chosen.budget, seed=seed)))
         write_text(chosen.out, page(verdicts.load(kept if chosen.verdicts is None else Path(chosen.verdicts))))

@@ -19,9 +19,12 @@ import tyro
 
 from nets.accuracy import accuracy, images_named, load_images
 from sims.commands import cli, flags
+from sims.commands.output import Delivery, check_table, console, deliver
 from sims.commands.prediction import Prediction, announce
+from sims.files import OutputFile
+from sims.plain_text import one_line
 from sims.progress import progress
-from sims.statistics.result import Result, check_output, provenance, write_text
+from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
     from nets.certificate import Domain
@@ -109,6 +112,8 @@ class Approximate:
     """Exit with 1 if a weight misses eta."""
     quiet: bool = False
     """No table and no progress bar."""
+    force: bool = False
+    """Let --out and --csv replace files of any kind, but for inputs."""
 
     @property
     def images(self) -> str | None:
@@ -127,8 +132,10 @@ def work(argv: Sequence[str] | None) -> int:
     if given.box is not None and (given.radius is not None or given.domain != "l2"):
         raise flags.UsageError("--box says the inputs by itself: leave --radius and --domain out")
     tests = given.images
-    check_output("--out", given.out)
-    check_output("--csv", given.csv)
+    from nets.tickets.file import TICKET
+
+    inputs = (given.target, given.inputs, given.data_dir)
+    check_table(given, OutputFile("--out", given.out, TICKET), inputs=inputs)
     from nets.targets import load_target
     from nets.targets.examples import read_examples
     from nets.tickets.approximation import approximate, approximate_by_code, as_graph, parts_of
@@ -145,16 +152,16 @@ def work(argv: Sequence[str] | None) -> int:
     weights = sum(part.weights for part in parts)
     domain = _domain(given, examples)
     announce(_expected(parts, settings), max_time=given.max_time, quiet=given.quiet)
+    store = None if given.out is None or given.code == "mask" else f"{given.out}.unfinished"
     with progress(weights, quiet=given.quiet or given.json) as advance:
         if given.code == "mask":
             found = approximate(graph, examples, domain=domain, advance=advance, **asdict(settings))
         else:
-            store = None if given.out is None else f"{given.out}.unfinished"
             found = approximate_by_code(
                 graph, examples, domain=domain, advance=advance, store=store, **asdict(settings)
             )
     times |= found.seconds
-    size = found.save(given.out) if given.out is not None else len(found.ticket.to_bytes())
+    failed = _keep(found, given.out, store)
     accuracies: dict[str, float | None] = {"target": None, "pruned": None}
     if images is not None:
         import torch
@@ -163,17 +170,34 @@ def work(argv: Sequence[str] | None) -> int:
 
         both = {"target": GraphModule(graph, dtype=torch.float64), "pruned": found.network("float64")}
         accuracies = {name: accuracy(network, graph, *images) for name, network in both.items()}
-    times["total"] = time.monotonic() - started
-    result = _result(given, found, tests, accuracies, times, size)
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    if given.json:
-        document = result.to_dict()
-        sys.stdout.write(json_text.dumps({**document, **document["summary"][0]}, indent=1, allow_nan=False) + "\n")
-    elif not given.quiet:
-        _print_table(result, given.out)
+    total = time.monotonic() - started
+    times |= {"other": total - sum(times.values()), "total": total}  # other: start, prediction, test images
+    result = _result(given, found, tests, accuracies, times, len(found.ticket.to_bytes()))
+
+    def document() -> None:
+        whole = result.to_dict()
+        sys.stdout.write(json_text.dumps({**whole, **whole["summary"][0]}, indent=1, allow_nan=False) + "\n")
+
+    where = None if given.out is None else "not written" if failed else f"-> {one_line(given.out)}"
     numbers = found.ticket.numbers
-    return 1 if given.check and numbers["within_eta"] < numbers["weights"] else 0
+    missed = given.check and numbers["within_eta"] < numbers["weights"]
+    code = deliver(result, given, show=lambda: _print_table(result, where), document=document, code=int(missed))
+    return failed or code
+
+
+def _keep(found: Approximation, out: str | None, store: str | None) -> int:
+    """Write the ticket as soon as it is there, and only then remove its parts; returns 2, after a line, if it fails."""
+    delivery = Delivery(silent=True)
+
+    def save() -> None:
+        from nets.tickets.coding import remove_parts
+
+        found.save(str(out))
+        if store is not None:
+            remove_parts(store)
+
+    delivery.write("ticket", out, save)
+    return delivery.code
 
 
 def _settings(given: Approximate) -> ApproximationSettings | CodeSettings:
@@ -278,47 +302,55 @@ def _result(
     )
 
 
-def _print_table(result: Result, out: str | None) -> None:
-    from rich.console import Console
+def _print_table(result: Result, ticket: str | None) -> None:
     from rich.table import Table
 
     params, found = result.params, result.summary[0]
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
-    console.print(
-        f"{params['target']}: {found['weights']} weights in {len(result.rows)} parts, {_how(params)}, "
+    out = console(least=120)
+
+    def say(text: str) -> None:
+        out.print(text, soft_wrap=True)
+
+    say(
+        f"{one_line(params['target'])}: {found['weights']} weights in {len(result.rows)} parts, {_how(params)}, "
         f"seed {params['seed']}"
     )
     for text in found["assumptions"]:
-        console.print(f"assumed: {text}")
+        say(f"assumed: {text}")
     table = Table()
     for heading in ("part", "kind", "shape", "weights", "within eta", "largest error", "kept per weight"):
         table.add_column(heading, justify="left" if heading in ("part", "kind") else "right", overflow="ellipsis")
     shown = result.rows if len(result.rows) <= _MAX_ROWS else result.rows[:_MAX_ROWS]
     whole = {**found, "part": "all", "kind": "", "shape": []}
     for row in [*shown, whole] if len(result.rows) > 1 else shown:
-        cells = [row["part"][-36:], row["kind"], " x ".join(map(str, row["shape"])), row["weights"], row["within_eta"]]
+        cells = [
+            one_line(row["part"])[-36:],
+            row["kind"],
+            " x ".join(map(str, row["shape"])),
+            row["weights"],
+            row["within_eta"],
+        ]
         table.add_row(*map(str, [*cells, f"{row['max_weight_error']:.3g}", f"{row['kept'] / row['weights']:.2f}"]))
-    console.print(table)
+    out.print(table)
     if len(shown) < len(result.rows):
-        console.print(f"{len(result.rows) - len(shown)} more parts are in --json and --csv")
-    console.print(f"{found['exact']} numbers are kept as they are; the rest comes from the random network")
+        say(f"{len(result.rows) - len(shown)} more parts are in --json and --csv")
+    say(f"{found['exact']} numbers are kept as they are; the rest comes from the random network")
     if found["exceptions"]:
-        console.print(f"{found['exceptions']} weights have no such random value and stand in the ticket as they are")
+        say(f"{found['exceptions']} weights have no such random value and stand in the ticket as they are")
     missing = found["weights"] - found["within_eta"]
     if missing:
         worst = found["missed"][0]
-        console.print(
+        say(
             f"{missing} of {found['weights']} weights miss eta={params['eta']:g}; the worst is {worst['weight']:.4g} "
             f"at {worst['index']} of {worst['part']}, best error {worst['error']:.3g}"
         )
     for line in certificate_lines(found["error"]):
-        console.print(line)
+        say(line)
     if found["accuracy"]["target"] is not None:
         before, after = (100 * found["accuracy"][name] for name in ("target", "pruned"))
-        console.print(f"accuracy on {params['data']}: target {before:.2f} %, pruned {after:.2f} %")
+        say(f"accuracy on {params['data']}: target {before:.2f} %, pruned {after:.2f} %")
     times = ", ".join(f"{name} {value:.2f} s" for name, value in found["seconds"].items())
-    where = f" -> {out}" if out is not None else " (not written: no --out)"
-    console.print(f"{times}; ticket {found['bits_per_weight']:.2f} bits per weight{where}")
+    say(f"{times}; ticket {found['bits_per_weight']:.2f} bits per weight {ticket or '(not written: no --out)'}")
 
 
 def _how(params: Mapping[str, Any]) -> str:

@@ -76,6 +76,8 @@ class Bits:
     """Also draw bits against error (.png, .pdf or .svg)."""
     quiet: bool = False
     """No table and no progress bar."""
+    force: bool = False
+    """Let --csv and --plot replace files of any kind, but for inputs."""
 
     @property
     def check(self) -> bool:
@@ -127,9 +129,11 @@ def measure(given: Bits) -> Result:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, store and decode, print; returns the exit code."""
     given = flags.parse(Bits, argv, prog="python -m nets.bits")
-    check_files(given, figure="bits", curves=1, settings_of="codes")
+    inputs = (given.target, given.data_dir)
+    check_files(given, figure="bits", curves=1, settings_of="codes", inputs=inputs)
     result = measure(given)
-    return deliver(result, given, show=lambda: print_table(result))
+    picture = ("picture", given.plot, lambda: result.plot(given.plot))
+    return deliver(result, given, show=lambda: print_table(result), files=[picture])
 
 
 def _images_of(given: Bits) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import tyro
@@ -43,6 +43,8 @@ class Compare:
     """Also draw the learning curves of up to seven runs (.png, .pdf or .svg)."""
     quiet: bool = False
     """No table."""
+    force: bool = False
+    """Let --csv and --plot replace files of any kind, but for inputs."""
 
     @property
     def check(self) -> bool:
@@ -75,7 +77,10 @@ def compare_runs(runs: Sequence[str]) -> Result:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, read, print; returns the exit code."""
     given = flags.parse(Compare, argv, prog="python -m nets.compare")
-    check_files(given, figure="learning_curves", curves=len(given.runs), settings_of="runs")
+    from nets.training.run_folder import files_of
+
+    inputs = [path for run in given.runs for path in files_of(run)]
+    check_files(given, figure="learning_curves", curves=len(given.runs), settings_of="runs", inputs=inputs)
     if not given.runs:
         raise UsageError("a comparison takes at least one run")
     result = compare_runs(given.runs)
@@ -84,12 +89,8 @@ def work(argv: Sequence[str] | None) -> int:
         from nets.training.curves import learning_curves
 
         curves = learning_curves(given.runs)  # first: it refuses runs without an epoch
-    code = deliver(result, replace(given, plot=None), show=lambda: _print_table(result))
-    if curves is not None:
-        curves.plot(given.plot)
-        if not (given.json or given.quiet):
-            print(f"picture: {given.plot}")
-    return code
+    files = () if curves is None else [("picture", given.plot, lambda: curves.plot(given.plot))]
+    return deliver(result, given, show=lambda: _print_table(result), files=files)
 
 
 def _print_table(result: Result) -> None:

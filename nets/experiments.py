@@ -31,10 +31,12 @@ from nets.workers import Lost, attempt, outcomes
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.commands.interrupt import keeping
+from sims.commands.output import check_table, deliver
 from sims.commands.prediction import Prediction, announce
+from sims.files import OutputFile, beginning_with, write_text
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
-from sims.statistics.result import Result, check_output, print_json, provenance, write_text
+from sims.statistics.result import Result, provenance
 
 CELL = ("method", "arch", "density", "scale", "width", "epochs")
 """What the runs of one line of a table share."""
@@ -106,6 +108,8 @@ class Experiments:
     """Also write the rows, one for each run, as CSV."""
     quiet: bool = False
     """Print nothing."""
+    force: bool = False
+    """Let --csv, table.md and table.json replace files of any kind, but for inputs."""
 
 
 @dataclass(frozen=True)
@@ -310,29 +314,35 @@ def _jobs(given: Experiments, cells: Sequence[Cell]) -> int:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, collect, print; returns the exit code."""
     given = flags.parse(Experiments, argv, prog="python -m nets.experiments")
-    check_output("--csv", given.csv)
     cells = plan(given)
+    folder = cells[0].folder.parent
+    table, whole = folder / "table.md", folder / "table.json"
+    outputs = OutputFile("--out", table, TEXT), OutputFile("--out", whole, RESULT)
+    check_table(given, *(outputs if folder.is_dir() else ()), inputs=[given.data_dir])
 
     def kept() -> str:
         done = sum(RunFolder(cell.folder).result.is_file() for cell in cells)
-        return f"{done} of {len(cells)} runs are finished in {cells[0].folder.parent}: the same command goes on"
+        return f"{done} of {len(cells)} runs are finished in {folder}: the same command goes on"
 
     with keeping(kept):
         expected = foresee(cells, _jobs(given, cells))
         announce(expected, max_time=given.max_time, quiet=given.quiet)
         result = collect(given, quiet=given.quiet or given.json)
-    table = markdown(result.summary, result.provenance["data"])
-    folder = Path(result.params["runs"][0]).parent
-    write_text(folder / "table.md", table)
-    write_text(folder / "table.json", result.to_json())
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    if given.json:
-        print_json(result)
-    elif not given.quiet:
-        print(table, end="")
+    text = markdown(result.summary, result.provenance["data"])
+
+    def show() -> None:
+        print(text, end="")
         print(f"{len(result.rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
-    return 0
+
+    files = (
+        ("table in Markdown", table, lambda: write_text(table, text)),
+        ("whole result", whole, lambda: write_text(whole, result.to_json())),
+    )
+    return deliver(result, given, show=show, files=files)
+
+
+TEXT = beginning_with("table of this command", b"| method | network |")
+RESULT = beginning_with("result of this command", b'{\n "schema": "strong-tickets/nets.experiments/')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

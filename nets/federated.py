@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from nets.training.settings import Law
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, UsageError
+from sims.commands.output import check_table, deliver
 from sims.commands.prediction import Prediction, announce
 from sims.experiment import fresh_seed
-from sims.statistics.result import Result, check_output, print_json, provenance, write_text
+from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
     from nets.search import TicketSearch
@@ -72,6 +73,8 @@ class Federated:
     """Also write the rounds as CSV."""
     quiet: bool = False
     """Print nothing."""
+    force: bool = False
+    """Let --csv replace files of any kind, but for inputs."""
 
 
 def federate(given: Federated, note: Callable[[str], None] = lambda line: None) -> Result:
@@ -182,20 +185,18 @@ def _client_seconds(given: Federated, search: TicketSearch, train: Any, images: 
 def work(argv: Sequence[str] | None) -> int:
     """Parse, run, print; returns the exit code."""
     given = flags.parse(Federated, argv, prog="python -m nets.federated")
-    check_output("--csv", given.csv)
+    check_table(given, inputs=[given.data_dir])
     silent = given.json or given.quiet
     result = federate(given, (lambda line: None) if silent else (lambda line: print(line, flush=True)))
-    if given.json:
-        print_json(result)
-    elif not given.quiet:
-        (last,) = result.summary
-        print(
-            f"seed {result.params['seed']}: {last['weights']} weights, {last['bits_all_rounds']:.3f} bits a weight "
-            "from each client in all rounds together; weights in float32 would be 32 in each round"
-        )
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    return 0
+    return deliver(result, given, show=lambda: _show(result))
+
+
+def _show(result: Result) -> None:
+    (last,) = result.summary
+    print(
+        f"seed {result.params['seed']}: {last['weights']} weights, {last['bits_all_rounds']:.3f} bits a weight "
+        "from each client in all rounds together; weights in float32 would be 32 in each round"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,13 +13,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.statistics.result import Result, print_json, provenance
+
+if TYPE_CHECKING:
+    from nets.tickets.found_file import FoundTicket
+
+_NOT_BOUND = {
+    3: "; not checked in files of version 3: what the network does not depend on",
+    2: "; not checked in files of version 2: where weights of one value are, and what the network does not depend on",
+    1: "; not checked in files of version 1: where weights of one value are, and what the network does not depend on",
+}
+"""By the version of a file: what `verify` cannot see."""
 
 FILES = tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)")
 
@@ -77,16 +87,16 @@ def info(given: Info) -> int:
 
 def check(given: Verify) -> int:
     """Make the network again, compare, and print; 1 if it is not the one recorded."""
-    content = _compared(given)
+    from nets.tickets.found_file import read_found
+
+    ticket = read_found(given.path)
+    content = {"version": ticket.version, **_compared(given, ticket)}
     _print(given, content, _verdict(str(given.path), content))
     return 0 if content["ok"] else 1
 
 
-def _compared(given: Verify) -> dict[str, Any]:
+def _compared(given: Verify, ticket: FoundTicket) -> dict[str, Any]:
     """What is right of a ticket, with the builder that was named on the command line and no other."""
-    from nets.tickets.found_file import read_found
-
-    ticket = read_found(given.path)
     if ticket.shape is not None:
         from nets.training.found import verify
 
@@ -141,13 +151,15 @@ def _lines(content: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _verdict(path: str, found: Mapping[str, Any]) -> str:
-    values = "every kept weight is the one recorded" if found["values"] else "kept weights differ from those recorded"
+    values = "every kept weight is the one recorded"
+    if not found["values"]:
+        values = "kept weights differ from those recorded, or something else in the file does"
     logits = "the outputs are equal bit for bit"
     if found["logits"] is None:
         logits = "no outputs are recorded"
     elif not found["logits"]:
         logits = f"the outputs differ by {found['logit_error']:.2g} of the largest"
-    return f"{path}: {values}; {logits}"
+    return f"{path}: {values}; {logits}{_NOT_BOUND.get(found['version'], '')}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

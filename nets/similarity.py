@@ -47,6 +47,8 @@ class Similarity:
     """Also draw the pairs as a heat map and the layers as lines (.png, .pdf or .svg)."""
     quiet: bool = False
     """No table."""
+    force: bool = False
+    """Let --csv and --plot replace files of any kind, but for inputs."""
 
     @property
     def check(self) -> bool:
@@ -79,13 +81,17 @@ def compare_runs(runs: Sequence[str]) -> Result:
 def work(argv: Sequence[str] | None) -> int:
     """Parse, compare, print; returns the exit code."""
     given = flags.parse(Similarity, argv, prog="python -m nets.similarity")
-    check_files(given, figure="similarity", curves=1, settings_of="runs")
+    from nets.training.run_folder import files_of
+
+    inputs = [path for run in given.runs for path in files_of(run)]
+    check_files(given, figure="similarity", curves=1, settings_of="runs", inputs=inputs)
     if len(given.runs) < 2:
         raise UsageError(f"a comparison takes at least two runs, got {len(given.runs)}")
     if len({Path(run).resolve() for run in given.runs}) < len(given.runs):
         raise UsageError(f"a run is named more than once: {' '.join(given.runs)}")
     result = compare_runs(given.runs)
-    return deliver(result, given, show=lambda: _print_tables(result))
+    picture = ("picture", given.plot, lambda: result.plot(given.plot))
+    return deliver(result, given, show=lambda: _print_tables(result), files=[picture])
 
 
 def _print_tables(result: Result) -> None:

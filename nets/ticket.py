@@ -21,7 +21,7 @@ import tyro
 from nets.tickets import CodedTicket, Ticket, read_ticket
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
-from sims.statistics.result import check_output
+from sims.files import Kind, OutputFile, check_outputs, head, write_bytes
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ class Export:
     """The ticket (.safetensors)."""
     out: Annotated[flags.File, tyro.conf.Positional]
     """The model to write (.onnx)."""
+    force: bool = False
+    """Replace a file that export has not written, but never the ticket."""
+
+
+MODEL = Kind("model that export wrote", lambda path: b"strong-tickets" in head(path)[:32])
 
 
 def _verify(given: Verify) -> int:
@@ -73,7 +78,7 @@ def _verify(given: Verify) -> int:
 
     ticket, target, examples = read_ticket(given.file), None, None
     if given.inputs is not None:
-        if given.target is None or ticket.version != 2:
+        if given.target is None or ticket.version not in (2, 4):
             what = (
                 "needs --target"
                 if given.target is None
@@ -99,6 +104,8 @@ def _verify(given: Verify) -> int:
         print(json_text.dumps({**content, "checked": checked, "mismatches": lines, "ok": not lines}, indent=1))
     else:
         rest = "" if target is not None else "; numbers about the target need --target"
+        if target is None and ticket.version < 4:
+            rest += f", and in a file of version {ticket.version} all but the seed, the masks and what they keep does"
         if ticket.numbers.get("certificate", {}).get("data") is not None and examples is None:
             rest += "; numbers about examples need --inputs"
         for line in lines:
@@ -110,11 +117,10 @@ def _verify(given: Verify) -> int:
 def _export(given: Export) -> int:
     from nets.graph.export import to_onnx
     from nets.tickets import load_ticket
-    from nets.tickets.file import write_bytes
 
     if not given.out.lower().endswith(".onnx"):
         raise flags.UsageError(f"export writes an .onnx file, got {given.out}")
-    check_output("the model", given.out)
+    check_outputs(OutputFile("the model", given.out, MODEL), inputs=[given.file], force=given.force)
     size = write_bytes(given.out, to_onnx(load_ticket(given.file).graph).SerializeToString())
     print(f"{given.out}: {size} bytes")
     return 0
@@ -192,7 +198,7 @@ VERBS = {"verify": Verb(Verify, _verify), "info": Verb(Info, _info), "export": V
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return dispatch("python -m nets.ticket", VERBS, argv, about=__doc__ or "")
+    return dispatch("python -m nets.ticket", VERBS, argv, about=flags.docstring(sys.modules[__name__]))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ class Train(Choices):
     """Print the result as JSON and nothing else."""
     quiet: bool = False
     """Print nothing but what is wrong."""
+    force: bool = False
+    """Let --plot replace files of any kind, but for inputs."""
 
     csv: ClassVar[None] = None
     check: ClassVar[bool] = False
@@ -77,20 +79,16 @@ def work(argv: Sequence[str] | None) -> int:
 
     with keeping(lambda: _kept(given)):
         result = _trained(given, every, quiet, note, foresee)
-    if given.json:
-        from sims.statistics.result import print_json
 
-        print_json(result)
-    elif not given.quiet:
-        show(result, given.out)
-    if given.plot is not None:
+    def draw() -> None:
         from nets.training.curves import learning_curves
 
         scores = [f"/score-{row['score_seed']}" for row in result.rows] if given.multi_prize else [""]
         learning_curves([f"{given.out}{place}" for place in scores]).plot(given.plot)
-        if not quiet:
-            print(f"picture: {given.plot}")
-    return 0
+
+    from sims.commands.output import deliver
+
+    return deliver(result, given, show=lambda: show(result, given.out), files=[("picture", given.plot, draw)])
 
 
 def _trained(given: Train, every: int, quiet: bool, note: Note, foresee: Foresee) -> Result:
@@ -127,12 +125,14 @@ def _kept(given: Train) -> str:
 def check_picture(given: Train) -> None:
     """Refuse a picture that could not be drawn, before the training; it may lie in the run's folder, which will be."""
     from sims.commands.output import check_files
-    from sims.statistics.result import PICTURES
+    from sims.files import PICTURES
 
     own = given.plot is not None and Path(given.plot).resolve().parent == Path(given.out).resolve()
     if not own or Path(given.out).is_dir():
-        check_files(given, figure="learning_curves", curves=given.multi_prize or 1, settings_of="tickets")
-    elif not str(given.plot).lower().endswith(PICTURES):
+        curves = given.multi_prize or 1
+        inputs = [given.data_dir]
+        check_files(given, figure="learning_curves", curves=curves, settings_of="tickets", inputs=inputs)
+    elif not str(given.plot).lower().endswith(tuple(PICTURES)):
         raise flags.UsageError(f"--plot takes a .png, .pdf or .svg file, got {given.plot}")
 
 

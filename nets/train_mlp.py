@@ -9,20 +9,23 @@ Source: Pensia et al. 2020 (bibliography key ``pensia2020``), experiment 1.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from sims.commands import cli, flags
 from sims.commands.flags import File, Integer, OptionalFolder, OptionalInteger, Real, UsageError
+from sims.commands.output import Delivery
 from sims.commands.prediction import Prediction, announce
+from sims.files import Kind, OutputFile, check_outputs, write_bytes
 from sims.options import fresh_seed
 from sims.progress import progress
-from sims.statistics.result import atomic_path, check_output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class TrainMlp:
     """Do not begin what is predicted to take longer. Default: a day."""
     quiet: bool = False
     """Print nothing."""
+    force: bool = False
+    """Let --out replace files of any kind, but for inputs."""
 
     @property
     def folder(self) -> str:
@@ -71,13 +76,23 @@ class TrainMlp:
         return folder if colon else str(self.data_dir)
 
 
+def _is_state(path: str) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith("/data.pkl"))
+        with archive.open(name) as file:
+            return b"0.weight" in file.read(1 << 10)
+
+
+STATE = Kind("state dict of a chain of layers", _is_state)
+
+
 def work(argv: Sequence[str] | None) -> int:
     """Parse, train, save, print; returns the exit code."""
     given = flags.parse(TrainMlp, argv, prog="python -m nets.train_mlp")
-    check_output("--out", given.out)
     if not given.out.lower().endswith((".pt", ".pth")):
         raise UsageError(f"--out takes a .pt or .pth file, got {given.out}")
     folder = given.folder
+    check_outputs(OutputFile("--out", given.out, STATE), inputs=[folder], force=given.force)
     for width in given.widths:
         flags.between("--widths", width, 1, 10**6)
     if len(given.widths) < 2:
@@ -113,14 +128,15 @@ def work(argv: Sequence[str] | None) -> int:
             after_epoch=lambda epoch, loss: advance(1, f"epoch {epoch}, loss {loss:.4f}"),
         )
     accuracy = float((Target(tuple(weights))(test[0]).argmax(-1) == test[1]).double().mean())
-    with atomic_path(given.out) as temporary:
-        torch.save({f"{i}.weight": weight for i, weight in enumerate(weights)}, temporary)
+    content = io.BytesIO()
+    torch.save({f"{i}.weight": weight for i, weight in enumerate(weights)}, content)
+    delivery = Delivery(silent=given.quiet)
     if not given.quiet:
-        print(
-            f"widths {' '.join(map(str, given.widths))}, {given.epochs} epochs, seed {seed}, "
-            f"{time.monotonic() - started:.1f} s: test accuracy {100 * accuracy:.2f} % -> {given.out}"
-        )
-    return 0
+        shape, seconds = " ".join(map(str, given.widths)), time.monotonic() - started
+        said = f"widths {shape}, {given.epochs} epochs, seed {seed}, {seconds:.1f} s"
+        delivery.show(lambda: print(f"{said}: test accuracy {100 * accuracy:.2f} %"))
+    delivery.write("state dict", given.out, lambda: write_bytes(given.out, content.getvalue()))
+    return delivery.code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

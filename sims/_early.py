@@ -35,5 +35,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 if started_as_command(sys.orig_argv):
+    os.environ["MPLBACKEND"] = "agg"  # commands draw into files: a notebook's backend need not even be there
     signal.signal(signal.SIGINT, _leave)
     signal.signal(signal.SIGTERM, _leave)

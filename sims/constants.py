@@ -64,6 +64,8 @@ class Constants:
     """Also write the rows as CSV."""
     quiet: bool = False
     """No table and no progress bar."""
+    force: bool = False
+    """Let --csv replace files of any kind, but for inputs."""
 
 
 def _forms(names: Sequence[str]) -> tuple[str, ...]:
@@ -171,19 +173,11 @@ def _print(result: Result) -> None:
 
 def run_constants(given: Constants) -> int:
     """Measure, print and write what was asked for; returns the exit code."""
-    from sims.statistics.result import check_output, print_json, write_text
+    from sims.commands.output import check_table, deliver
 
-    check_output("--csv", given.csv)
+    check_table(given)
     result = measure(given)
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    if given.json:
-        print_json(result)
-    elif not given.quiet:
-        _print(result)
-        if given.csv is not None:
-            print(f"table: {given.csv}")
-    return 0
+    return deliver(result, given, show=lambda: _print(result))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from sims.plain_text import one_line, raw
+
 
 class Advance(Protocol):
     """Reports finished work to a progress bar."""
@@ -28,8 +30,8 @@ def progress(total: float, *, quiet: bool = False, after: float = 1.0) -> Iterat
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(file=raw(sys.stderr)), transient=True)
     task = bar.add_task("", total=total)
     started = time.monotonic()
     shown = False
@@ -38,7 +40,7 @@ def progress(total: float, *, quiet: bool = False, after: float = 1.0) -> Iterat
         nonlocal shown
         bar.advance(task, amount)
         if label is not None:
-            bar.update(task, description=label)
+            bar.update(task, description=one_line(label))
         if not shown and time.monotonic() - started > after:
             bar.start()
             shown = True

@@ -28,7 +28,7 @@ from sims.commands.dispatch import Verb, dispatch
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.prediction import duration
 from sims.sweep.plan import Missing, Replay, pieces, plan_of
-from sims.sweep.store import Store, StoreError, merge
+from sims.sweep.store import Store, StoreError, files_of, merge
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _merge(given: Merge) -> int:
 def _export(given: Export) -> int:
     with Store(given.file) as store:
         plan = plan_of(store)
-        check_outputs(plan.experiment, plan.request, given)
+        check_outputs(plan.experiment, plan.request, given, inputs=files_of(given.file))
         replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
         seconds = store.done()[2]
     options = plan.options
@@ -152,7 +152,7 @@ VERBS = {"info": Verb(Info, _info), "merge": Verb(Merge, _merge), "export": Verb
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return dispatch("python -m sims.store", VERBS, argv, about=__doc__ or "")
+    return dispatch("python -m sims.store", VERBS, argv, about=flags.docstring(sys.modules[__name__]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sims.progress import progress
 
 if TYPE_CHECKING:
     from sims.checks.check import Check
-    from sims.statistics.result import Result
+    from sims.statistics.result import Result, Row
 
 MAX_BUDGET = 86_400.0
 
@@ -86,6 +86,8 @@ class Verify:
     """Also write the rows as CSV."""
     quiet: bool = False
     """No table and no progress bar."""
+    force: bool = False
+    """Let --csv and --report replace files of any kind, but for inputs."""
 
 
 def chosen(tokens: Sequence[str]) -> tuple[str, ...]:
@@ -132,42 +134,44 @@ def verify(given: Verify) -> int:
     """Run the checks and write what was asked for; returns the exit code."""
     from sims.checks import report as _report
     from sims.checks import run as _run
-    from sims.checks import table as _table
+    from sims.commands.output import check_table, deliver
+    from sims.files import OWN, OutputFile, write_text
     from sims.options import fresh_seed
     from sims.solver.limits import MAX_SEED
     from sims.solver.memory import default_jobs
-    from sims.statistics.result import check_output, print_json, write_text
 
     ids = chosen(given.only)
     seed = between("--seed", fresh_seed() if given.seed is None else given.seed, 0, MAX_SEED)
     jobs = between("--jobs", default_jobs() if given.jobs is None else given.jobs, 1, 4096)
-    for flag, path in (("--report", given.report), ("--csv", given.csv), ("--table", given.table)):
-        check_output(flag, path)
+    check_table(given, OutputFile("--report", given.report, _report.REPORT), OutputFile("--table", given.table, OWN))
     if given.table is not None:
         if given.only:
             raise UsageError("--table needs every claim: leave out --only")
-        _table.rewritten(Path(given.table).read_text(encoding="utf-8"), [], given.table)
+        _rewrite(given.table, [])
     silent = given.quiet or given.json
     if not (silent or given.list):
         print(f"seed {seed}, budget {given.budget:g} s, {len(ids)} claims", flush=True)
     if given.list:
         return _print_list(ids, _run.collect(seed, ids))
     result = check_claims(given.only, budget=given.budget, seed=seed, jobs=jobs, quiet=silent)
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    if given.report is not None:
-        write_text(given.report, _report.markdown(result))
-    if given.table is not None:
-        text = Path(given.table).read_text(encoding="utf-8")
-        write_text(given.table, _table.rewritten(text, result.rows, given.table))
-    if given.json:
-        print_json(result)
-    elif not given.quiet:
-        _report.print_table(result)
-        for what, path in (("report", given.report), ("table", given.csv), ("claim table", given.table)):
-            if path is not None:
-                print(f"{what}: {path}")
-    return 1 if any(row["failed"] for row in result.rows) else 0
+    report, table = str(given.report), str(given.table)
+    return deliver(
+        result,
+        given,
+        show=lambda: _report.print_table(result),
+        files=(
+            ("report", given.report, lambda: write_text(report, _report.markdown(result))),
+            ("claim table", given.table, lambda: write_text(table, _rewrite(table, result.rows))),
+        ),
+        code=1 if any(row["failed"] for row in result.rows) else 0,
+    )
+
+
+def _rewrite(path: str, rows: Sequence[Row]) -> str:
+    """The text of a file with its claim table anew."""
+    from sims.checks.table import rewritten
+
+    return rewritten(Path(path).read_text(encoding="utf-8"), rows, path)
 
 
 def _print_list(ids: Sequence[str], checks: Sequence[Check]) -> int:

@@ -1,4 +1,4 @@
-"""Hypothesis profiles for the whole suite (dev by default, ci is derandomised, nightly), and what ``kernels`` marks."""
+"""Hypothesis profiles (dev by default, ci is derandomised, nightly, mutants), and what ``kernels`` marks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("dev", deadline=None, max_examples=60, suppress_health_check=_QUIET)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=_QUIET)
+settings.register_profile(  # shrinks nothing: one counterexample is enough
+    "mutants", parent=settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import torch
 
+from nets.certificate.rounding import l2
+
 _UNIT = 2.0**-53
 _TINY = 2.0**-1000
 
@@ -85,8 +87,8 @@ def proved_error(x: torch.Tensor, f_net: list[torch.Tensor], g_net: list[torch.T
         results.append((value.squeeze(-1), off.squeeze(-1)))
     (f, f_off), (g, g_off) = results
     slack = 4 * (f.shape[-1] + x.shape[-1] + 16) * _UNIT
-    length = torch.linalg.vector_norm(x, dim=-1) if domain == "l2" else x.abs().amax(-1)
-    low = (torch.linalg.vector_norm(g - f, dim=-1) * (1 - slack) - (f_off + g_off).sum(-1) * (1 + slack)) / length
+    length = l2(x) if domain == "l2" else x.abs().amax(-1)
+    low = (l2(g - f) * (1 - slack) - (f_off + g_off).sum(-1) * (1 + slack)) / length
     return torch.nan_to_num(low * (1 - slack), nan=0.0, posinf=0.0, neginf=0.0).clamp(min=0.0)
 
 

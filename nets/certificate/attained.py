@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from nets.certificate.domain import Domain
+from nets.certificate.rounding import l2
 from nets.graph.graph import Array, Graph, Input
 from nets.threads import few_threads
 
@@ -159,8 +160,7 @@ class Pair:
 def distance(f: Outputs, g: Outputs) -> torch.Tensor:
     """l2 distance over all outputs, for each example."""
     gap = torch.cat([b - a for a, b in zip(f, g, strict=True)], 1)
-    found: torch.Tensor = torch.linalg.vector_norm(gap, dim=1)
-    return found
+    return l2(gap)
 
 
 def differences(pair: Pair, data: Mapping[str, Any]) -> Differences:
@@ -177,11 +177,11 @@ def differences(pair: Pair, data: Mapping[str, Any]) -> Differences:
     with torch.no_grad(), few_threads(pair.work(len(next(iter(examples.values()))))):
         for f, g in pair.outputs(examples):
             found.append(distance(f, g))
-            sizes.append(torch.linalg.vector_norm(torch.cat(f, 1), dim=1))
+            sizes.append(l2(torch.cat(f, 1)))
             entry = max(entry, *(float((b - a).abs().max()) for a, b in zip(f, g, strict=True)))
     gaps, norms = torch.cat(found), torch.cat(sizes)
     median = float(np.median(gaps.numpy()))
-    return Differences(len(gaps), float(gaps.max()), median, entry, float(norms.square().mean().sqrt()))
+    return Differences(len(gaps), float(gaps.max()), median, entry, float(l2(norms)) / math.sqrt(len(norms)))
 
 
 def farthest_point(

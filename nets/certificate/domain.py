@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.certificate.rounding import l2
 from nets.certificate.upward import joined, mul, root
 
 Array = npt.NDArray[np.float64]
@@ -127,14 +128,14 @@ class Domain:
         if self.radius is None:
             return bool(((rows >= self.low) & (rows <= self.high)).all())
         flat = torch.from_numpy(rows.reshape(len(rows), -1))
-        return bool((torch.linalg.vector_norm(flat, dim=-1) <= self.radius).all())
+        return bool((l2(flat) <= self.radius).all())
 
     def project(self, points: torch.Tensor) -> torch.Tensor:
         """Nearest points of the domain, inside it in floating point as well; one example for each points[i]."""
         if self.radius is None:
             low, high = (torch.from_numpy(end).to(points) for end in (self.low, self.high))
             return torch.minimum(torch.maximum(points, low), high)
-        norms = torch.linalg.vector_norm(points.flatten(1), dim=-1)
+        norms = l2(points.flatten(1))
         inside = 1 - 4 * (points[0].numel() + 8) * 2.0**-53
         shrunk = torch.where(norms > self.radius * inside, self.radius * inside / norms, torch.ones_like(norms))
         return points * shrunk.reshape(-1, *[1] * (points.ndim - 1))
@@ -143,7 +144,7 @@ class Domain:
         """Points `(count, *shape)`, float64: half of a box's are corners; those of a ball lie on its sphere."""
         if self.radius is not None:
             points = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
-            norms = torch.linalg.vector_norm(points.flatten(1), dim=-1).reshape(-1, *[1] * len(shape))
+            norms = l2(points.flatten(1)).reshape(-1, *[1] * len(shape))
             return self.project(points * (self.radius / norms))
         share = torch.rand(count, *shape, generator=generator, dtype=torch.float64)
         share[::2] = share[::2].round()

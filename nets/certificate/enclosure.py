@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from nets.certificate.rounding import l2
 from nets.graph.graph import Array, Graph, Node
 from nets.graph.kinds import kind
 from nets.graph.module import as_tensor
@@ -70,7 +71,7 @@ def proved_distance(f: Mapping[str, Enclosed], g: Mapping[str, Enclosed]) -> flo
     gaps = torch.cat([(g[name].value - f[name].value).flatten() for name in f])
     rooms = torch.cat([(g[name].room + f[name].room).flatten() for name in f])
     slack = 4 * (gaps.numel() + 16) * _UNIT
-    low = float(torch.linalg.vector_norm(gaps)) * (1 - slack) - float(torch.linalg.vector_norm(rooms)) * (1 + slack)
+    low = float(l2(gaps)) * (1 - slack) - float(l2(rooms)) * (1 + slack)
     return max(0.0, low) * (1 - slack) if math.isfinite(low) else 0.0
 
 

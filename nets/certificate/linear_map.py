@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nets.certificate.rounding import l2, up
 from nets.certificate.rules_fixed import padding
 from nets.certificate.upward import INF, add, mul, root, upper
 from nets.certificate.values import NoBound, Side, Step
 from nets.graph.graph import Array
 
-_UNIT = 2.0**-53
+_UNIT, _LEAST = 2.0**-53, 2.0**-1074
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,7 @@ def row_range(
     cells = p.shape[-1]
     slack = 1 + 8 * (cells + 8) * _UNIT
     either = torch.maximum(p.abs(), n.abs())
-    reach = torch.linalg.vector_norm(either, dim=-1) * (slack * given.norm if given.norm < INF else INF)
+    reach = up(l2(either) * (slack * given.norm)) if 0 < given.norm < INF else l2(either) * given.norm
     reach = torch.nan_to_num(reach, nan=0.0, posinf=INF)
     low, high = -reach, reach
     if math.isfinite(given.largest):
@@ -162,7 +163,7 @@ def row_range(
         if linear.drops or given.low < 0 < given.high:
             ends.append(torch.zeros_like(p))
         stacked = torch.stack(ends)
-        off = either.sum(-1) * (given.largest * slack * (cells + 8) * _UNIT)
+        off = either.sum(-1) * (given.largest * slack * (cells + 8) * _UNIT) + cells * _LEAST
         low = torch.maximum(low, stacked.amin(0).sum(-1) - off)
         high = torch.minimum(high, stacked.amax(0).sum(-1) + off)
     if bias is not None:
@@ -186,7 +187,7 @@ def _total(array: torch.Tensor) -> float:
 def _by_rows(plus: torch.Tensor, minus: torch.Tensor) -> float:
     """l2 norm of the sums of rows of max(|P|, |N|), (B, R, K), from above."""
     sums = torch.maximum(plus.abs(), minus.abs()).sum(-1)
-    return float(torch.linalg.vector_norm(sums)) * (1 + 8 * (plus[0].numel() + 16) * _UNIT)
+    return float(l2(sums.flatten())) * (1 + 8 * (plus[0].numel() + 16) * _UNIT)
 
 
 def _by_lines(plus: torch.Tensor, minus: torch.Tensor) -> float:
@@ -194,7 +195,7 @@ def _by_lines(plus: torch.Tensor, minus: torch.Tensor) -> float:
     rows = _by_rows(plus, minus)
     if len(plus) > 1:
         return rows
-    columns = torch.maximum(plus.square().sum(-2), minus.square().sum(-2)).sqrt().sum()
+    columns = torch.maximum(l2(plus.mT), l2(minus.mT)).sum()
     return min(rows, float(columns) * (1 + 8 * (plus[0].numel() + 16) * _UNIT))
 
 

@@ -17,6 +17,7 @@ from nets.certificate.convolution import BUDGET, convolution_norm_upper
 from nets.certificate.domain import Domain
 from nets.certificate.enclosure import NotEnclosed, enclose, proved_distance
 from nets.certificate.graph_bound import NORMS, GraphBound, graph_bound
+from nets.certificate.rounding import l2
 from nets.certificate.values import Norms
 from nets.graph.graph import Graph
 from nets.graph.module import GraphModule
@@ -242,13 +243,13 @@ def ends_at(
         torch.cat([one.reshape(-1) for one in (end if isinstance(end, tuple) else (end,)) if one.is_floating_point()])
         for end in ends
     ]
-    lower, word = _lower(graph, pruned, Point(inputs, float(torch.linalg.vector_norm(flat[0] - flat[1]))))
+    lower, word = _lower(graph, pruned, Point(inputs, float(l2(flat[0] - flat[1]))))
     shapes = {name: tuple(value.shape) for name, value in values.items()}
     bound = graph_bound(
         graph, effective, shapes, {n: Domain.from_plain(one) for n, one in domains.items()}, norms=_norms_for(graph)
     )
     lower = lower if word == "proved" or bound.upper is None else min(lower, bound.upper)
-    return Ends(lower, bound.upper, word, bound.reason, float(torch.linalg.vector_norm(flat[0])))
+    return Ends(lower, bound.upper, word, bound.reason, float(l2(flat[0])))
 
 
 def differences_on(
@@ -334,7 +335,8 @@ def _size(pair: Pair, point: Point) -> float:
     with torch.no_grad():
         found = pair.modules[0](**{name: torch.from_numpy(array) for name, array in point.inputs.items()})
     outputs = found if isinstance(found, tuple) else (found,)
-    return math.sqrt(sum(float(one.double().square().sum()) for one in outputs if one.is_floating_point()))
+    flat = torch.cat([one.double().reshape(-1) for one in outputs if one.is_floating_point()])
+    return float(l2(flat))
 
 
 def _relative(distance: float, size: float) -> float:

@@ -46,3 +46,19 @@ def scaled(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     scale, down = (((sign * exponent + 1023) << 52).view(torch.float64) for sign in (1, -1))
     clean = torch.where(torch.isfinite(largest)[:, None, None], matrix, torch.zeros_like(matrix))
     return clean * down[:, None, None], scale
+
+
+def l2(rows: torch.Tensor) -> torch.Tensor:
+    """l2 norm over the last axis, also where squares would be infinite or 0; differentiable.
+
+    Examples
+    --------
+    >>> l2(2.0**torch.tensor([[-700.0] * 4, [0.0] * 4, [700.0] * 4], dtype=torch.float64)).log2().tolist()
+    [-699.0, 1.0, 701.0]
+    """
+    with torch.no_grad():  # a power of two, so that nothing is rounded anew
+        largest = rows.abs().amax(-1, keepdim=True)
+        scale = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent.clamp(-1000, 1000))
+        scale = torch.where(largest.isfinite() & (largest > 0), scale, 1.0)
+    found: torch.Tensor = torch.linalg.vector_norm(rows / scale, dim=-1) * scale.squeeze(-1)
+    return found

@@ -15,7 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from sims.commands import cli, flags
-from sims.statistics.result import Result, Row, check_output, provenance, write_text
+from sims.commands.output import check_table, console, deliver
+from sims.statistics.result import Result, Row, provenance
 
 SCORES = ("network", "job", "metric", "before", "after", "licence", "source")
 """What the summary has of each network, with all numbers of its job."""
@@ -52,13 +53,15 @@ class Gallery:
     """Exit with 1 if a weight misses eta."""
     quiet: bool = False
     """No table."""
+    force: bool = False
+    """Let --csv replace files of any kind, but for inputs."""
 
 
 def work(argv: Sequence[str] | None) -> int:
     """Parse, do each network, print; returns the exit code."""
     started = time.monotonic()
     given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
-    check_output("--csv", given.csv)
+    check_table(given)
     from nets.device import machine
     from nets.gallery.registry import chosen
     from nets.gallery.table import Settings, before, row
@@ -83,21 +86,15 @@ def work(argv: Sequence[str] | None) -> int:
         provenance=provenance(seed=given.seed, threads=settings.jobs, seconds=seconds, **machine("cpu")),
         summary=[*({name: one.get(name) for name in SCORES} for one in rows), *skipped],
     )
-    if given.csv is not None:
-        write_text(given.csv, result.to_csv())
-    if given.json:
-        sys.stdout.write(result.to_json())
-    elif not given.quiet:
-        print_table(result)
-    return 1 if given.check and any(one.get("share_within_eta", 1) < 1 for one in rows) else 0
+    missed = given.check and any(one.get("share_within_eta", 1) < 1 for one in rows)
+    return deliver(result, given, show=lambda: print_table(result), code=int(missed))
 
 
 def print_table(result: Result) -> None:
     """The rows, one line each, and below them what was skipped."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    out = console(least=160)
     table = Table()
     cells = [_cells(one) for one in result.rows]
     for heading in cells[0] if cells else ():
@@ -105,9 +102,9 @@ def print_table(result: Result) -> None:
     for one in cells:
         table.add_row(*one.values())
     if cells:
-        console.print(table)
+        out.print(table)
     for reason in (one["skipped"] for one in result.summary if "skipped" in one):
-        console.print(f"skipped: {reason}", soft_wrap=True)
+        out.print(f"skipped: {reason}", soft_wrap=True)
 
 
 def _flat(one: Row) -> Row:

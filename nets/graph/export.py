@@ -49,4 +49,6 @@ def to_onnx(graph: Graph) -> Any:
     ]
     outputs = [helper.make_empty_tensor_value_info(name) for name in graph.outputs]
     proto = helper.make_graph(nodes, "pruned", inputs, outputs, initializers)
-    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=10)
+    return helper.make_model(
+        proto, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=10, producer_name="strong-tickets"
+    )

@@ -13,7 +13,7 @@ from torch import nn
 from nets.search.folding import fold
 from nets.search.inputs import CLOSE, as_call, difference, tensors_of
 from nets.targets.exporting import by_parameter, quiet, reason
-from sims.statistics.result import atomic_path
+from sims.files import write_bytes
 
 _NO_NUMPY = (torch.bfloat16,)
 
@@ -66,8 +66,7 @@ def export_onnx(
         error = _difference(file, plain, args, names) if check else None
         if error is not None and not error <= CLOSE:
             raise ValueError(f"the exported file computes something else: its outputs differ by {error:.2g}")
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(file.read_bytes())
+        write_bytes(path, file.read_bytes())
     return error
 
 

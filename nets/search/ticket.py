@@ -142,8 +142,8 @@ def load_ticket(
     Raises
     ------
     TicketError
-        If the file is damaged, its network is not what the builder makes, or the network's kept weights or (but for
-        summation) recorded outputs are others.
+        If the file is damaged, its network is not what the builder makes, or its kept weights, (but for summation) its
+        recorded outputs, or anything else in the file are others.
     ValueError
         If there is no builder.
     """
@@ -154,7 +154,9 @@ def load_ticket(
     except TicketError as error:
         raise TicketError(f"{Path(path).name}: {error}") from None
     if not found["values"]:
-        raise TicketError(f"{Path(path).name}: the kept weights are not those recorded")
+        raise TicketError(
+            f"{Path(path).name}: the kept weights are not those recorded, or something else in the file is not"
+        )
     if not found["ok"]:
         raise TicketError(
             f"{Path(path).name}: the network computes something else, its outputs differ by {found['logit_error']:.2g} "
@@ -202,9 +204,9 @@ def compare(ticket: FoundTicket, model: nn.Module) -> dict[str, Any]:
     Returns
     -------
     dict
-        values: whether every kept weight is the one recorded, bit for bit. logits: the same for the outputs, or None if
-        none are recorded. logit_error: their largest difference relative to the largest. ok: values, and outputs equal
-        but for summation.
+        values: whether every kept weight, and all else in the file, is what was recorded, bit for bit. logits: the same
+        for the outputs, or None if none are recorded. logit_error: their largest difference relative to the largest.
+        ok: values, and outputs equal but for summation.
     """
     tensors = named_tensors(model)
     weights = {layer.name: tensors[check_fit(ticket, model)[layer.name]] for layer in ticket.layers}

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,9 +15,10 @@ import numpy as np
 from nets.construction.options import CONSTRUCTIONS, PARTS, check_construction
 from nets.device import resolve_device
 from nets.graph.graph import Graph, GraphError
-from nets.tickets.approximation_file import Ticket, target_sha256
-from nets.tickets.file import write_bytes
+from nets.tickets.approximation_file import SCHEMA_VERSION, Ticket, target_sha256
+from nets.tickets.fields import MAX_WEIGHT
 from sims.experiment import between, fresh_seed
+from sims.files import write_bytes
 from sims.progress import Advance, silent
 from sims.solver.memory import available_bytes, default_jobs, readable
 from sims.solver.philox import MAX_SEED
@@ -208,6 +209,7 @@ def approximate(
     examples = checked_examples(graph, example_inputs)
     _check_domain(graph, domain, examples)
     parts = parts_of(graph)
+    check_weights(graph, parts)
     needed = predicted_bytes(parts, chosen)
     if needed > available_bytes() // 2:
         raise ValueError(
@@ -339,6 +341,23 @@ def parts_of(graph: Graph) -> tuple[Part, ...]:
     return find_parts(graph, nonnegative(graph, parts=names))
 
 
+def check_weights(graph: Graph, parts: Sequence[Part]) -> None:
+    """Refuse weights that are not finite or too large.
+
+    Raises
+    ------
+    GraphError
+        Naming the part.
+    """
+    for part in parts:
+        array = np.asarray(graph.constants[part.constant])
+        low, high = float(array.min()), float(array.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise GraphError(f"{part.constant} holds NaN or infinity")
+        if max(-low, high) >= MAX_WEIGHT:
+            raise GraphError(f"{part.constant} holds {max(low, high, key=abs):g}: weights must be below {MAX_WEIGHT:g}")
+
+
 def predicted_bytes(parts: Sequence[Part], settings: ApproximationSettings) -> float:
     """Memory that the work takes at its peak, the solver's own apart, about."""
     weights, largest = sum(part.weights for part in parts), max(part.weights for part in parts)
@@ -380,7 +399,7 @@ def _solve(graph: Graph, parts: Sequence[Part], settings: ApproximationSettings,
     from nets.tickets.parts import Source
 
     source = Source(settings.source, settings.construction, settings.n, settings.R, settings.seed)
-    digest, free = Digest(2), projections(graph)
+    digest, free = Digest(SCHEMA_VERSION), projections(graph)
     rows, kept = [], []
     tensors: dict[str, Any] = {}
     effective: dict[str, tuple[Any, Any]] = {}
@@ -488,7 +507,7 @@ def _ticket(
     held = {f"exact{i}": np.asarray(array) for i, array in enumerate(exact.values(), 1)}
     witness = {f"witness{i}": certificate.witness[one.name] for i, one in enumerate(graph.inputs, 1)}
     signs = check_construction(settings.construction, R=settings.R, n=settings.n)
-    return Ticket(
+    ticket = Ticket(
         kind=settings.source,
         construction=settings.construction,
         signs=signs if settings.source == "layered" else "open",
@@ -500,7 +519,8 @@ def _ticket(
         graph=to_plain(graph),
         exact=tuple(exact),
         target_sha256=target_sha256(np.asarray(graph.constants[part.constant], np.float64) for part in parts),
-        values_sha256=solved.digest,
+        values_sha256="",
         numbers=numbers,
         tensors={**solved.tensors, **held, **witness},
     )
+    return replace(ticket, values_sha256=ticket.bound(solved.digest))

@@ -16,8 +16,9 @@ exact{i}       any        constant i of the graph that is no part, as it is
 witness{i}     any        input i at which the recorded lower end of the error is attained
 =============  =========  ==============================================================================================
 
-The first bit is the lowest bit of the first byte; unused bits are 0. Version 1, dense ReLU chains only, is read too
-(`nets.tickets.version1`); version 3 holds coded tickets (`nets.tickets.coded_file`).
+The first bit is the lowest bit of the first byte; unused bits are 0. Version 2, whose digest covers masks and kept
+values alone, and version 1, dense ReLU chains only (`nets.tickets.version1`), are read too; versions 3 and 5 hold coded
+tickets (`nets.tickets.coded_file`).
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ import numpy.typing as npt
 
 from nets.construction.bits import draw_bits, popcount, spare_bits, unpack_draws
 from nets.graph.graph import Array, Graph
-from nets.tickets.coded_file import CodedTicket, check_coded, coded_ticket
+from nets.tickets.coded_file import CODED_VERSIONS, CodedTicket, check_coded, coded_ticket
 from nets.tickets.fields import (
     GENERATOR,
     MAX_INT,
+    MAX_WEIGHT,
     check_certificate,
     check_common,
     check_counts,
@@ -48,12 +50,14 @@ from nets.tickets.fields import (
     json_object,
     one_line,
     one_of,
+    parts_in,
     short,
 )
-from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file
+from sims.files import write_bytes
 from sims.solver.memory import available_bytes, readable
 
-SCHEMA_NAME, SCHEMA_VERSION = "strong-tickets/ticket", 2
+SCHEMA_NAME, SCHEMA_VERSION = "strong-tickets/ticket", 4
 _TYPES = {
     "BOOL": "?", "U8": "u1", "U16": "u2", "U32": "u4", "U64": "u8", "I8": "i1", "I16": "i2", "I32": "i4", "I64": "i8",
     "F16": "f2", "F32": "f4", "F64": "f8",
@@ -130,13 +134,15 @@ class Ticket:
     target_sha256 : str
         `target_sha256` of the target's parts.
     values_sha256 : str
-        SHA-256 of the masks, which say the places, and of all kept values as little-endian float64, part after part.
+        `nets.tickets.file.bound` of all other fields (this one empty) and tensors, and of the SHA-256 of, part after
+        part, its masks, which say the places, and its kept values as little-endian float64; in version 2 the latter
+        SHA-256 itself.
     numbers : dict
         ``weights kept within_eta max_weight_error parts certificate``; parts has one dict a part with ``kept
         within_eta max_weight_error``; certificate is that of `nets.certificate`.
     tensors : dict of ndarray
     version : int
-        Of the file that it was read from; version 1 is read, not written.
+        Of the file that it was read from; versions 1 and 2 are read, not written.
     """
 
     kind: str
@@ -196,6 +202,10 @@ class Ticket:
         exact = {name: self.tensors[f"exact{i}"] for i, name in enumerate(self.exact, 1)}
         return from_plain(self.graph, {**exact, **constants})
 
+    def bound(self, values: str) -> str:
+        """`values_sha256` of this ticket if its masks and kept values have the digest `values`."""
+        return values if self.version < 4 else bound(values, replace(self, values_sha256="").meta(), self.tensors)
+
     def meta(self) -> str:
         """The JSON text of the metadata."""
         content = {
@@ -210,7 +220,7 @@ class Ticket:
         Raises
         ------
         TicketError
-            For a ticket that was read from a file of version 1.
+            For a ticket that was read from a file of an older version.
         """
         if self.version != SCHEMA_VERSION:
             raise TicketError(f"a ticket of version {self.version} is read, but not written again")
@@ -223,7 +233,7 @@ def save_ticket(path: str | Path, ticket: Ticket) -> int:
 
 
 def read_ticket(path: str | Path) -> Ticket | CodedTicket:
-    """Read and check a ticket file; nothing is regenerated yet. A file of version 3 is a `CodedTicket`.
+    """Read and check a ticket file; nothing is regenerated yet. A file of version 3 or 5 is a `CodedTicket`.
 
     Raises
     ------
@@ -231,7 +241,7 @@ def read_ticket(path: str | Path) -> Ticket | CodedTicket:
         If the file is missing, truncated, edited, no ticket, of a newer version, holds values that make no sense, or
         needs more than half of the available memory. The message is one line.
     """
-    checked: list[Ticket | None] = []
+    checked: list[Ticket | int] = []
 
     def check(text: Mapping[str, str], file: Any) -> None:
         slices = {name: file.get_slice(name) for name in sorted(file.keys())}
@@ -241,16 +251,16 @@ def read_ticket(path: str | Path) -> Ticket | CodedTicket:
             from nets.tickets import version1
 
             checked.append(version1.check(text.get("ticket", ""), shapes))
-        elif version == 3:
+        elif version in CODED_VERSIONS:
             check_coded(shapes)
-            checked.append(None)
+            checked.append(version)
         else:
-            checked.append(_checked(text.get("ticket", ""), shapes))
+            checked.append(_checked(text.get("ticket", ""), shapes, version))
 
     def finish(meta: str, tensors: dict[str, npt.NDArray[Any]]) -> Ticket | CodedTicket:
         (ticket,) = checked
-        if ticket is None:
-            return coded_ticket(tensors)
+        if isinstance(ticket, int):
+            return coded_ticket(tensors, ticket)
         if ticket.version == 1:
             from nets.tickets import version1
 
@@ -269,16 +279,15 @@ def schema_version(text: Mapping[str, str]) -> int:
     if found is None:
         raise TicketError("a safetensors file, but no ticket: its metadata name no ticket schema")
     version = int(found[1])
-    if version > CodedTicket.version:
-        raise TicketError(
-            f"schema {text['schema']} is newer than this program, which reads up to {CodedTicket.version}"
-        )
+    if version > max(SCHEMA_VERSION, *CODED_VERSIONS):
+        newest = max(SCHEMA_VERSION, *CODED_VERSIONS)
+        raise TicketError(f"schema {text['schema']} is newer than this program, which reads up to {newest}")
     if version < 1:
         raise TicketError(f"schema {text['schema']} does not exist")
     return version
 
 
-def _checked(text: str, shapes: Shapes) -> Ticket:
+def _checked(text: str, shapes: Shapes, version: int) -> Ticket:
     """The ticket of a JSON text without its tensors, of which types and sides are known: every field checked."""
     content = json_object(text, (item.name for item in fields(Ticket) if item.name not in ("tensors", "version")))
     check_common(content)
@@ -292,7 +301,7 @@ def _checked(text: str, shapes: Shapes) -> Ticket:
     if len(set(names + exact)) != len(names) + len(exact):
         raise TicketError("parts and exact must name every constant once")
     _check_numbers(content["numbers"], len(rows))
-    ticket = Ticket(**{**content, "parts": parts, "exact": tuple(exact)})
+    ticket = Ticket(**{**content, "parts": parts, "exact": tuple(exact), "version": version})
     _check_masks(ticket, shapes)
     graph = _hollow(ticket, shapes)
     _check_witness(ticket, graph, shapes)
@@ -326,7 +335,8 @@ def _part(row: Any, kind: str, construction: str) -> TicketPart:
         raise TicketError(f"shape of a part must be its sides, got {short(shape)}")
     if math.prod(shape) != row["groups"] * row["rows"] * row["cols"] or row["rows"] % row["outputs"]:
         raise TicketError(f"the view of part {short(row['constant'])} does not fit its shape {shape}")
-    if not is_number(gain) or not (gain > 0 and math.frexp(gain)[0] == 0.5 if layered else gain >= 0):
+    good = is_number(gain) and 0 <= gain < 2 * MAX_WEIGHT
+    if not good or (layered and math.frexp(gain)[0] != 0.5):
         raise TicketError(f"gain must be {'a power of two' if layered else 'a range >= 0'}, got {short(gain)}")
     one_of(row, "relu", (True, False) if layered and construction == "subset-sum" else (True,))
     one_of(row, "halves", (1, 2) if layered and row["relu"] else (1,))
@@ -349,12 +359,7 @@ def _hollow(ticket: Ticket, shapes: Shapes) -> Graph:
 
 def _check_views(ticket: Ticket, graph: Graph) -> None:
     """Refuse a table of parts that is not that of the graph, and constants that nothing uses."""
-    from nets.graph.parts import find_parts
-
-    try:
-        found = find_parts(graph)
-    except ValueError as error:
-        raise TicketError(f"the graph is not usable: {one_line(error)}") from None
+    found = parts_in(graph)
     for part, view in zip(ticket.parts, found, strict=False):
         if any(getattr(part, name) != getattr(view, name) for name in _VIEW):
             raise TicketError(f"part {short(part.constant)} is not what the graph takes: {short(view.constant)}")

@@ -1,4 +1,4 @@
-"""The file of a coded ticket (version 3): a seed and the coded names of draws, a few bits for each weight.
+"""The file of a coded ticket (version 5): a seed and the coded names of draws, a few bits for each weight.
 
 A safetensors file, so reading one runs no code. Its metadata hold ``schema``, ``ticket`` (empty) and ``checksum``
 (`nets.tickets.file.checksum`), and its three tensors are bytes:
@@ -11,7 +11,8 @@ exact   the constants of the graph that are no parts, little-endian, one after t
 code    the coded parts, one after the other (`nets.tickets.codes.part`)
 ======  ================================================================================================================
 
-The parts are coded one by one: each can be decoded without the others.
+The parts are coded one by one: each can be decoded without the others. Version 3, whose digest covers the decoded
+values alone, is read too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,18 @@ import numpy.typing as npt
 from nets.graph.graph import Array, Graph
 from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
-from nets.tickets.fields import MAX_INT, integer, is_number, json_object, one_line, one_of, short
-from nets.tickets.file import Tensors, TicketError, file_bytes, write_bytes
+from nets.tickets.fields import MAX_INT, MAX_WEIGHT, integer, is_number, json_object, one_line, one_of, parts_in, short
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes
+from sims.files import write_bytes
 from sims.solver.memory import available_bytes, readable
 
-SCHEMA = "strong-tickets/ticket/3"
+CODED_VERSIONS = (3, 5)
+_SCHEMA = "strong-tickets/ticket"
 CODED_GENERATOR = "philox4x32-10/32"
 MAX_DRAWS = 2**24
 _MAX_META = 2**26
 _TYPES = ("?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+_UNWRITTEN = ("held", "content", "version")
 _NUMBERS = {"weights", "kept", "exceptions", "within_eta", "max_weight_error"}
 
 
@@ -61,7 +65,7 @@ class CodedPart:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CodedTicket:
-    """What the file of a coded ticket holds; all but `held` and `content` is the JSON object of its metadata.
+    """What the file of a coded ticket holds; its metadata have all but `held`, `content` and `version`.
 
     Attributes
     ----------
@@ -82,7 +86,9 @@ class CodedTicket:
     target_sha256 : str
         `nets.tickets.approximation_file.target_sha256` of the target's parts.
     values_sha256 : str
-        SHA-256 of the decoded values, part after part, as little-endian float64.
+        `nets.tickets.file.bound` of all other fields (this one empty), of the tensors "exact.NAME" and "code" of these
+        arrays and bytes, and of the SHA-256 of the decoded values, part after part, as little-endian float64; in
+        version 3 that SHA-256 itself.
     numbers : dict
         ``weights kept exceptions within_eta max_weight_error``; the largest error is a share of its part's largest
         weight, as eta is, or itself.
@@ -90,6 +96,8 @@ class CodedTicket:
         The exact constants, by name.
     content : tuple of bytes
         The code of every part.
+    version : int
+        Of the file.
     """
 
     code: str
@@ -110,8 +118,7 @@ class CodedTicket:
     generator: str = CODED_GENERATOR
     held: Tensors = field(default_factory=dict)
     content: tuple[bytes, ...] = ()
-
-    version = 3
+    version: int = CODED_VERSIONS[-1]
 
     def __repr__(self) -> str:
         return (
@@ -161,9 +168,17 @@ class CodedTicket:
 
         return from_plain(self.graph, {**self.held, **constants})
 
+    def bound(self, values: str) -> str:
+        """`values_sha256` of this ticket if its decoded values have the digest `values`."""
+        if self.version == 3:
+            return values
+        code = np.frombuffer(b"".join(self.content), np.uint8)
+        held = {f"exact.{name}": np.asarray(array) for name, array in self.held.items()}
+        return bound(values, replace(self, values_sha256="").meta(), {**held, "code": code})
+
     def meta(self) -> str:
         """The JSON text of the metadata."""
-        names = [item.name for item in fields(self) if item.name not in ("held", "content")]
+        names = [item.name for item in fields(self) if item.name not in _UNWRITTEN]
         plain = {name: getattr(self, name) for name in names}
         plain["parts"] = [[part.constant, list(part.shape), part.size, part.bytes] for part in self.parts]
         return json.dumps(plain, sort_keys=True, allow_nan=False, separators=(",", ":"))
@@ -173,7 +188,8 @@ class CodedTicket:
         raw = b"".join(np.ascontiguousarray(self.held[name], dtype).tobytes() for name, dtype, _ in self.exact)
         texts = {"meta": zlib.compress(self.meta().encode(), 9), "exact": zlib.compress(raw, 9)}
         tensors = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
-        return file_bytes(SCHEMA, "", {**tensors, "code": np.frombuffer(b"".join(self.content), np.uint8)})
+        tensors["code"] = np.frombuffer(b"".join(self.content), np.uint8)
+        return file_bytes(f"{_SCHEMA}/{self.version}", "", tensors)
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""
@@ -194,18 +210,17 @@ def check_coded(shapes: Mapping[str, tuple[str, Sequence[int]]]) -> None:
             raise TicketError(f"{name} must be bytes, got {dtype} {short(list(shape))}")
 
 
-def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]]) -> CodedTicket:
+def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]], version: int) -> CodedTicket:
     """The ticket of the tensors of its file, every field checked; nothing is decoded yet."""
-    from nets.graph.parts import find_parts
     from nets.graph.text import from_plain
 
-    names = [item.name for item in fields(CodedTicket) if item.name not in ("held", "content")]
+    names = [item.name for item in fields(CodedTicket) if item.name not in _UNWRITTEN]
     try:
         text = _expanded(tensors["meta"], _MAX_META, "meta").decode()
     except UnicodeDecodeError:
         raise TicketError("the metadata are no text") from None
     plain = json_object(text, names)
-    _check_fields(plain)
+    _check_fields(plain, version)
     parts = tuple(_part(row) for row in _list(plain, "parts"))
     exact = tuple(_constant(row) for row in _list(plain, "exact"))
     called = [part.constant for part in parts] + [name for name, _, _ in exact]
@@ -216,21 +231,19 @@ def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]]) -> CodedTicket:
         raise TicketError(f"the parts take {sum(part.bytes for part in parts)} bytes, the file has {len(content)}")
     ends = np.cumsum([0, *(part.bytes for part in parts)]).tolist()
     pieces = tuple(content[a:b] for a, b in itertools.pairwise(ends))
-    ticket = CodedTicket(**{**plain, "parts": parts, "exact": exact, "content": pieces})
+    ticket = CodedTicket(**{**plain, "parts": parts, "exact": exact, "content": pieces, "version": version})
     needed = 64 * ticket.weights + sum(np.dtype(kind).itemsize * math.prod(sides) for _, kind, sides in exact)
     if needed > available_bytes() // 2:
         raise TicketError(f"rebuilding it needs {readable(needed)}, the limit is {readable(available_bytes() // 2)}")
-    ticket = CodedTicket(
-        **{**plain, "parts": parts, "exact": exact, "content": pieces, "held": _held(exact, tensors["exact"])}
-    )
+    ticket = replace(ticket, held=_held(exact, tensors["exact"]))
     try:
         graph = from_plain(
             ticket.graph,
             {**ticket.held, **{part.constant: np.broadcast_to(np.float32(0), part.shape) for part in parts}},
         )
-        found = [(view.constant, view.shape) for view in find_parts(graph)]
     except ValueError as error:
         raise TicketError(f"the graph is not usable: {one_line(error)}") from None
+    found = [(view.constant, view.shape) for view in parts_in(graph)]
     if found != [(part.constant, part.shape) for part in parts]:
         raise TicketError("the parts are not those that the graph takes")
     used = {name for node in graph.nodes for name in node.inputs}.union(graph.outputs)
@@ -240,15 +253,20 @@ def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]]) -> CodedTicket:
     return ticket
 
 
-def _check_fields(plain: Mapping[str, Any]) -> None:
+def _check_fields(plain: Mapping[str, Any], version: int) -> None:
     one_of(plain, "code", CODES)
     one_of(plain, "draws", DRAWS)
     one_of(plain, "absolute", (True, False))
     one_of(plain, "law", LAWS)
     one_of(plain, "generator", (CODED_GENERATOR,))
-    integer(plain, "d", 1, 4)
-    integer(plain, "n", 1, MAX_VALUES)
+    integer(plain, "d", 1, 4 if plain["code"] == "block" else 1)
+    integer(plain, "n", 1, MAX_VALUES if plain["code"] == "rank" else 1)
     integer(plain, "R", 1, MAX_DRAWS)
+    if version > 3 and plain["code"] in ("pool", "rank"):
+        one_of(plain, "draws", DRAWS[:1])
+        one_of(plain, "law", LAWS[:1])
+    if plain["code"] == "pool" and (plain["R"] & (plain["R"] - 1) or not 2 <= plain["R"] <= 2**23):
+        raise TicketError(f"the R of a pool must be a power of two from 2 to 2^23, got {plain['R']}")
     integer(plain, "seed", 0, 2**64 - 1)
     if not is_number(plain["eta"]) or not plain["eta"] > 0:
         raise TicketError(f"eta must be > 0, got {short(plain['eta'])}")
@@ -281,7 +299,7 @@ def _part(row: Any) -> CodedPart:
     if not isinstance(row, list) or len(row) != 4 or type(row[0]) is not str or type(row[3]) is not int:
         raise TicketError(f"a part must be its name, sides, largest weight and bytes, got {short(row)}")
     sides = _sides(row[1])
-    if not (0 not in sides and is_number(row[2]) and row[2] >= 0 and 0 <= row[3] < 2**40):
+    if not (0 not in sides and is_number(row[2]) and 0 <= row[2] < MAX_WEIGHT and 0 <= row[3] < 2**40):
         raise TicketError(f"a part must be its name, sides, largest weight and bytes, got {short(row)}")
     return CodedPart(row[0], sides, float(row[2]), row[3])
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nets.tickets.coded_file import CodedTicket
+from nets.tickets.codes.law import uniform_law
 from nets.tickets.codes.part import law_of
 from nets.tickets.coding import largest_error, rebuilt
 from nets.tickets.file import TicketError
@@ -26,6 +27,10 @@ def verify_coded(ticket: CodedTicket, *, target: Graph | None = None) -> tuple[l
         "kept": (numbers["kept"], kept, 0.0),
         "exceptions": (numbers["exceptions"], exceptions, 0.0),
     }
+    if ticket.law == "uniform" and ticket.code in ("draw", "block"):
+        for part, content in zip(ticket.parts, ticket.content, strict=True):
+            whole = "uniform" if law_of(content).same(uniform_law(part.size)) else "another"
+            found[f"{part.constant}: law"] = "uniform", whole, 0.0
     if target is not None:
         found |= _against(ticket, effective, target)
     lines = [f"{name}: recorded {a}, found {b}" for name, (a, b, _) in found.items() if a != b]

@@ -10,7 +10,7 @@ import shutil
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -23,8 +23,8 @@ from nets.tickets.codes import pool
 from nets.tickets.codes.draws import RotatedStreams
 from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
-from nets.tickets.file import write_bytes
 from sims.experiment import between, fresh_seed
+from sims.files import write_bytes
 from sims.progress import Advance, silent
 from sims.solver.memory import default_jobs
 from sims.solver.philox import MAX_SEED
@@ -63,10 +63,11 @@ class CodeSettings:
         Draws at most, up to 2^24; by default 2^20 (draw), 2^22 (block), about 80 / eta (pool, a power of two; for an
         absolute eta 2^13).
     draws : {"even", "independent"}
-        draw, block: the draws of one block are spread evenly over all values, or independent. Every single one is
-        random in both cases; even ones come near sooner.
+        draw, block, and "even" for others: the draws of one block are spread evenly over all values, or independent.
+        Every single one is random in both cases; even ones come near sooner.
     law : {"matched", "uniform"}
-        draw, block: law of the draws, fitted to each part's weights or uniform up to the largest of them.
+        draw, block, and "matched" for others: law of the draws, fitted to each part's weights or uniform up to the
+        largest of them.
     seed : int
         In [0, 2^64); a fresh one by default.
     jobs : int
@@ -96,6 +97,9 @@ class CodeSettings:
         if R is None:
             R = _DEFAULT_POOL if self.code == "pool" and self.absolute else _DEFAULT_DRAWS.get(self.code, 0)
             R = R or pool.default_size(self.eta)
+        if self.code not in ("draw", "block"):
+            object.__setattr__(self, "draws", DRAWS[0])
+            object.__setattr__(self, "law", LAWS[0])
         made = {
             "d": between("d", self.d, 1, 4) if self.code == "block" else 1,
             "n": between("n", self.n, 1, MAX_VALUES) if self.code == "rank" else 1,
@@ -163,8 +167,8 @@ def code_network(
     advance : callable
         Reports finished weights to a progress bar.
     store : path, optional
-        A folder that keeps the parts that are done until all are: a run that was stopped goes on from there. It is
-        removed at the end.
+        A folder that keeps the parts that are done: a run that was stopped goes on from there. `remove_parts` once the
+        ticket is kept.
 
     Raises
     ------
@@ -174,12 +178,12 @@ def code_network(
         If the graph has no weights to code.
     """
     from nets.graph.text import to_plain
-    from nets.tickets.approximation import parts_of
+    from nets.tickets.approximation import check_weights, parts_of
 
     begun = time.monotonic()
     parts = parts_of(graph)
     arrays = [np.asarray(graph.constants[part.constant], np.float64) for part in parts]
-    _check_finite(parts, arrays)
+    check_weights(graph, parts)
     whole = target_sha256(arrays)
     kept = None if store is None else _Store(Path(store), {**asdict(settings), "jobs": 0, "target": whole})
     stream, digest = RotatedStreams(settings.seed, settings.R or 1, even=settings.draws == "even"), hashlib.sha256()
@@ -223,20 +227,13 @@ def code_network(
         graph=to_plain(graph),
         exact=tuple((name, type_of(array), array.shape) for name, array in exact.items()),
         target_sha256=whole,
-        values_sha256=digest.hexdigest(),
+        values_sha256="",
         numbers=_numbers(rows),
         held=exact,
         content=tuple(content),
     )
-    if kept is not None:
-        kept.remove()
+    ticket = replace(ticket, values_sha256=ticket.bound(digest.hexdigest()))
     return CodedNetwork(graph, settings, parts, effective, ticket, rows, time.monotonic() - begun)
-
-
-def _check_finite(parts: Sequence[Part], arrays: Sequence[npt.NDArray[np.float64]]) -> None:
-    for part, weights in zip(parts, arrays, strict=True):
-        if not np.isfinite(weights).all():
-            raise ValueError(f"{part.constant} holds NaN or infinity")
 
 
 def _row(coded: Coded, weights: npt.NDArray[np.float64], code: PartCode) -> dict[str, Any]:
@@ -271,7 +268,7 @@ def _numbers(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Rebuilt(NamedTuple):
-    """The values of every part, by its constant, their digest, and the counts of what is kept and of exceptions."""
+    """The values of every part, by its constant, the ticket's digest, and the counts of values kept and exceptions."""
 
     effective: dict[str, tuple[Any, Any]]
     digest: str
@@ -296,7 +293,7 @@ def rebuilt(ticket: CodedTicket) -> Rebuilt:
         values = coded.values.reshape(part.shape)
         effective[part.constant] = values, values
         kept, exceptions = kept + coded.kept, exceptions + coded.exceptions
-    return Rebuilt(effective, digest.hexdigest(), kept, exceptions)
+    return Rebuilt(effective, ticket.bound(digest.hexdigest()), kept, exceptions)
 
 
 def predicted_seconds(weights: int, settings: CodeSettings) -> float:
@@ -354,6 +351,7 @@ class _Store:
         """Keep a part."""
         write_bytes(self._folder / f"part{number + 1}.bin", hashlib.sha256(coded.content).digest() + coded.content)
 
-    def remove(self) -> None:
-        """Nothing is kept once all parts are done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+
+def remove_parts(store: str | os.PathLike[str]) -> None:
+    """Remove the folder of `code_network`."""
+    shutil.rmtree(store, ignore_errors=True)

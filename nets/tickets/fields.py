@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nets.construction.options import CONSTRUCTIONS, check_construction
 from nets.tickets.file import TicketError
 
+if TYPE_CHECKING:
+    from nets.graph.graph import Graph
+    from nets.graph.parts import Part
+
 GENERATOR = "philox4x32-10/2^-52"
 KINDS = ("layered", "private", "shared")
 MAX_INT = 2**40
+MAX_WEIGHT = 1e300
+"""A weight of this size or more is not looked for: sums of random values up to it might not be finite."""
 _MAX_META = 2**26
 
 
@@ -128,6 +135,24 @@ def _size_or_null(content: Mapping[str, Any], name: str, label: str) -> None:
         raise TicketError(f"{label} must be >= 0 or null, got {short(content[name])}")
 
 
+def parts_in(graph: Graph, *, signs: bool = False) -> tuple[Part, ...]:
+    """The parts of a graph that a file holds, `signed` by what is known of its values if `signs`, else all of them.
+
+    Raises
+    ------
+    TicketError
+        If the nodes make no sense.
+    """
+    from nets.graph.parts import find_parts
+    from nets.graph.ranges import nonnegative
+
+    try:
+        found = find_parts(graph)
+        return find_parts(graph, nonnegative(graph, parts=[part.constant for part in found])) if signs else found
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:  # nodes without the inputs that they take
+        raise TicketError(f"the graph is not usable: {one_line(error)}") from None
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
@@ -140,8 +165,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number, not a truth value, and not huge."""
-    return type(value) in (int, float) and abs(value) < 1e300
+    """Whether a value of JSON is a number, not a truth value, that a float64 can be."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def integer(content: Mapping[str, Any], name: str, low: int, high: int) -> None:

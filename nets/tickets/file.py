@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sims.files import Kind
 from sims.solver.memory import available_bytes, readable
-from sims.statistics.result import atomic_path
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 Read = TypeVar("Read")
@@ -34,6 +34,14 @@ def checksum(meta: str, tensors: Tensors) -> str:
     return found.hexdigest()
 
 
+def bound(values: str, meta: str, tensors: Tensors) -> str:
+    """SHA-256 over the digest of a ticket's kept values and the `checksum` of all else that it holds.
+
+    The values are not in the file: whoever changes a field and wants the digest to fit has to make the network again.
+    """
+    return hashlib.sha256((values + checksum(meta, tensors)).encode()).hexdigest()
+
+
 def file_bytes(schema: str, meta: str, tensors: Tensors) -> bytes:
     """The content of a ticket file, with its header in a fixed order, which safetensors alone does not keep."""
     from safetensors.numpy import save
@@ -46,17 +54,18 @@ def file_bytes(schema: str, meta: str, tensors: Tensors) -> bytes:
     return len(text).to_bytes(8, "little") + text + raw[8 + size :]
 
 
-def write_bytes(path: str | Path, content: bytes) -> int:
-    """Write a file so that it appears whole or not at all; returns its size."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return len(content)
+def _header(path: str | Path) -> Any:
+    with Path(path).open("rb") as file:
+        return json.loads(file.read(min(int.from_bytes(file.read(8), "little"), Path(path).stat().st_size)))
+
+
+TICKET = Kind("ticket", lambda path: _header(path)["__metadata__"]["schema"].startswith("strong-tickets/"))
+"""Of either kind; weights in safetensors are none."""
 
 
 def tensor_bytes(path: str | Path) -> dict[str, int]:
     """Bytes of each tensor in a file that `read_file` has taken, by name."""
-    with Path(path).open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header = _header(path)
     places = {name: entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"}
     return {name: stop - start for name, (start, stop) in places.items()}
 

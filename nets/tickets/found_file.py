@@ -28,13 +28,14 @@ A weight's draw number d is `nets.search.draws.shaped` of the draw (``seed``, 2^
 layer's ``std``, of the ticket's ``law`` for d = 0 and of ``later_law`` after that, rounded to the layer's ``dtype``.
 Where values "seed" come with a ``size``, only the sign is the draw's.
 
-Version 3 is for any model: a training run's ticket has ``shape``, ``classes`` and the run's settings; any other's has
-neither, and its network is what the named ``builder`` makes of ``arguments``. No program is run that a file names: who
-reads it brings the builder. In version 2, for training runs alone, the digest leaves out where weights are, and the
-laws follow from the settings; a method that binarises is applied to the values. In version 1 nothing is coded: from
-version 2 on a file has, in place of mask.LAYER, signs.LAYER or moved.LAYER, their code where that is shorter, under the
-name with "coded." before it and of dtype uint32: see `nets.tickets.found_code`. Metadata leave out what has its default
-in `Layer` and, from version 3 on, in `FoundTicket`.
+A training run's ticket has ``shape``, ``classes`` and the run's settings; any other's has neither, and its network is
+what the named ``builder`` makes of ``arguments``. No program is run that a file names: who reads it brings the builder.
+
+Older versions are read. In version 3 the digest covers masks and kept weights alone. Version 2 is for training runs
+alone, its digest leaves out where weights are, and the laws follow from the settings; a method that binarises is
+applied to the values. In version 1 nothing is coded: from version 2 on a file has, in place of mask.LAYER, signs.LAYER
+or moved.LAYER, their code where that is shorter, under the name with "coded." before it and of dtype uint32: see
+`nets.tickets.found_code`. Metadata leave out what has its default in `Layer` and, from version 3 on, in `FoundTicket`.
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ import numpy.typing as npt
 
 from nets.construction.bits import pack, popcount, spare_bits, unpack
 from nets.search.methods import LAWS
-from nets.tickets.file import Tensors, TicketError, file_bytes, read_file, write_bytes
+from nets.tickets.file import Tensors, TicketError, bound, file_bytes, read_file
 from nets.tickets.found_code import CODED, coded, decoded
+from sims.files import write_bytes
 from sims.solver.philox import MAX_SEED
 
-VERSION = 3
-SCHEMAS = {f"strong-tickets/found-ticket/{version}": version for version in (1, 2, VERSION)}
+VERSION = 4
+SCHEMAS = {f"strong-tickets/found-ticket/{version}": version for version in range(1, VERSION + 1)}
 SCHEMA = f"strong-tickets/found-ticket/{VERSION}"
 DTYPES = {"float16": "F16", "bfloat16": "U16", "float32": "F32", "float64": "F64"}
 """Types of weights, and the types of their tensors in the file."""
@@ -149,7 +151,8 @@ class FoundTicket:
         Re-randomisations and recyclings during the search.
     values_sha256 : str
         For layer after layer of the text "NAME DTYPE [SHAPE]", a zero byte, the packed mask, and the kept effective
-        weights, little-endian; before version 3 of the kept weights alone.
+        weights, little-endian; before version 3 of the kept weights alone. From version 4 on
+        `nets.tickets.file.bound` of that SHA-256, all other fields (this one empty) and the tensors, not coded.
     made_with : dict
         Versions, for the record.
     tensors : dict of ndarray
@@ -204,13 +207,20 @@ class FoundTicket:
         """The mask of a layer, packed as by `nets.construction.mask.Mask.pack`."""
         return np.asarray(self.tensors[f"mask.{name}"])
 
-    def to_bytes(self) -> bytes:
-        """The file's content, in its version; one of version 1 becomes one of version 2."""
+    def meta(self) -> str:
+        """The JSON text of the metadata."""
         content = {key: value for key, value in asdict(replace(self, tensors={})).items() if key not in _UNWRITTEN}
         content["layers"] = [_unusual(Layer, layer) for layer in content["layers"]]
-        text = json.dumps(_unusual(FoundTicket, content), sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return json.dumps(_unusual(FoundTicket, content), sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+    def bound(self, values: str) -> str:
+        """`values_sha256` of this ticket if its masks and kept weights have the digest `values`."""
+        return values if self.version < 4 else bound(values, replace(self, values_sha256="").meta(), self.tensors)
+
+    def to_bytes(self) -> bytes:
+        """The file's content, in its version; one of version 1 becomes one of version 2."""
         version = max(self.version, 2)
-        return file_bytes(next(name for name, own in SCHEMAS.items() if own == version), text, coded(self))
+        return file_bytes(next(name for name, own in SCHEMAS.items() if own == version), self.meta(), coded(self))
 
     def save(self, path: str | Path) -> int:
         """Write the file so that it appears whole or not at all; returns its size in bytes."""
@@ -265,11 +275,12 @@ def _parse(text: str, version: int) -> FoundTicket:
         if not content.keys().isdisjoint(_UNWRITTEN) or (version < 3 and not content.keys().isdisjoint(_NEW)):
             raise ValueError
         layers = tuple(Layer(**{**layer, "shape": tuple(layer["shape"])}) for layer in content.pop("layers"))
-        shape = content.pop("shape", None)
+        shape = content.pop("shape")
         for name in ("inputs", "bfloat16"):
             content[name] = tuple(content.get(name, ()))
         ticket = FoundTicket(
-            **{"classes": None, **content, "shape": None if shape is None else tuple(shape)},
+            **content,
+            shape=None if shape is None else tuple(shape),
             layers=layers,
             version=version,
         )
@@ -279,7 +290,7 @@ def _parse(text: str, version: int) -> FoundTicket:
     good &= isinstance(ticket.values_sha256, str) and bool(re.fullmatch("[0-9a-f]{64}", ticket.values_sha256))
     good &= _whole(ticket.events, 0) and all(isinstance(layer.name, str) for layer in layers)
     good = good and len({layer.name for layer in layers}) == len(layers)
-    good = good and (_of_a_run(ticket) or (version == VERSION and _of_any_model(ticket)))
+    good = good and (_of_a_run(ticket) or (version >= 3 and _of_any_model(ticket)))
     good = good and all(_layer_makes_sense(layer, ticket) for layer in layers)
     if not good:
         raise TicketError("the metadata hold values that make no sense")

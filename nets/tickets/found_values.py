@@ -155,7 +155,7 @@ def effective(ticket: FoundTicket, number: int) -> torch.Tensor:
 
 
 def digest(ticket: FoundTicket, weights: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of a ticket's masks and of the kept weights, as `FoundTicket.values_sha256`.
+    """`FoundTicket.values_sha256` of a ticket with these weights.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def digest(ticket: FoundTicket, weights: Mapping[str, torch.Tensor]) -> str:
         mask = torch.from_numpy(unpack(packed, layer.numel).astype(bool))
         values = as_array(weights[layer.name].detach().reshape(-1)[mask])
         found.update(values.astype(values.dtype.newbyteorder("<"), copy=False).data)
-    return found.hexdigest()
+    return ticket.bound(found.hexdigest())
 
 
 def same_bits(a: torch.Tensor, b: torch.Tensor) -> bool:

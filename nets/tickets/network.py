@@ -89,7 +89,7 @@ def rebuild(ticket: Ticket | CodedTicket, *, dtype: torch.dtype | None = None) -
             effective[part.constant] = make_part(ticket, number, part, digest)
         except ValueError as error:
             raise TicketError(f"{part.constant}: {' '.join(str(error).split())}") from None
-    return PrunedNetwork(ticket, effective, digest.hexdigest(), dtype=dtype)
+    return PrunedNetwork(ticket, effective, ticket.bound(digest.hexdigest()), dtype=dtype)
 
 
 def views(ticket: Ticket | CodedTicket) -> tuple[Part, ...]:

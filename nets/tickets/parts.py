@@ -82,9 +82,11 @@ class Source:
             rows = rows_by_output(matrices, row.outputs)
             chosen = self.values(row).solve(number + 1, rows, device=device, jobs=jobs, tick=tick)
             return self._named(number, (chosen.mask,), (chosen.draws,))
+        with np.errstate(over="ignore"):  # the solver refuses what is not finite
+            scaled = matrices / row.gain
         record = gadgets.solve(
             self.gadget(number, row),
-            matrices / row.gain,
+            scaled,
             construction=self.construction,
             eta=min(eta / row.gain, 1.0),
             device=device,

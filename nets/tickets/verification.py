@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from nets.graph.text import constants_in_use, structure, to_plain
 from nets.tickets.approximation_file import Ticket, target_sha256
 from nets.tickets.coded_file import CodedTicket
+from nets.tickets.fields import one_line, parts_in
 from nets.tickets.network import PrunedNetwork, hollow_network, rebuild, views
 from nets.tickets.numbers import measured
 from nets.tickets.parts import Source
@@ -84,7 +84,7 @@ def verify(
         worst = sum if name == "within_eta" else max
         found[f"{name} of all"] = numbers[name], worst(row[name] for row in numbers["parts"]), 0.0
     if ticket.version > 1:
-        found |= by_itself(ticket)
+        found |= by_itself(ticket) | _by_graph(ticket)
     if target is not None:
         found |= _against(ticket, made, kept, target, examples)
     lines = [f"{name}: recorded {a}, found {b}" for name, (a, b, close) in found.items() if not _agree(a, b, close)]
@@ -123,7 +123,7 @@ def _against(
     for prefix, old, new in zip(prefixes, *rows, strict=True):
         found[f"{prefix}within_eta"] = old["within_eta"], new["within_eta"], 0.0
         found[f"{prefix}max_weight_error"] = old["max_weight_error"], new["max_weight_error"], _CLOSE
-    found |= _found_again(ticket, graph, parts, weights)
+    found |= _found_again(ticket, parts, weights)
     if ticket.version == 1:
         from nets.tickets.version1 import ends
 
@@ -165,24 +165,38 @@ def _same_graph(recorded: Graph, own: Sequence[str], graph: Graph, names: Sequen
     }
 
 
-def _found_again(ticket: Ticket, graph: Graph, parts: Sequence[Part], weights: Sequence[Any]) -> Found:
-    """The table's rows as a search of the target would make them, and the masks that it finds for the smallest."""
-    from nets.graph.attention import projections
-
-    source, free = Source.of(ticket), projections(graph)
+def _found_again(ticket: Ticket, parts: Sequence[Part], weights: Sequence[Any]) -> Found:
+    """The gains as a search of the target would make them, and the masks that it finds for the smallest parts."""
+    source = Source.of(ticket)
     found: Found = {}
     matrices = [part.matrices(weight) for part, weight in zip(parts, weights, strict=True)]
     if ticket.version > 1:
         for row, part, matrix in zip(ticket.parts, parts, matrices, strict=True):
-            made = replace(source.table_row(part, matrix, projection=part.constant in free), constant=row.constant)
-            for name in ("gain", "halves", "relu"):
-                found[f"{row.constant}: {name}"] = getattr(row, name), getattr(made, name), 0.0
+            found[f"{row.constant}: gain"] = row.gain, source.table_row(part, matrix, projection=False).gain, 0.0
     for number in smallest(parts):
         row = ticket.parts[number]
-        again = source.find(number, row, matrices[number], eta=ticket.eta)
+        try:
+            again = source.find(number, row, matrices[number], eta=ticket.eta)
+        except ValueError as error:  # weights beyond the recorded gain, say
+            found[f"{row.constant}: what a search finds"] = "masks", f"none: {one_line(error)}", 0.0
+            continue
         held = {name: _hashed(ticket.tensors[name].tobytes()) for name in again}
         solved = {name: _hashed(array.tobytes()) for name, array in again.items()}
         found[f"{row.constant}: what a search finds"] = held, solved, 0.0
+    return found
+
+
+def _by_graph(ticket: Ticket) -> Found:
+    """What the graph says of every part without its weights: whether its halves differ, and its ReLU."""
+    from nets.graph.attention import projections
+
+    graph, source = hollow_network(ticket), Source.of(ticket)
+    parts, free = parts_in(graph, signs=True), projections(graph)
+    found: Found = {}
+    for row, part in zip(ticket.parts, parts, strict=True):
+        made = source.table_row(part, np.zeros((1, 1, 1)), projection=part.constant in free)
+        for name in ("halves", "relu"):
+            found[f"{row.constant}: {name}"] = getattr(row, name), getattr(made, name), 0.0
     return found
 
 

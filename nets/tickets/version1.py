@@ -84,7 +84,7 @@ def ticket(meta: str, tensors: Tensors) -> Ticket:
 def _content(meta: str) -> dict[str, Any]:
     content = json_object(meta, _FIELDS)
     check_common(content)
-    one_of(content, "halves", ("both", "needed"))
+    one_of(content, "halves", ("both", "needed") if content["kind"] == "layered" else ("both",))
     one_of(content, "has_bias", (True, False))
     widths, scale = content["widths"], content["scale"]
     if not isinstance(widths, list) or not all(type(d) is int and 1 <= d <= 2**40 for d in widths):

@@ -6,18 +6,22 @@ code. It holds a SHA-256 of all its content; a file that was cut short or change
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
-from sims.statistics.result import atomic_path
+from sims.files import atomic_path
 
 SCHEMA = "strong-tickets/checkpoint/1"
+_SHARED = 8
+"""Tensors may share their memory in the file, which holds it once: so many times the file's size they take at most."""
 
 
 class CheckpointError(ValueError):
@@ -36,12 +40,12 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     ------
     TypeError
         Any other type inside.
+    OSError
+        If it cannot be written; the last one is as it was.
     """
     whole = {"schema": SCHEMA, "digest": digest(content), "content": dict(content)}
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with _whole_file(path) as file:
         torch.save(whole, file)
-        file.flush()
-        os.fsync(file.fileno())  # the name must not reach the disk before the bytes
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -55,11 +59,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If the file is missing, cut short, changed or no checkpoint.
+        If the file is missing, cut short, changed or no checkpoint, or its tensors are larger than the file.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
+    _check_members(path)
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises many kinds for damaged files
@@ -69,13 +74,51 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if whole["schema"] != SCHEMA:
         raise CheckpointError(f"{path}: schema {whole['schema']!r} is not {SCHEMA!r}, which this program reads")
     try:
+        _check_sizes(whole["content"], path.stat().st_size)
         found = digest(whole["content"])
-    except TypeError as error:
+    except RecursionError:
+        raise CheckpointError(f"{path}: its values lie too deep in one another") from None
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+    if not isinstance(whole["content"], dict):
+        raise CheckpointError(f"{path}: a PyTorch file, but no checkpoint")
     if found != whole["digest"]:
         raise CheckpointError(f"{path}: the digest does not fit: the file was edited or damaged")
     content: dict[str, Any] = whole["content"]
     return content
+
+
+def _check_members(path: Path) -> None:
+    """Refuse what is not written as `save_checkpoint` does, whose files are no smaller than what they hold."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path}: cut short, damaged or no checkpoint ({type(error).__name__})") from None
+    packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
+    if packed or sum(one.file_size for one in members) > path.stat().st_size:
+        raise CheckpointError(f"{path}: it holds more than the file's size, which no checkpoint does")
+
+
+def _check_sizes(content: Any, size: int) -> None:
+    """Refuse tensors that are no plain arrays, or together several times larger than the file of `size` bytes."""
+    left = _SHARED * size
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+            if not plain:
+                raise TypeError("a checkpoint holds plain values and tensors, got a tensor of another kind")
+            left -= value.numel() * value.element_size()
+        elif isinstance(value, Mapping):
+            waiting += [*value.keys(), *value.values()]
+            left -= len(value)
+        elif isinstance(value, list | tuple):
+            waiting += value
+            left -= len(value)
+        if left < 0:
+            raise ValueError("its tensors are larger than the file")
 
 
 def digest(content: Any) -> str:
@@ -120,3 +163,36 @@ def _feed(found: Any, value: Any) -> None:
 def _piece(found: Any, kind: bytes, data: bytes) -> None:
     found.update(kind + b" " + str(len(data)).encode() + b"\0")
     found.update(data)
+
+
+@contextlib.contextmanager
+def _whole_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file to write to; its bytes reach the disk before its name does, and if anything fails the old one stays."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        noted = _Noted(file)
+        try:
+            yield noted  # type: ignore[misc]
+        except RuntimeError:  # what PyTorch makes of a failure to write
+            if noted.failure is not None:
+                raise noted.failure from None
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Noted:
+    """Writes to a file and notes how it failed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as failure:
+            self.failure = failure
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()

@@ -73,11 +73,12 @@ def export_ticket(
         law=search.init,
         later_law=search.method.later_law,
     )
-    ticket = replace(ticket, values_sha256=digest(ticket, found.weights))
     model = rebuild(ticket)
+    ticket = replace(ticket, tensors={**ticket.tensors, "logits": probe_logits(model, ticket)})
+    ticket = replace(ticket, values_sha256=digest(ticket, found.weights))
     if values_digest(ticket, model) != ticket.values_sha256:
         raise RuntimeError("the ticket does not give its network back")
-    return replace(ticket, tensors={**ticket.tensors, "logits": probe_logits(model, ticket)})
+    return ticket
 
 
 def load_found(path: str | Path) -> torch.nn.Module:
@@ -161,7 +162,7 @@ def _searched(ticket: FoundTicket, model: torch.nn.Module, settings: TrainSettin
 
 
 def values_digest(ticket: FoundTicket, model: torch.nn.Module) -> str:
-    """The digest of a ticket's masks and a model's kept weights, as `FoundTicket.values_sha256`."""
+    """The digest of a ticket with a model's kept weights, as `FoundTicket.values_sha256`."""
     tensors, places = named_tensors(model), check_fit(ticket, model)
     return digest(ticket, {layer.name: tensors[places[layer.name]] for layer in ticket.layers})
 
@@ -180,7 +181,8 @@ def verify(ticket: FoundTicket) -> dict[str, Any]:
     Returns
     -------
     dict
-        values: whether every kept weight is the one recorded, bit for bit. logits: the same for the outputs.
+        values: whether every kept weight, and all else in the file, is what was recorded, bit for bit. logits: the same
+        for the outputs.
         logit_error: largest difference relative to the largest output. ok: values, and outputs equal but for
         summation.
     """

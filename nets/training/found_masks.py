@@ -30,13 +30,19 @@ def load_masks(run: str) -> MaskSet:
     shapes = {layer.name: layer.shape for layer in ticket.layers}
     found: dict[str, tuple[float, float]] = {}
     if folder is not None and folder.checkpoint.is_file():
+        import torch
+
         from nets.search.masked_module import HOLDER
         from nets.training.checkpoint import load_checkpoint
 
-        model = load_checkpoint(folder.checkpoint)["model"]
+        model = load_checkpoint(folder.checkpoint).get("model")
         for layer in ticket.layers:
             before_0_6 = f"{layer.name}.weight"
-            stored = model.get(f"{layer.name}.{HOLDER}.weight.frozen", model.get(before_0_6))
+            stored = None
+            if isinstance(model, dict):
+                stored = model.get(f"{layer.name}.{HOLDER}.weight.frozen", model.get(before_0_6))
+            if not isinstance(stored, torch.Tensor) or tuple(stored.shape) != layer.shape:
+                raise RunError(f"{folder.checkpoint} holds no weights of the ticket's layer {layer.name}")
             weight = stored.double().contiguous().numpy().reshape(-1)
             kept = unpack(masks[layer.name], weight.size)
             found[layer.name] = norms(weight, kept)

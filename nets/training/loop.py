@@ -26,7 +26,8 @@ from nets.training.batch_norms import settle_batch_norms
 from nets.training.checkpoint import load_checkpoint, save_checkpoint
 from nets.training.parts import Parts
 from nets.training.run_folder import RunError, RunFolder, append_metrics, write_metrics
-from nets.training.settings import MAY_MOVE, TrainSettings
+from nets.training.settings import TrainSettings
+from nets.training.stored_state import check_state
 from nets.training.tally import Tally, evaluate
 
 if TYPE_CHECKING:
@@ -116,13 +117,10 @@ class Training:
 
         Raises
         ------
-        RunError
-            If it belongs to other settings.
+        StateError
+            If it is no state of this run.
         """
-        stored, own = vars(TrainSettings.from_json(content["params"])), vars(self.settings)
-        odd = [name for name, value in own.items() if stored[name] != value and name not in MAY_MOVE]
-        if odd:
-            raise RunError(f"the checkpoint was made with another {', '.join(odd)}")
+        check_state(content, self.content(), self.settings, self.parts)
         parts = self.parts
         parts.data.expect(content.get("images", {}))
         parts.model.load_state_dict(content["model"])
@@ -153,7 +151,11 @@ class Training:
             write_metrics(self.folder.metrics, [])
             return None
         content = load_checkpoint(self.folder.checkpoint)
-        self.restore(content)
+        try:
+            self.restore(content)
+        except (ValueError, RuntimeError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise RunError(f"{self.folder.checkpoint} cannot be resumed: {reason}") from None
         write_metrics(self.folder.metrics, self.state.rows)
         now = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
         odd = [f"{name} {content[name]} there, {value} here" for name, value in now.items() if content[name] != value]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from nets.device import machine
 from nets.training.recipes import recipe
-from nets.training.run_folder import RunError, RunFolder, check_same, read_metrics
-from nets.training.settings import MAY_MOVE, Choices, TrainSettings, resolve, resumed
+from nets.training.run_folder import MAY_MOVE, RunError, RunFolder, check_same, read_metrics
+from nets.training.settings import Choices, TrainSettings, resolve, resumed
 from sims.commands.prediction import Prediction
+from sims.files import write_text
 from sims.progress import progress
-from sims.statistics.result import Result, provenance, write_text
+from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
     from nets.training.loop import State, Training

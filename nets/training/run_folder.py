@@ -13,15 +13,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sims.statistics.result import write_text
+from sims.files import WriteError, write_text
 
-SCHEMA = "strong-tickets/nets.train.config/1"
+SCHEMA = "strong-tickets/nets.train.config/2"
+_OLD_SCHEMA = "strong-tickets/nets.train.config/1"
+"""Its digest is of the settings alone."""
+MAY_MOVE = ("data_dir",)
+"""Settings that a resumed run may have otherwise: what they name is compared by its content."""
+_SHARES, _NUMBERS = (
+    ("test_accuracy", "val_accuracy"),
+    ("train_loss", "step_ms", "mask_ms", "seconds", "bits_per_weight"),
+)
+_ROW = frozenset({"epoch", "steps", "lr", "events", "train_loss", "train_accuracy", "val_accuracy", "test_accuracy"})
+_OWN = ("method", "arch", "data", "density", "width", "seed", "epochs")
+_COUNTS = ("weights", "kept", "bytes", "events")
 
 
 class RunError(ValueError):
@@ -88,7 +100,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.sweep()
         content = {"schema": SCHEMA, "command": "nets.train", "params": params, "provenance": provenance}
-        content["params_sha256"] = _sha256(params)
+        content["sha256"] = _sha256(content)
         write_text(self.config, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def params(self) -> dict[str, Any]:
@@ -139,11 +151,15 @@ class RunFolder:
             raise RunError(f"{self.path} holds no run (it has no config.json)")
         try:
             content = json.loads(self.config.read_text(encoding="utf-8"))
-            if content["schema"] != SCHEMA:
+            if content["schema"] not in (SCHEMA, _OLD_SCHEMA):
                 raise RunError(f"{self.config}: schema {content['schema']!r} is not {SCHEMA!r}")
-            if content["params_sha256"] != _sha256(dict(content["params"])):
+            if content["schema"] == SCHEMA:
+                same = content["sha256"] == _sha256({key: content[key] for key in content if key != "sha256"})
+            else:
+                same = content["params_sha256"] == _sha256(dict(content["params"]))
+            if not same:
                 raise RunError(f"{self.config} was edited: a run goes on with the settings that it began with")
-            return {**content, "provenance": dict(content["provenance"])}
+            return {**content, "params": dict(content["params"]), "provenance": dict(content["provenance"])}
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, RunError):
                 raise
@@ -155,8 +171,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(self.result.read_text(encoding="utf-8"))
-            if not content["rows"] or not self.params().keys() <= content["params"].keys():
-                raise ValueError("it is not the result of this run")
+            _check_result(content, self.params())
             return {name: content[name] for name in ("command", "params", "rows", "provenance", "summary")}
         except RunError:
             raise
@@ -169,6 +184,34 @@ class RunFolder:
         for stem in ("config", "checkpoint", "metrics", "result", "ticket"):
             for leftover in self.path.glob(f".{stem}-*"):
                 leftover.unlink(missing_ok=True)
+
+
+def files_of(run: str | Path) -> list[Path]:
+    """What is read of a run: the files of its folder, or the file itself."""
+    folder = RunFolder(Path(run))
+    own = [folder.config, folder.checkpoint, folder.metrics, folder.result, folder.ticket]
+    return own if folder.path.is_dir() else [folder.path]
+
+
+def _check_result(content: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse what is no result of a run with these settings, and numbers that no run has."""
+    rows, own = content["rows"], content["params"]
+    others = [name for name in params if name not in MAY_MOVE and own[name] != params[name]]
+    if content["command"] != "nets.train" or not isinstance(rows, list) or len(rows) != 1 or others:
+        raise ValueError("it is not the result of this run")
+    row = dict(rows[0])
+    same = {*_OWN, *(params.keys() & row.keys() - set(MAY_MOVE))}
+    odd = [name for name in sorted(same) if row[name] != params[name]]
+    odd += [name for name in _COUNTS if type(row[name]) is not int or row[name] < 0]
+    odd += [name for name in (*_SHARES, *_NUMBERS) if not _number_or_null(row[name])]
+    odd += [name for name in _SHARES if name not in odd and not 0 <= (row[name] or 0) <= 1]
+    odd += ["storage"] if type(row["storage"]) is not str else []
+    if odd:
+        raise ValueError(f"{odd[0]} makes no sense: {str(row[odd[0]])[:60]}")
+
+
+def _number_or_null(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and math.isfinite(value))
 
 
 def _sha256(params: Mapping[str, Any]) -> str:
@@ -219,6 +262,9 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
             row = dict(json.loads(line))
             if row["epoch"] != number:
                 raise ValueError(f"epoch {row['epoch']}")
+            odd = [name for name, value in row.items() if not _number_or_null(value)]
+            if odd or _ROW - row.keys():
+                raise ValueError(f"{(odd or sorted(_ROW - row.keys()))[0]} is no number")
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder.metrics} is damaged in line {number} ({type(error).__name__}: {error})") from None
         rows.append(row)
@@ -226,12 +272,26 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line in a single write, so that a reader never sees half of one."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    """Add one line in a single write, so that a reader never sees half of one.
+
+    Raises
+    ------
+    OSError
+        If it does not fit; the lines before are as they were.
+    """
+    line = metrics_line(row).encode()
     try:
-        os.write(handle, metrics_line(row).encode())
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            before = os.fstat(handle).st_size
+            written = os.write(handle, line)
+            if written < len(line):
+                os.ftruncate(handle, before)
+                raise OSError(f"{written} of {len(line)} bytes fit on the disk")
+        finally:
+            os.close(handle)
+    except OSError as problem:
+        raise WriteError(path, problem) from None
 
 
 def metrics_line(row: Mapping[str, Any]) -> str:

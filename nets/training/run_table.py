@@ -41,6 +41,9 @@ def run_row(run: str) -> Row:
     result: Mapping[str, Any] = {} if done is None else done["rows"][0]
     epochs = read_metrics(folder) if folder.metrics.is_file() else []
     last: Mapping[str, Any] = epochs[-1] if epochs else {}
+    for name in ("test_accuracy", "val_accuracy", "train_loss"):
+        if result and epochs and result.get(name) != last.get(name):
+            raise RunError(f"{folder.result} and {folder.metrics} do not agree on {name}: one of them was edited")
     return {
         "run": run,
         **{name: settings.pop(name) for name in (*SHOWN, *SEEDS)},

@@ -12,7 +12,7 @@ from nets.device import resolve_device
 from nets.search.methods import LAWS, METHODS, SCALES, having
 from nets.training import recipes
 from nets.training.recipes import Recipe, Usual, recipe
-from nets.training.run_folder import check_same
+from nets.training.run_folder import MAY_MOVE, check_same
 from sims.commands import flags
 from sims.commands.flags import OptionalFolder, OptionalInteger, OptionalReal, UsageError
 from sims.experiment import fresh_seed
@@ -183,8 +183,6 @@ class Choices:
         return found
 
 
-MAY_MOVE = ("data_dir",)
-"""Settings that a resumed run may have otherwise: what they name is compared by its content."""
 _FIRST = ("method", "arch", "data", "data_dir", "density", "width", "batch_norm", "seed", "score_seed")
 _LAST = ("device", "amp", "compile", "test_each_epoch")
 _WHOLE = {
@@ -193,6 +191,25 @@ _WHOLE = {
     **dict.fromkeys(("warmup", "cooldown", "recycle_after", "schedule_epochs"), (0, 10**6)),
     "batch_norm_passes": (0, 1000),
     "rerand_every": (1, 10**9),
+}
+_WORDS: dict[str, tuple[str, ...]] = {
+    "init": LAWS,
+    "rerand_init": LAWS,
+    "scale": SCALES,
+    "optimiser": ("sgd", "adam"),
+    "schedule": ("cosine", "constant"),
+    "augment": ("none", "crop-flip", "iterand", "resized-crop"),
+    "normalise": ("unit", "mnist", "cifar10", "imagenet"),
+    "allocation": ALLOCATIONS,
+    "batch_norm": BATCH_NORMS,
+    "sources": SOURCES,
+    "score_key": SCORE_KEYS,
+    "score_init": SCORE_INITS,
+    "gradient": GRADIENTS,
+    "scope": SCOPES,
+    "evaluation": EVALUATIONS,
+    "first_probabilities": FIRST_PROBABILITIES,
+    "device": ("cpu", "cuda"),
 }
 _REAL = {  # domain, and whether its ends belong to it
     "density": (0.0, 1.0, "(]"),
@@ -245,6 +262,7 @@ class TrainSettings(Usual):
     test_each_epoch: bool = False
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name, (least, most) in _WHOLE.items():
             value = getattr(self, name)
             if value is not None:
@@ -287,6 +305,20 @@ class TrainSettings(Usual):
             raise UsageError(
                 f"--epochs {self.epochs} is less than --warmup {self.warmup} and --cooldown {self.cooldown} together"
             )
+
+    def _check_types(self) -> None:
+        """Refuse what a file may hold and no flag takes: other types, other words."""
+        for item in fields(self):
+            value, kinds = getattr(self, item.name), str(item.type).split(" | ")
+            if value is None and "None" in kinds:
+                continue
+            known = _WORDS.get(item.name)
+            good = type(value).__name__ in kinds or (type(value) is int and "float" in kinds)
+            if not good or (known is not None and value not in known):
+                wanted = f"one of {', '.join(known)}" if known else f"of type {' or '.join(kinds)}"
+                raise UsageError(f"{_flag(item.name)} must be {wanted}, got {value!r}")
+        if not 0 <= self.validation < math.inf or (self.validation >= 1 and self.validation != int(self.validation)):
+            raise UsageError(f"--validation takes a part in [0, 1) or a number of images, got {self.validation!r}")
 
     @property
     def norms(self) -> str:

@@ -11,10 +11,14 @@ from sims.checks.check import Fact, Point, Untested
 from sims.checks.judge import MEASURED, NOT_RUN
 from sims.checks.run import Outcome
 from sims.commands.output import COLOURS, console, number
+from sims.files import beginning_with
 from sims.statistics.intervals import clopper_pearson
 from sims.statistics.result import Result
 from sims.statistics.verdict import CONSISTENT, LEVEL, NO_POWER, REFUTED
 from theory.claims import BY_ID
+
+_TITLE = "# Every claim against simulation"
+REPORT = beginning_with("report of sims.verify", _TITLE.encode())
 
 LEGEND = (
     "Margin: bound / measured for upper bounds, measured / bound for lower ones (their complements above 1/2), "
@@ -88,7 +92,7 @@ def print_table(result: Result) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    out = console()
+    out = console(markup=True)
     left = max(30, out.width - sum(_COLUMNS.values()) - len(_COLUMNS))
 
     def lines(rows: Sequence[Sequence[str]], style: str = "") -> None:
@@ -205,7 +209,7 @@ def _rounded_up(value: float) -> str:
 def markdown(result: Result) -> str:
     """A report that stands alone."""
     lines = [
-        "# Every claim against simulation",
+        _TITLE,
         "",
         headline(result),
         "",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sims._early import started_as_command
 from sims.commands.interrupt import Listening, code_of, line_of
+from sims.plain_text import PlainStream
 from sims.threads import end_at_once, leave_behind
 
 EXTRAS = {
@@ -28,6 +30,9 @@ _EXHAUSTED = re.compile(
 )
 """How PyTorch, which has no exception of its own for it, and threads say that something does not fit."""
 
+NO_READER = 141
+"""Exit code where whoever read standard output has gone."""
+
 
 def exhausted(problem: Exception) -> bool:
     """Whether a machine's memory was not enough, in whosever words.
@@ -41,14 +46,35 @@ def exhausted(problem: Exception) -> bool:
     return known or isinstance(problem, MemoryError)
 
 
+@contextmanager
+def _plain_streams() -> Iterator[None]:
+    """Whatever is printed cannot steer the terminal."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (one if isinstance(one, PlainStream) else PlainStream(one) for one in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def forsake_output() -> None:
+    """Where standard output takes nothing any more, let it go nowhere, so that Python ends without a complaint."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     """Run a command's work and turn failures of use into one line and an exit code."""
     if sys.stdout is None or sys.stderr is None:  # closed by the caller: there is nowhere to write
         return 2
-    with Listening() as listening:
+    with _plain_streams(), Listening() as listening:
         try:
             try:
-                return work(argv)
+                code = work(argv)
+                sys.stdout.flush()
+                return code
             except Exception as problem:
                 if listening.heard.is_set():
                     raise listening.interrupted() from problem
@@ -66,12 +92,13 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
                 raise
             return _refused(f"this needs {missing.name}: pip install 'strong-tickets[{extra}]'")
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 141
+            forsake_output()
+            return NO_READER
         except Exception as problem:
             if exhausted(problem):
                 return _refused("out of memory; use fewer threads (--jobs) or a smaller problem")
             if isinstance(problem, (ValueError, OSError)):
+                forsake_output()
                 return _refused(" ".join(str(problem).split()))
             raise
 

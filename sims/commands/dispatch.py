@@ -29,7 +29,7 @@ def dispatch(prog: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None, *
             width = max(map(len, verbs))
             print(f"usage: {prog} {{{','.join(verbs)}}} ...\n")
             for name, verb in verbs.items():
-                print(f"  {name:{width}}  {(verb.config.__doc__ or '').splitlines()[0]}")
+                print(f"  {name:{width}}  {flags.docstring(verb.config).partition(chr(10))[0]}")
             print(f"\n{about.strip()}" if about else "")
             return 0
         if word == "--version":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sims.band import FOOTNOTE, MARK
 from sims.commands import cli, flags
-from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number
+from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number, refuted
 from sims.commands.prediction import announce, foresee, plan
 from sims.experiment import Experiment, Request
+from sims.files import AnyPath, OutputFile
 from sims.progress import progress
 from sims.statistics.result import Result
 
@@ -35,23 +36,33 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
     return cli.run(work, argv)
 
 
-def check_outputs(experiment: Experiment[Any, Any], request: Request[Any], given: OutputFlags) -> None:
+def check_outputs(
+    experiment: Experiment[Any, Any],
+    request: Request[Any],
+    given: OutputFlags,
+    *others: OutputFile,
+    inputs: Iterable[AnyPath | None] = (),
+) -> None:
     """Refuse files that could not be written, or a picture that could not be drawn, before any work."""
     *most, last = experiment.group
     settings = f"{', '.join(most)} and {last}" if most else last
-    check_files(given, figure=experiment.name, curves=experiment.curves(request), settings_of=settings)
+    curves = experiment.curves(request)
+    check_files(given, *others, figure=experiment.name, curves=curves, settings_of=settings, inputs=inputs)
 
 
 def deliver_result(experiment: Experiment[Any, Any], result: Result, given: Any) -> int:
     """Print a result, write its files and draw its picture; returns the exit code."""
-    return deliver(result, given, show=lambda: print_tables(experiment, result))
+    picture = ("picture", given.plot, lambda: result.plot(given.plot))
+    return deliver(
+        result, given, show=lambda: print_tables(experiment, result), files=[picture], code=refuted(result, given)
+    )
 
 
 def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
     """One table per summary entry, readable in 100 columns, and its sentence."""
     from rich.table import Table
 
-    out = console()
+    out = console(markup=True)
     for layout, rows, sentence in experiment.tables(result):
         if layout.head:
             out.print(layout.head)

@@ -7,18 +7,23 @@ help; ``renamed`` (a ClassVar, old flag to new flag) keeps old names working, an
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
+import inspect
 import io
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
+
+from sims.plain_text import raw
 
 Config = TypeVar("Config")
 
@@ -235,6 +240,8 @@ class Output:
     """Exit with 1 if a proved bound is refuted."""
     quiet: bool = False
     """No table and no progress bar."""
+    force: bool = False
+    """Let --csv and --plot replace files of any kind, but for inputs."""
 
 
 @dataclass(frozen=True)
@@ -291,14 +298,31 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
     _refuse_repeats(args)
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(config, prog=prog, args=args, config=(tyro.conf.FlagCreatePairsOff,))
+        with contextlib.redirect_stdout(raw(sys.stdout)), contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                config,
+                prog=prog,
+                description=docstring(config),
+                args=args,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
     except SystemExit as stop:
         if stop.code in (0, None):
             _print_examples(getattr(config, "examples", ()))
             raise
         said = re.sub(r"^Error parsing (--\S+): ", r"\1 ", _first_sentence(complaint.getvalue()))
         raise UsageError(f"{said}{_meant(config, args)} (see {prog} --help)") from None
+
+
+def docstring(thing: Any) -> str:
+    """Of a module or class, from its source where Python runs without docstrings (-OO)."""
+    if sys.flags.optimize < 2:
+        return inspect.getdoc(thing) or ""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    except (OSError, TypeError, SyntaxError):  # made while the program runs: it brings its own
+        return vars(thing).get("__doc__") or ""
+    return ast.get_docstring(tree if inspect.ismodule(thing) else tree.body[0]) or ""  # type: ignore[arg-type]
 
 
 def _with_new_names(args: Sequence[str], renamed: Mapping[str, str]) -> list[str]:

@@ -70,6 +70,14 @@ def line_of(stop: KeyboardInterrupt) -> str:
     return "; ".join([word, *getattr(stop, "__notes__", ())])
 
 
+_listening: list[Listening] = []
+
+
+def interrupted() -> bool:
+    """Whether a signal was heard, whatever error it ended in."""
+    return any(one.heard.is_set() for one in _listening)
+
+
 class Listening:
     """Hears the signals of ``WORDS`` in a ``with`` block, if it is entered on the main thread.
 
@@ -83,6 +91,7 @@ class Listening:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Listening:
+        _listening.append(self)
         if self._main:
             bell, self._wire = os.pipe()
             os.set_blocking(self._wire, False)
@@ -97,6 +106,7 @@ class Listening:
             signal.signal(number, signal.SIG_IGN)
 
     def __exit__(self, *_: object) -> None:
+        _listening.remove(self)
         for number, handler in self._before.items():
             if signal.getsignal(number) == self._hear:
                 signal.signal(number, handler)

@@ -2,25 +2,98 @@
 
 from __future__ import annotations
 
+import operator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from sims.solver.memory import default_jobs
+
+MAX_JOBS = 4096
+"""Threads that one may ask for."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
 def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
-    """The values as a contiguous array of floats.
+    """The values as a contiguous array of floats, none of them rounded.
 
-    Raises ValueError: with the name, if they are not numbers, or not finite.
+    Raises ValueError: with the name, if they are not real numbers, are masked, not finite or not exact in float64.
     """
     try:
-        array = np.asarray(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, got {name}={value!r}") from None
+        given = np.asanyarray(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be numbers in a rectangular array, got {_short(value)}") from None
+    parts = value if isinstance(value, list | tuple) else (given,)  # NumPy forgets the masks of what a list holds
+    if any(isinstance(one, np.ma.MaskedArray) and np.ma.is_masked(one) for one in parts):
+        raise ValueError(f"{name} must not be masked")
+    given = np.asarray(given)
+    if given.dtype.kind not in "biufO":
+        raise ValueError(f"{name} must be real numbers, got {_short(value)}")
+    if given.dtype.kind == "O":
+        return _from_objects(name, given)
+    with np.errstate(over="ignore"):  # a wider float may be too large: not finite
+        array = np.ascontiguousarray(given, np.float64).reshape(given.shape)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite")
+    if given.dtype.kind in "iu":
+        exact = _exact_integers(given, array)
+    else:
+        exact = given.dtype.itemsize <= 8 or bool((array.astype(given.dtype) == given).all())
+    if not exact:
+        raise ValueError(f"{name} must be exact in float64: it holds a number that float64 would round")
     return array
+
+
+def _exact_integers(given: npt.NDArray[Any], array: Floats) -> bool:
+    """NumPy compares integers with floats as floats, so those beyond 2^53 are compared as Python's."""
+    large = np.abs(array) >= 2.0**53
+    return all(int(one) == int(other) for one, other in zip(given[large], array[large], strict=True))
+
+
+def _from_objects(name: str, given: npt.NDArray[np.object_]) -> Floats:
+    """Python's own numbers: int, float, Fraction, Decimal."""
+    array = np.empty(given.shape)
+    for place, one in np.ndenumerate(given):
+        if not isinstance(one, int | float | Fraction | Decimal | np.number):
+            raise ValueError(f"{name} must be real numbers, got {_short(one)}")
+        try:
+            array[place] = float(one)
+            exact = Fraction(float(one)) == (Fraction(one) if isinstance(one, int | Fraction | Decimal) else one)
+        except (OverflowError, ValueError):
+            raise ValueError(f"{name} must be finite and within the reach of float64, got {_short(one)}") from None
+        if not exact:
+            raise ValueError(f"{name} must be exact in float64, got {_short(one)}")
+    return array
+
+
+def _short(value: object) -> str:
+    """A value for an error message."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python prints
+        text = f"an integer of {int(value).bit_length()} bits"  # type: ignore[call-overload]
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def thread_count(jobs: int | None) -> int:
+    """Threads of a search: all available cores for None; ValueError if it is no integer in [1, 4096]."""
+    return default_jobs() if jobs is None else whole_number("jobs", jobs, 1, MAX_JOBS)
+
+
+def whole_number(name: str, value: Any, low: int, high: int) -> int:
+    """An integer in [low, high]; ValueError with the name if it is none."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if isinstance(value, bool | np.bool_) or not low <= number <= high:
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {name}={_short(value)}")
+    return number
 
 
 def one_number(name: str, value: npt.ArrayLike) -> float:

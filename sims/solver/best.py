@@ -5,19 +5,24 @@ The solver knows no theory: it imports nothing from the bounds it will be used t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sims.solver import dispatch, stream
-from sims.solver.arguments import Floats, Integers, finite_numbers, one_number, tables, targets_of
+from sims.solver.arguments import Floats, Integers, finite_numbers, one_number, tables, targets_of, thread_count
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.best_on_grid import shared_on_grid
-from sims.solver.fixed_point import exact_error, to_fixed_point, window
+from sims.solver.fixed_point import exact_error, exact_sum, rounded, to_fixed_point, window
 from sims.solver.grid import GridSolver
 from sims.solver.memory import check_scratch, check_size, default_jobs
+
+_RATIONAL = 2**14
+"""Up to so many half sums what rounding leaves open is decided in fractions, which takes a second."""
 
 _ALONE = 2**22
 """From so many half sums on a row is shared by all threads instead of being one thread's."""
@@ -108,7 +113,7 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     [0.0, 0.04999999999999999]
     """
     cube, single = tables(x, rows=True)
-    return _best(cube, single, targets_of(alpha, len(cube)), default_jobs() if jobs is None else jobs)
+    return _best(cube, single, targets_of(alpha, len(cube)), thread_count(jobs))
 
 
 def _best(cube: Floats, single: bool, targets: Floats, jobs: int) -> BestBatch:
@@ -145,15 +150,15 @@ def best_subsets_shared(x: npt.ArrayLike, alphas: npt.ArrayLike) -> BestBatch:
     targets = finite_numbers("alphas", alphas)
     if targets.ndim != 1:
         raise ValueError(f"alphas must have shape (targets,), got shape {targets.shape}")
-    n = len(table)
+    n, draws = table.shape
+    check_size(n, draws)
     # one common scale, set by the largest target
     widest = np.append(targets, 0.0)[np.argmax(np.abs(np.append(targets, 0.0)))]
     integers, _, exponents, _ = to_fixed_point(table[None], np.array([widest]))
     exponent = int(exponents[0])
-    scaled = np.ldexp(targets, exponent)
-    whole_targets = np.rint(scaled).astype(np.int64)
-    off_grid = (np.ldexp(integers[0].astype(np.float64), -exponent) != table).any() | (whole_targets != scaled)
-    rounding = np.where(off_grid, np.ldexp(0.5 * (n + 1), -exponent), 0.0)
+    whole_targets, exact_targets = rounded(targets, exponent)
+    exact = rounded(table, exponent)[1].all() & exact_targets
+    rounding = np.where(exact, 0.0, np.ldexp(0.5 * (n + 1), -exponent))
     _, choices = shared_on_grid(integers[0], whole_targets)
     cube, all_integers = (np.broadcast_to(one, (len(targets), *table.shape)) for one in (table, integers[0]))
     all_exponents = np.full(len(targets), exponent, np.int32)
@@ -172,8 +177,8 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     Raises
     ------
     ValueError
-        As for ``best_subset``; also when the values span so many orders of magnitude that their fixed-point
-        rounding could change the answer.
+        As for ``best_subset``; also when more than 28 values (R = 1) span so many orders of magnitude that their
+        fixed-point rounding could change the answer.
 
     Examples
     --------
@@ -185,17 +190,20 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     tolerance = one_number("eps", eps)
     if tolerance < 0:
         raise ValueError(f"eps must be at least 0, got eps={eps}")
-    cube, single = tables(x, rows=False)
+    cube, _ = tables(x, rows=False)
     target = one_number("alpha", alpha)
     n, draws = cube.shape[1:]
     # the window is clipped to what any sum can reach, so that the common scale stays as fine as the values allow
     integers, _, exponents, rounding = to_fixed_point(cube, np.zeros(1))
     if rounding[0] > 0:
-        found = _best(cube, single, np.array([target]), default_jobs())[0]
-        if found.error <= tolerance:
+        found = _best(cube, False, np.array([target]), default_jobs())[0]
+        error = abs(exact_sum(cube[0], found.choice) - Fraction(target))
+        if error <= Fraction(tolerance):
             return True
-        if found.error - 2 * found.rounding > tolerance:
+        if error - 2 * Fraction(found.rounding) > Fraction(tolerance):
             return False
+        if dispatch.half_sums(n, draws) <= _RATIONAL:
+            return _within_in_fractions(cube[0], Fraction(target), Fraction(tolerance))
         raise ValueError(
             f"x spans too many orders of magnitude to decide: the best error found is {found.error:.17g}, eps={eps}, "
             f"and the fixed-point rounding is up to {found.rounding:.3g}"
@@ -212,6 +220,21 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
         return stream.solve(2 * integers[0], low + high, False, stop=high - low, jobs=jobs)[0] <= high - low
     solver = GridSolver(n, draws)
     return bool(solver.mark(integers.reshape(1, -1), np.array([low + high]), np.array([high - low]))[0])
+
+
+def _within_in_fractions(table: Floats, target: Fraction, tolerance: Fraction) -> bool:
+    """`any_within` in rational arithmetic: the sums of one half, sorted, are looked up for each of the other."""
+    half = len(table) // 2
+    first, second = ([Fraction(0)], [Fraction(0)])
+    for sums, rows in ((first, table[:half]), (second, table[half:])):
+        for row in rows.tolist():
+            sums += [total + Fraction(value) for total in sums for value in row]
+    second.sort()
+    for total in first:
+        at = bisect_left(second, target - tolerance - total)
+        if at < len(second) and second[at] <= target + tolerance - total:
+            return True
+    return False
 
 
 def _search(x: Integers, targets: Integers, single: bool, jobs: int) -> npt.NDArray[np.int32]:

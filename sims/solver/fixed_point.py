@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +37,27 @@ def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.
     power = np.frexp(reach)[1].astype(np.int32)
     exponents = np.where(reach > 0, (LIMIT // 4).bit_length() - 1 - power, 0).astype(np.int32)
     exponents = np.minimum(exponents, 1000).astype(np.int32)
-    scaled = np.ldexp(x, exponents[:, None, None])
-    scaled_targets = np.ldexp(targets, exponents)
-    values = np.rint(scaled)
-    whole_targets = np.rint(scaled_targets)
-    exact = (values == scaled).all(axis=(1, 2)) & (whole_targets == scaled_targets)
-    exact &= (np.ldexp(scaled, -exponents[:, None, None]) == x).all(axis=(1, 2))
+    values, exact_values = rounded(x, exponents[:, None, None])
+    whole_targets, exact_targets = rounded(targets, exponents)
+    exact = exact_values.all(axis=(1, 2)) & exact_targets
     rounding = np.where(exact, 0.0, np.ldexp(0.5 * (x.shape[1] + 1), -exponents))
-    return values.astype(np.int64), whole_targets.astype(np.int64), exponents, rounding
+    return values, whole_targets, exponents, rounding
+
+
+def rounded(x: Floats, exponents: npt.NDArray[np.int32] | int) -> tuple[Integers, npt.NDArray[np.bool_]]:
+    """The integers nearest to x * 2^exponents, and which of them are exactly that.
+
+    Examples
+    --------
+    >>> m, exact = rounded(np.array([0.75, 1e-300]), 2)
+    >>> m.tolist(), exact.tolist()
+    ([3, 0], [True, False])
+    """
+    scaled = np.ldexp(x, exponents)
+    whole = np.rint(scaled)
+    # scaling itself may have rounded, where a number far below the others underflows
+    exact: npt.NDArray[np.bool_] = (whole == scaled) & (np.ldexp(scaled, np.negative(exponents)) == x)
+    return whole.astype(np.int64), exact
 
 
 def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, int]:
@@ -62,15 +76,18 @@ def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, in
     return int(low + high), int(high - low)
 
 
-def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
-    """Sum of the chosen values and its distance from the target, in rational arithmetic, each rounded once.
-
-    ``x``, shape (n, R). ``choice``, shape (n,): index of the chosen value, -1 for none.
+def exact_sum(x: Floats, choice: npt.NDArray[Any]) -> Fraction:
+    """Sum of the chosen values. ``x``, shape (n, R). ``choice``, shape (n,): index of the value taken, -1 for none.
 
     Examples
     --------
-    >>> exact_error(np.array([[0.1], [0.2]]), np.array([0, 0], np.int32), 0.3)[1] < 3e-17
+    >>> abs(exact_sum(np.array([[0.1], [0.2]]), np.array([0, 0], np.int32)) - Fraction(0.3)) < 3e-17
     True
     """
-    total = sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
+    return sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
+
+
+def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
+    """`exact_sum` and its distance from the target, each rounded once."""
+    total = exact_sum(x, choice)
     return float(total), float(abs(total - Fraction(target)))

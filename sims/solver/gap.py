@@ -14,8 +14,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.arguments import Floats, Integers, tables
-from sims.solver.fixed_point import to_fixed_point
+from sims.solver.arguments import Floats, Integers, one_number, tables
+from sims.solver.fixed_point import rounded, to_fixed_point
 from sims.solver.kernels import bitmap as _bitmap
 from sims.solver.kernels import gap as _gap
 from sims.solver.memory import check_scratch
@@ -223,12 +223,13 @@ def largest_gap(x: npt.ArrayLike, low: float, high: float) -> tuple[float, float
     (0.5, 0.0)
     """
     values, _ = tables(x, rows=False)
+    low, high = one_number("low", low), one_number("high", high)
     reach = np.array([2 * max(abs(low), abs(high))])
     integers, _, exponents, rounding = to_fixed_point(values, reach)
     n, draws = values.shape[1:]
     solver = GapSolver(n, draws, low, high, bits=int(exponents[0]))
     # the reach entered the fixed point as a target only to bound the interval: its own rounding does not matter
-    exact = bool((np.ldexp(integers[0].astype(np.float64), -int(exponents[0])) == values[0]).all())
+    exact = bool(rounded(values, exponents[:, None, None])[1].all())
     gap = solver.solve(integers.reshape(1, -1)).exact(0)
     return float(gap), 0.0 if exact else 2 * float(rounding[0] or math.ldexp(n, -int(exponents[0])))
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sims.solver.arguments import Integers, finite_numbers
-from sims.solver.fixed_point import to_fixed_point
+from sims.solver.fixed_point import rounded, to_fixed_point
 from sims.solver.kernels import cells as _cells
 from sims.solver.memory import check_memory
 
@@ -143,16 +143,15 @@ def best_vector(x: npt.ArrayLike, alpha: npt.ArrayLike) -> BestVector:
     check_vectors(n, draws, d, 1)
     widest = target[[np.abs(target).argmax()]]  # one scale for all coordinates
     integers, _, exponents, _ = to_fixed_point(values.reshape(1, n, draws * d), widest)
-    exponent, scaled = int(exponents[0]), np.ldexp(target, int(exponents[0]))
-    whole = np.rint(scaled).astype(np.int64)
-    off_grid = (np.ldexp(integers[0].astype(np.float64), -exponent) != values.reshape(n, -1)).any()
-    rounded = off_grid or (whole != scaled).any()
+    exponent = int(exponents[0])
+    whole, exact_target = rounded(target, exponent)
+    on_grid = rounded(values, exponent)[1].all() and exact_target.all()
     codes = np.zeros(2, np.int64)
     _cells.nearest(integers.reshape(n, draws, d), whole, *_scratch(half_sums(n, draws), d), codes)
     choice = np.concatenate([_digits(int(codes[0]), n // 2, draws), _digits(int(codes[1]), n - n // 2, draws)])
     exact = [sum((Fraction(values[i, r, c]) for i, r in enumerate(choice) if r >= 0), Fraction(0)) for c in range(d)]
     error = max(abs(one - Fraction(goal)) for one, goal in zip(exact, target.tolist(), strict=True))
-    rounding = float(np.ldexp(0.5 * (n + 1), -exponent)) if rounded else 0.0
+    rounding = float(np.ldexp(0.5 * (n + 1), -exponent)) if not on_grid else 0.0
     return BestVector(tuple(choice.tolist()), tuple(map(float, exact)), float(error), rounding)
 
 

@@ -1,4 +1,4 @@
-"""Results with their provenance: parameters, rows, seed, versions and machine; JSON and CSV, written atomically."""
+"""Results with their provenance: parameters, rows, seed, versions and machine; JSON and CSV."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from sims.files import PICTURES, atomic_path
+from sims.plain_text import cell
 from sims.statistics.figure import figure_of
 
 Row = Mapping[str, Any]
-
-PICTURES = (".png", ".pdf", ".svg")
-"""What the names of pictures end in."""
 
 _PARTS = ("command", "params", "rows", "provenance", "summary")
 
@@ -99,11 +96,11 @@ class Result:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
-        """The rows as CSV text with a header; empty cells stand for null."""
+        """The rows as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
         out = io.StringIO()
         writer = csv.DictWriter(out, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(_plain(row) for row in self.rows)
+        writer.writerows({key: cell(value) for key, value in _plain(row).items()} for row in self.rows)
         return out.getvalue()
 
     def to_dataframe(self) -> Any:
@@ -122,7 +119,7 @@ class Result:
         ValueError
             This kind of result has no figure, or the file's name ends otherwise.
         """
-        if path is not None and not str(path).lower().endswith(PICTURES):
+        if path is not None and not str(path).lower().endswith(tuple(PICTURES)):
             raise ValueError(f"path must be a .png, .pdf or .svg file, got {str(path)!r}")
         figure = figure_of(self.command.rpartition(".")[2])
         if path is None:
@@ -227,51 +224,6 @@ def _cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def check_output(flag: str, path: str | os.PathLike[str] | None) -> None:
-    """Refuse an output file that could not be written, before any work is done.
-
-    Raises
-    ------
-    ValueError
-        The folder does not exist or is not writable, or the path is a folder.
-    """
-    if path is None:
-        return
-    target = Path(path).resolve()
-    folder = target.parent
-    if not str(path) or target.is_dir():
-        raise ValueError(f"{flag} must name a file, got {str(path)!r}")
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{flag} {path}: not a regular file")
-    if not folder.is_dir():
-        raise ValueError(f"{flag} {path}: the folder {str(Path(path).parent)!r} does not exist")
-    if not os.access(folder, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
-        raise ValueError(f"{flag} {path}: not writable")
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
-    target = Path(path).resolve()  # a link stays a link
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix or ".tmp", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def print_json(result: Result) -> None:

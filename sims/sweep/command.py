@@ -46,6 +46,7 @@ from sims.commands.interrupt import keeping
 from sims.commands.prediction import Prediction, announce, duration
 from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
+from sims.files import OWN, OutputFile
 from sims.progress import Advance, progress
 from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
@@ -53,7 +54,7 @@ from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
 from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
 from sims.sweep.plan import Plan, Replay, pieces
-from sims.sweep.store import Chunk, Store, StoreError, difference, holds_something
+from sims.sweep.store import Chunk, Store, StoreError, difference, files_of, holds_something
 
 MAX_CHUNKS = 10**6
 
@@ -85,7 +86,7 @@ class SweepFlags:
 
 def combined(config: type[Any]) -> type[Any]:
     """A command's flags together with those of a sweep."""
-    named: dict[str, Any] = {"__doc__": config.__doc__, "__annotations__": {}, "examples": SweepFlags.examples}
+    named: dict[str, Any] = {"__doc__": flags.docstring(config), "__annotations__": {}, "examples": SweepFlags.examples}
     made = type(config.__name__ + "Sweep", (config, SweepFlags), named)
     return dataclass(frozen=True)(made)
 
@@ -287,7 +288,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
         _print(found, given.json, print_dry_run)
         return 0
-    check_outputs(experiment, request, given)
+    store_files = (OutputFile("--store", path, OWN) for path in files_of(given.store))
+    check_outputs(experiment, request, given, *store_files)
     silent = given.quiet or given.json
     with open_store(given, plan, sizes) as store:
         sweep = Sweep(plan, store, mine)
@@ -359,7 +361,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work(_: Sequence[str] | None) -> int:
         names = "|".join(NAMES)
         if args and args[0] in ("-h", "--help"):
-            print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{__doc__}")
+            about = flags.docstring(sys.modules[__name__])
+            print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{about}")
             return 0
         if args and args[0] == "--version":
             flags.parse(SweepFlags, args, prog="python -m sims.sweep")

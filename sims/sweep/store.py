@@ -256,6 +256,11 @@ def _crc_of_header(text: str, cells: Sequence[tuple[str, int]]) -> int:
     return zlib.crc32(repr((text, [tuple(cell) for cell in cells])).encode())
 
 
+def files_of(path: str) -> tuple[str, ...]:
+    """The files in which a store lies while it is written."""
+    return path, f"{path}-wal", f"{path}-shm", f"{path}-journal"
+
+
 def holds_something(path: str) -> bool:
     """Whether there is a file with something in it."""
     return Path(path).is_file() and Path(path).stat().st_size > 0
@@ -282,7 +287,7 @@ def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
     opened = []
     with contextlib.ExitStack() as stack:
         for part in parts:
-            if Path(part).resolve() == Path(out).resolve():
+            if Path(part).resolve() == Path(out).resolve() or (Path(out).exists() and Path(part).samefile(out)):
                 raise StoreError(f"{part}: the output is also an input")
             opened.append(stack.enter_context(Store(part)))
         head = opened[0]

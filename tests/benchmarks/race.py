@@ -23,11 +23,12 @@ import numpy as np
 import tyro
 
 from sims.commands import cli, flags
+from sims.files import OutputFile, beginning_with, check_outputs, write_text
 from sims.solver import best_subsets
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
 from sims.solver.philox import GRID_BITS, grid_draws, uniforms
-from sims.statistics.result import Result, check_output, provenance, write_text
+from sims.statistics.result import Result, provenance
 from tests.benchmarks.peers import PEERS
 
 ALPHA = 0.5
@@ -184,7 +185,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work(args: Sequence[str] | None) -> int:
         race = flags.parse(Race, args, prog="python -m tests.benchmarks.race")
-        check_output("--out", race.out)
+        record = beginning_with("record of a race", b'{\n "schema": "strong-tickets/tests.benchmarks.race/')
+        check_outputs(OutputFile("--out", race.out, record))
         started = time.monotonic()
         rows = against_peers(race)
         sizes = [(10, 1), (16, 1), (21, 1), (30, 1), (40, 1), (13, 2), (24, 2), (8, 5), (16, 5)]
@@ -193,11 +195,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         show(rows)
         if race.out is not None:
             seconds = time.monotonic() - started
-            record = Result(
+            result = Result(
                 command="tests.benchmarks.race", params={**vars(race), "out": None}, rows=rows,
                 provenance=provenance(seed=race.seed, threads=2, seconds=seconds),
             )  # fmt: skip
-            write_text(race.out, record.to_json())
+            write_text(race.out, result.to_json())
         return 0
 
     return cli.run(work, argv)

@@ -211,7 +211,7 @@ def test_the_result_has_all_fields_and_adds_up(
     assert found["schema"] == "strong-tickets/nets.approximate/1"
     assert found["params"]["seed"] == 5
     assert {name: found[name] for name in FIELDS} == {name: found["summary"][0][name] for name in FIELDS}
-    assert set(found["seconds"]) == {"load", "solve", "certify", "total"}
+    assert set(found["seconds"]) == {"load", "solve", "certify", "other", "total"}
     assert (found["weights"], found["n"], found["eta"]) == (42, 9, 0.02)
     assert found["accuracy"] == {"target": None, "pruned": None}
     assert found["bits_per_weight"] == 8 * out.stat().st_size / 42

@@ -349,6 +349,37 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     assert torch.allclose(whole.upper, chunked.upper, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.25, 1.5])
+@pytest.mark.parametrize("domain", ["l2", "linf"])
+def test_layers_that_are_too_small_or_too_large_by_a_share(share, domain):
+    """x -> relu(relu(x)) with both weights times a share: the outputs differ by |1 - share^2| at x = 1."""
+    one, made = torch.ones(1, 1, dtype=torch.float64), torch.full((1, 1), share, dtype=torch.float64)
+    for layers in (2, 3):
+        found = certify(Target((one,) * layers), [(made, made), *[(made, None)] * (layers - 1)], domain=domain)
+        assert found.lower <= abs(1 - share**layers) * (1 + 1e-12)
+        assert found.upper >= abs(1 - share**layers)
+        assert found.upper <= abs(1 - share**layers) * (1 + 1e-9)
+
+
+def test_a_ball_and_a_box_of_one_input_are_the_same():
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(size=shape) for shape in ((5, 1), (5, 5), (5, 5), (2, 5))]
+    plus = [w + 0.1 * rng.normal(size=w.shape) for w in weights]
+    ball, box = (certify(*as_torch(weights, plus[0], plus), domain=domain) for domain in ("l2", "linf"))
+    assert box.upper == pytest.approx(ball.upper, rel=1e-9)
+    assert [one.error for one in box.layers] == pytest.approx([one.error for one in ball.layers], rel=1e-9)
+
+
+def test_a_bracket_that_contradicts_itself_is_never_returned(monkeypatch):
+    from nets.certificate import bracket
+
+    honest = bracket._upper
+    monkeypatch.setattr(bracket, "_upper", lambda *args: (honest(*args)[0], honest(*args)[1] / 2))
+    one, half = torch.ones(1, 1, dtype=torch.float64), torch.full((1, 1), 0.5, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="certificate contradicts itself"):
+        certify(Target((one, one)), [(half, half), (half, None)])
+
+
 def test_minus_half_matters_in_the_first_layer_only():
     target = random_target((3, 4, 2), seed=1)
     f1, f2 = target.weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as csv_files
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -95,6 +96,8 @@ def test_other_data_are_another_line(runs: Path, tmp_path: Path, capsys: pytest.
     shutil.copytree(runs / "a", copy)
     content = json.loads((copy / "config.json").read_text())
     content["provenance"]["data_sha256"] = "0" * 64
+    del content["sha256"]
+    content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     (copy / "config.json").write_text(json.dumps(content))
     assert command.main([str(runs / "b"), str(copy), "--json"]) == 0
     lines = json.loads(capsys.readouterr().out)["summary"]
@@ -107,7 +110,8 @@ def test_what_is_no_run_is_named(runs: Path, tmp_path: Path, capsys: pytest.Capt
     empty.mkdir()
     damaged = tmp_path / "damaged"
     shutil.copytree(runs / "a", damaged)
-    (damaged / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 3}\n')
+    lines = (damaged / "metrics.jsonl").read_text().splitlines()
+    (damaged / "metrics.jsonl").write_text(lines[0] + "\n" + lines[1].replace('"epoch": 2', '"epoch": 3') + "\n")
     for argv, says in [
         ([good, str(note), str(empty), "nowhere"],
          f"no training run: {note} (a file), {empty} (it has no config.json), nowhere (no such folder)"),

@@ -128,6 +128,7 @@ def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
     assert re.fullmatch(said, err)
 
 
+@pytest.mark.slow
 def test_a_killed_process_takes_its_run_along_and_no_other(tmp_path: Path) -> None:
     """The rest of that run is made by the same command again."""
     argv = ["--methods", "edge-popup", "--density", "0.2", "0.3", "0.4", "--seeds", "1", "--budget-epochs", "9"]

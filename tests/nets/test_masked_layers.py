@@ -424,3 +424,15 @@ def test_many_tickets_at_once_and_gradients_by_torch_func(options):
                 continue
             assert torch.allclose(grads[name][i], parameter.grad, rtol=1e-3, atol=1e-4)
     assert len(set(losses.tolist())) == 3
+
+
+def test_a_mask_over_all_layers_follows_scores_that_change_between_two_reads():
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 4))
+    search = find_tickets(model, method=Method(scope="global"), density=0.5, seed=1)
+    first, second = search.layers.values()
+    kept = int(first.mask().sum()) + int(second.mask().sum())
+    assert kept == search.n_keep
+    first.mask()  # the masks of both are ready now
+    with torch.no_grad():
+        second.scores.mul_(100.0)
+    assert int(second.mask().sum()) == min(second.scores.numel(), search.n_keep)

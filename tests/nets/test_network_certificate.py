@@ -365,3 +365,41 @@ def test_modules_keep_their_own_type():
     module = GraphModule(DENSE.graph, dtype=torch.float32)
     Pair(module, module, DENSE.graph.inputs, {"x": (1, 4)})
     assert module.dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e-160, 1e140])
+def test_ends_are_right_where_squares_have_no_float(size):
+    """Both ends grow with the weights; sums of squares of 1e-200 are 0, and an upper end of 0 would be wrong."""
+    nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "k"), node("MatMul", "k v", "y")]
+    w, v = np.array([[1.0, 2.0], [0.3, 1.0]]), np.array([[0.5], [0.25]])
+    found = []
+    for scale in (1.0, size):
+        graph = Graph(18, (Input("x", "float64", (1, 2)),), ("y",), tuple(nodes), {"w": scale * w, "v": v})
+        near = {"w": (1.01 * scale * w, 1.01 * scale * w), "v": (v, v)}
+        for domain in (Domain.ball(1.0), Domain.box(-1.0, 1.0)):
+            one = certify_network(graph, near, domain=domain)
+            found.append((one.lower / scale, one.upper / scale, one.size / scale))
+    assert np.allclose(found[:2], found[2:], rtol=1e-9)
+
+
+def test_differences_on_data_where_squares_have_no_float():
+    graph = Graph(18, (Input("x", "float64", (1, 2)),), ("y",), (node("MatMul", "x w"),), {"w": np.eye(2)})
+    near = {"w": (1.5 * np.eye(2), 1.5 * np.eye(2))}
+    rows = np.array([[3.0, 4.0], [6.0, 8.0]])
+    for scale in (1.0, 2.0**-600, 2.0**600):
+        domain = Domain.ball_of(scale * rows)
+        data = certify_network(graph, near, domain=domain, data={"x": scale * rows}).data
+        assert (data.largest / scale, data.median / scale, data.entry / scale) == (5.0, 3.75, 4.0)
+        assert data.size / scale == pytest.approx(np.sqrt(62.5), rel=1e-14)
+        assert domain.contains(scale * rows)
+
+
+def test_a_proved_distance_leaves_room_for_both_sides() -> None:
+    from nets.certificate.enclosure import Enclosed, proved_distance
+
+    def one(value: float, off: float) -> dict[str, Enclosed]:
+        return {"y": Enclosed(torch.tensor([value, 0.0]), torch.tensor([off, 0.0]))}
+
+    for first, second, distance in ((one(0.0, 1.0), one(2.0, 0.5), 0.5), (one(0.0, 0.25), one(-2.0, 0.0), 1.75)):
+        assert distance * (1 - 1e-12) <= proved_distance(first, second) <= distance
+    assert proved_distance(one(0.0, 1.0), one(1.5, 1.0)) == 0.0

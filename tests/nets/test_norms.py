@@ -98,3 +98,9 @@ def test_residual_is_the_whole_matrix_s():
     assert torch.allclose(norms._residual(gap, factor), whole, rtol=1e-12)
     a = torch.randn(2, 21, 9, generator=generator, dtype=torch.float64)
     assert torch.allclose(norms._lower_product(a), (a @ a.mT).tril(), rtol=1e-12, atol=1e-13)
+
+
+def test_a_computed_gram_matrix_need_not_be_symmetric() -> None:
+    """Row sums alone bound no norm: that of [[0, 3], [0, 4]] is 5."""
+    product = torch.tensor([[[0.0, 3.0], [0.0, 4.0]]], dtype=torch.float64)
+    assert norms._largest_sum(product).item() == norms._largest_sum(product.mT).item() == 7.0

@@ -348,3 +348,13 @@ def test_noise_is_the_same_on_cuda():
         there.before_step(step)
         for one, other in zip(here.layers.values(), there.layers.values(), strict=True):
             assert torch.equal(one.step_noise, other.step_noise.cpu())
+
+
+def test_a_probability_of_one_half_is_not_above_the_threshold():
+    search = find_tickets(mlp(), method="bernoulli", evaluation="threshold", density=0.5, seed=1)
+    layer = next(iter(search.layers.values()))
+    with torch.no_grad():
+        layer.scores.zero_()
+        layer.scores[0, 0] = 1e-30
+    layer.eval()
+    assert layer.mask().nonzero().tolist() == [[0, 0]]

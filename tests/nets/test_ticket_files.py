@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -46,12 +47,12 @@ def test_foreign_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     save_file({"a": np.zeros(3)}, out)
     refused(["info", str(out)], capsys, "no ticket")
     for schema, says in [
-        ("strong-tickets/ticket/4", "newer"), ("strong-tickets/ticket/3", "holds the tensors"),
+        ("strong-tickets/ticket/6", "newer"), ("strong-tickets/ticket/3", "holds the tensors"),
         ("strong-tickets/ticket/0", "does not exist"), ("other/1", "no ticket"),
     ]:  # fmt: skip
         save_file({"a": np.zeros(3)}, out, metadata={"schema": schema})
         refused(["info", str(out)], capsys, says)
-    for version in (1, 2):
+    for version in (1, 2, 4):
         for meta, says in [
             ("", "are no JSON"), ("[" * 10**6, "are no JSON"), ('{"n": NaN}', "are no JSON"),
             ("9" * 10**5, "are no JSON"), ('{"n": 1, "n": 1}', "are no JSON"), ("[]", "the fields of a ticket"),
@@ -184,6 +185,7 @@ def test_tensors_that_make_no_sense_are_refused(made: Made, tmp_path: Path, caps
     count = int(np.bitwise_count(draws["mask1"]).sum())
     assert 3 * count % 8
     sevens = np.frombuffer(((1 << 3 * count) - 1).to_bytes(len(draws["draws1"]), "little"), np.uint8)
+    fives = np.frombuffer(sum(5 << 3 * i for i in range(count)).to_bytes(len(sevens), "little"), np.uint8)
     spare = draws["draws1"].copy()
     spare[-1] |= 0x80
     neurons = parsed(layered)[2]["mask3"]
@@ -202,6 +204,7 @@ def test_tensors_that_make_no_sense_are_refused(made: Made, tmp_path: Path, caps
         (shared, {"witness1": None}, "must hold the tensor witness1"),
         (shared, {"witness2": np.ones((1, 3))}, "holds the tensor 'witness2'"),
         (drawn, {"draws1": sevens}, "names draw 7, but R=5"),
+        (drawn, {"draws1": fives}, "names draw 5, but R=5"),
         (drawn, {"draws1": spare}, "sets a bit beyond"),
         (drawn, {"draws1": draws["draws1"][1:]}, "must name"),
         (drawn, {"draws1": draws["draws1"].astype(np.uint16)}, "draws1 has the wrong shape or type"),
@@ -395,7 +398,7 @@ def test_info_states_the_cost(made: Made, capsys: pytest.CaptureFixture[str]) ->
     path = made.path("chain-private-R")
     assert ticket.main(["info", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["n"], found["R"], found["seed"], found["version"]) == (3, 5, SEED, 2)
+    assert (found["n"], found["R"], found["seed"], found["version"]) == (3, 5, SEED, 4)
     weights = sum(part["groups"] * part["rows"] * part["cols"] for part in parsed(path)[1]["parts"])
     assert weights == 15 + 5 + 10 + 2 == found["weights"]
     assert found["parts"] == {"dense": 2, "bias": 2}
@@ -438,3 +441,15 @@ def test_an_unfinished_file_leaves_nothing(made: Made, tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         save_ticket(tmp_path / "t.safetensors", whole)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_digests_by_hand() -> None:
+    """Places and values, part after part; values alone in the first version."""
+    from nets.tickets.network import Digest
+
+    masks, values = [np.array([1, 2], np.uint8), np.array([3], np.uint8)], np.array([0.5, -1.0])
+    for version, whole in ((2, bytes([1, 2, 3]) + values.astype("<f8").tobytes()), (1, values.astype("<f8").tobytes())):
+        digest = Digest(version)
+        digest.places(masks)
+        digest.values(values)
+        assert digest.hexdigest() == hashlib.sha256(whole).hexdigest()

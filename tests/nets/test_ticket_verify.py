@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,16 @@ from nets.targets import load_target
 from nets.targets.examples import read_examples
 from nets.tickets import TicketError, read_ticket, verify
 from nets.tickets.network import hollow_network
+from tests.nets.changes import at, leaves
 from tests.nets.small_networks import NETWORKS
 from tests.nets.small_tickets import CASES, ETA, SEED, Made
-from tests.nets.ticket_files import forge, found_by_verify, parsed, refused
+from tests.nets.ticket_files import forge as forge_plainly
+from tests.nets.ticket_files import found_by_verify, parsed, refused
 
 FREE = [("eta",)]
 """Fields that may change a little: the ticket stays true."""
-
-
-def leaves(content: Any, way: tuple = ()) -> Iterator[tuple]:
-    """The ways to all numbers, words and empty lists."""
-    steps = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    if not content or not isinstance(content, dict | list):
-        yield way
-    for step, inner in steps:
-        yield from leaves(inner, (*way, step))
+forge = functools.partial(forge_plainly, digest=True)
+"""Whoever forges these tickets makes their networks again, and the digests fit."""
 
 
 def other(value: Any) -> Any:
@@ -43,12 +38,6 @@ def other(value: Any) -> Any:
     if isinstance(value, float):
         return value * 1.001 or 0.001
     return {type(None): 1.0, str: "x", list: ["x"], dict: {"x": 1}}[type(value)] if not value else f"{value}x"
-
-
-def at(content: Any, way: tuple) -> Any:
-    for step in way:
-        content = content[step]
-    return content
 
 
 @pytest.mark.parametrize("case", ["chain-layered-R", "attention-layered"])
@@ -64,7 +53,7 @@ def test_every_field_is_refused_or_found(case: str, made: Made, tmp_path: Path) 
     for way in leaves(meta):
         changed = copy.deepcopy(meta)
         at(changed, way[:-1])[way[-1]] = other(at(meta, way))
-        forge(path, tmp_path / "forged.safetensors", **changed)
+        forge(path, tmp_path / "forged.safetensors", **{"digest": way != ("values_sha256",), **changed})
         try:
             differ = verify(read_ticket(tmp_path / "forged.safetensors"), target=target, examples=examples)[1]
         except TicketError:
@@ -73,6 +62,23 @@ def test_every_field_is_refused_or_found(case: str, made: Made, tmp_path: Path) 
         unseen += [] if differ else [way]
     assert unseen == FREE
     assert found > 40
+
+
+@pytest.mark.parametrize("name", ["entry", "median"])
+def test_no_difference_on_data_exceeds_the_largest(name: str, made: Made, tmp_path: Path) -> None:
+    path, network = tmp_path / "t.safetensors", made.network("chain-private")
+    np.save(tmp_path / "x.npy", network.examples(6))
+    flags = [*network.flags, *CASES["chain-private"], "--seed", str(SEED), "--inputs", str(tmp_path / "x.npy")]
+    assert approximate.main([str(made.target("chain-private")), *flags, "--out", str(path), "--quiet"]) == 0
+    assert verify(read_ticket(path))[1] == []
+    meta = parsed(path)[1]
+    data = meta["numbers"]["certificate"]["data"]
+    data[name] = 1.01 * data["largest"]
+    if name == "median":
+        data["relative_median"] = data["median"] / data["size"]
+    forge(path, tmp_path / "forged.safetensors", **meta)
+    (said,) = verify(read_ticket(tmp_path / "forged.safetensors"))[1]
+    assert "data largest is the largest" in said
 
 
 NUMBERS = [
@@ -111,9 +117,9 @@ def test_other_random_values_are_found_without_the_target(
     path, out = made.path(case), tmp_path / "t.safetensors"
     _, meta, tensors = parsed(path)
     if meta["kind"] == "layered":
-        refused(["verify", str(forge(path, out, seed=SEED + 1))], capsys, "keeps a neuron with b <= 0")
+        refused(["verify", str(forge_plainly(path, out, seed=SEED + 1))], capsys, "keeps a neuron with b <= 0")
     else:
-        assert found_by_verify([str(forge(path, out, seed=SEED + 1))], capsys) == ["values_sha256"]
+        assert found_by_verify([str(forge_plainly(path, out, seed=SEED + 1))], capsys) == ["values_sha256"]
     mask = "mask2"
     fewer = tensors[mask].copy()
     place = np.flatnonzero(fewer)[0]
@@ -122,11 +128,11 @@ def test_other_random_values_are_found_without_the_target(
     if meta["R"] > 1:
         kept, width = int(np.bitwise_count(fewer).sum()), (meta["R"] - 1).bit_length()
         changes["draws2"] = np.zeros(-(-kept * width // 8), np.uint8)
-    assert {"values_sha256", "kept"} <= set(found_by_verify([str(forge(path, out, tensors=changes))], capsys))
+    assert {"values_sha256", "kept"} <= set(found_by_verify([str(forge_plainly(path, out, tensors=changes))], capsys))
     if meta["R"] > 1:
         drawn = tensors["draws2"].copy()
         drawn[0] ^= 1 if drawn[0] & 3 != 2 else 2  # draw 0 or 1 becomes the other, 2 becomes 0
-        assert found_by_verify([str(forge(path, out, tensors={"draws2": drawn}))], capsys) == ["values_sha256"]
+        assert found_by_verify([str(forge_plainly(path, out, tensors={"draws2": drawn}))], capsys) == ["values_sha256"]
 
 
 def test_a_mask_at_another_place_is_found_where_the_values_are_the_same(
@@ -144,9 +150,9 @@ def test_a_mask_at_another_place_is_found_where_the_values_are_the_same(
             row[0], row[1] = row[1].copy(), row[0].copy()
             break
     packed = np.packbits(swapped.reshape(-1), bitorder="little")
-    assert found_by_verify([str(forge(path, tmp_path / "t.safetensors", tensors={"mask1": packed}))], capsys) == [
-        "values_sha256"
-    ]
+    assert found_by_verify(
+        [str(forge_plainly(path, tmp_path / "t.safetensors", tensors={"mask1": packed}))], capsys
+    ) == ["values_sha256"]
 
 
 def test_gains_halves_and_witnesses_are_compared(

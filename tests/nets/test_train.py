@@ -417,3 +417,15 @@ def test_settings_are_text_once() -> None:
     assert (found.score_seed, found.rerand_every, found.recycle_frac, found.stem_width) == (5, None, None, None)
     assert resolve(Choices(method="dense", seed=5)).score_seed is None
     assert TrainSettings.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_model_is_left_in_the_mode_it_was_scored_in(training):
+    from nets.training.tally import evaluate
+
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout()).train(training)
+    seen = []
+    model[1].register_forward_hook(lambda module, *_: seen.append(module.training))
+    found = evaluate(model, [(torch.ones(4, 2), torch.zeros(4, dtype=torch.int64))], "cpu")
+    assert (found.count, seen) == (4, [False])
+    assert model.training == model[1].training == training

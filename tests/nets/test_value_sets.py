@@ -160,8 +160,9 @@ def test_value_sets_refuse_nonsense() -> None:
             ValueSets(*arguments)
     with pytest.raises(ValueError, match="size must be finite"):
         ValueSets("private", 0, 1, 1, math.inf)
-    with pytest.raises(ValueError, match="at most size=1"):
-        ValueSets("private", 0, 3).solve(1, np.array([[1.5]]))
+    for weight in (1.5, -1.5, math.nan):
+        with pytest.raises(ValueError, match="at most size=1"):
+            ValueSets("private", 0, 3).solve(1, np.array([[weight]]))
     with pytest.raises(ValueError, match="memory"):
         ValueSets("private", 0, 100).solve(1, np.array([[0.5]]))
     with pytest.raises(ValueError, match="memory"):

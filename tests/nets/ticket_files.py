@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from nets import ticket
+from nets.tickets import TicketError, read_ticket, rebuild
 from nets.tickets.file import file_bytes
 
 
@@ -21,11 +25,29 @@ def parsed(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     return text["schema"], json.loads(text["ticket"]), load_file(path)
 
 
-def forge(path: Path, out: Path, *, tensors: Mapping[str, Any] | None = None, **changes: Any) -> Path:
-    """The ticket with other fields or tensors (None: without it) and a checksum that fits."""
+def bound_naively(values: str, text: str, tensors: Mapping[str, Any]) -> str:
+    """The digest of a ticket from that of its kept values, its other fields as JSON, and its tensors."""
+    rest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name])
+        kind = {"b": "b1", "V": "u2"}.get(array.dtype.kind, f"{array.dtype.kind}{array.dtype.itemsize}")
+        sides = ", ".join(str(side) for side in array.shape)
+        rest.update(b"\0" + f"{name} {kind} [{sides}]".encode() + b"\0" + array.tobytes())
+    return hashlib.sha256(values.encode() + rest.hexdigest().encode()).hexdigest()
+
+
+def forge(
+    path: Path, out: Path, *, tensors: Mapping[str, Any] | None = None, digest: bool = False, **changes: Any
+) -> Path:
+    """The ticket with other fields or tensors (None: without it) and a checksum, or also a digest, that fits."""
     schema, meta, held = parsed(path)
     whole = {name: array for name, array in {**held, **(tensors or {})}.items() if array is not None}
-    out.write_bytes(file_bytes(schema, json.dumps({**meta, **changes}, sort_keys=True), whole))
+    content = {**meta, **changes}
+    out.write_bytes(file_bytes(schema, json.dumps(content, sort_keys=True), whole))
+    if digest:
+        with contextlib.suppress(TicketError):
+            content["values_sha256"] = rebuild(read_ticket(out)).values_sha256
+            out.write_bytes(file_bytes(schema, json.dumps(content, sort_keys=True), whole))
     return out
 
 

@@ -58,6 +58,15 @@ def test_every_trial_equals_the_slow_twin(n: int, R: int, bits: int | None) -> N
     assert command._quantiles(counter.recorded())["gap_q50"] == pytest.approx(float(sorted(gaps)[2]), rel=1e-15, abs=0)
 
 
+def test_gaps_are_kept_of_the_first_trials_only() -> None:
+    counter = CoverageCounter(ValueSets(3, 1, -0.5, 0.5, None, (0.1,), 5), seed=9)
+    counter(0, 3)
+    counter(3, 4)
+    counter(7, 2)
+    kept = np.frombuffer(b"".join(counter.recorded()))
+    assert kept == pytest.approx([float(twin(3, 1, -0.5, 0.5, 9, t)) for t in range(5)], rel=1e-15, abs=0)
+
+
 def test_rows_and_summary(capsys: pytest.CaptureFixture) -> None:
     content = run(capsys, "--R", "2", "5", "--eps", "0.05", "0.02", "--trials", "500", "--seed", "3")
     assert content["schema"] == "strong-tickets/sims.coverage/1"

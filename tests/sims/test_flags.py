@@ -1,5 +1,6 @@
 """Flags: what is written behind them, their help, and what is said when one is wrong."""
 
+import math
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims.commands import flags, main
+from sims.commands import flags, main, output
 from sims.registry import NAMES, experiment
+from sims.statistics.result import Result
+from sims.statistics.verdict import CONSISTENT, REFUTED
 
 ROOT = Path(main.__file__).parent.parent.parent
 
@@ -67,6 +70,40 @@ def test_a_mistake_gets_one_line(argv: list[str], message: str) -> None:
     with pytest.raises(flags.UsageError, match=r"^[^\n]+$") as problem:
         read(*argv)
     assert message in str(problem.value)
+
+
+def test_spans_of_time() -> None:
+    assert [flags.span(text) for text in ("90", "0.5s", "5m", "2h", "3d", "inf")] == [
+        90,
+        0.5,
+        300,
+        7200,
+        259200,
+        math.inf,
+    ]
+    for text in ("0", "-1m", "m", "nan", "1w"):
+        with pytest.raises(ValueError, match="takes a time > 0"):
+            flags.span(text)
+
+
+def test_numbers_of_tables() -> None:
+    shown = {
+        0.0: "0",
+        1.0: "1",
+        0.25: "0.2500",
+        3e-5: "3.0e-05",
+        0.9999: "0.9999",
+        1 - 3e-5: "1-3e-05",
+        1 - 2e-9: "1-2e-09",
+    }
+    assert {p: output.number(p) for p in shown} == shown
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_is_refuted_is_an_error_where_that_is_asked(check: bool, capsys: pytest.CaptureFixture) -> None:
+    one = Result("sims.subset_sum", {}, [{"n": 1, "verdict": REFUTED}, {"n": 2, "verdict": CONSISTENT}], {})
+    assert output.deliver(one, flags.Output(check=check, quiet=True), show=lambda: None) == int(check)
+    assert capsys.readouterr().out == ""
 
 
 def test_an_old_name_works_and_says_so(capsys: pytest.CaptureFixture) -> None:

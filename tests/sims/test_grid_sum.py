@@ -56,6 +56,18 @@ def test_steps_are_equal_parts() -> None:
         first_hit(np.full((1, 1, 1), 3), np.zeros(1, np.int64), 0, 2)
 
 
+def test_steps_of_whole_words_move_no_bit_twice() -> None:
+    """Multiples of 64: where the words are shifted as wholes, no bit of the word before may come along."""
+    values = np.array([[[64], [1], [-128], [64]], [[128], [2], [-64], [-64]]])
+    for target in range(-200, 201):
+        for trial in range(2):
+            sums, wanted = {0}, 0 if target == 0 else 5
+            for i, step in enumerate(values[trial, :, 0].tolist(), 1):
+                sums |= {s + step for s in sums}
+                wanted = min(wanted, i if target in sums else 5)
+            assert first_hit(values[trial][None], np.array([target]), 0, 128).tolist() == [wanted]
+
+
 @pytest.mark.parametrize(("n", "R", "M", "alpha"), [(2, 1, 4, 0.5), (2, 2, 3, 1.0), (4, 1, 3, 0.3)])
 def test_counts_follow_the_law_of_all_outcomes(n: int, R: int, M: int, alpha: float) -> None:
     one, trials = GridSum(R=R, grid=M, alpha=alpha), 40_000

@@ -120,6 +120,11 @@ def test_holm_is_the_closed_bonferroni_test(p_values: list[float], level: float)
         assert rejected == all(min(p_values[j] for j in s) <= level / len(s) for s in sets)
 
 
+def test_holm_stops_at_the_first_that_is_not_rejected() -> None:
+    assert holm([0.04, 0.03], 0.05) == [False, False]  # 0.04 <= 0.05, but 0.03 > 0.05/2 comes before
+    assert holm([0.04, 0.025], 0.05) == [True, True]
+
+
 def test_verdicts() -> None:
     """The truth passes, a bound wrong by a tenth is refuted, and too few trials are called that."""
     assert verdicts([(5000, 10000)] * 2, [(0.49, 0.51), (0.0, 1.0)]) == [CONSISTENT, NO_POWER]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sims.solver.philox import GRID_BITS, MAX_TRIAL, block, first_within, grid_draws, uniforms
+from sims.solver.philox import GRID_BITS, MAX_TRIAL, block, first_in_box, first_within, grid_draws, uniforms
 from tests import naive
 
 # Known-answer vectors published with the Random123 library (philox4x32, 10 rounds): counter, key, result.
@@ -113,3 +113,15 @@ def test_odd_start_and_wrong_buffer_are_refused() -> None:
         grid_draws(0, 0, 2, 2, out=np.empty((2, 3), np.int64))
     with pytest.raises(ValueError, match="counter must be four"):
         block([1, 2, 3], 0)
+
+
+def test_the_last_trial_is_the_last() -> None:
+    assert grid_draws(1, MAX_TRIAL - 2, 2, 1).shape == (2, 1)
+    with pytest.raises(ValueError, match=rf"first_trial must be an integer in \[0, {MAX_TRIAL - 2}\]"):
+        grid_draws(1, MAX_TRIAL - 1, 2, 1)
+    window = np.zeros(2, np.int64)
+    assert first_within(1, MAX_TRIAL - 2, window, window, 1).tolist() == [1, 1]
+    with pytest.raises(ValueError, match=rf"first_trial must be an integer in \[0, {MAX_TRIAL - 2}\]"):
+        first_within(1, MAX_TRIAL - 1, window, window, 1)
+    with pytest.raises(ValueError, match=rf"first_trial must be an integer in \[0, {MAX_TRIAL - 2}\]"):
+        first_in_box(1, MAX_TRIAL - 1, window[:, None], window[:, None], 1)

@@ -4,6 +4,7 @@ import json
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,13 @@ def test_every_trial_equals_the_slow_twin(n: int, R: int, eps: float, alpha: flo
     expected = [[twin(size, R, eps, alpha, 5, first + t) for size in sizes] for t in range(4)]
     assert [count(first + t, 1).tolist() for t in range(4)] == expected
     assert count(first, 4).tolist() == [sum(column) for column in zip(*expected, strict=True)]
+
+
+@given(st.integers(-(2**52), 2**52), st.integers(0, 2**52))
+def test_products_are_rounded_to_the_nearest_step(a: int, b: int) -> None:
+    exact = Fraction(abs(a) * b, 2**52)
+    found = command._rounded_product(np.array([a]), np.array([b]))[0]
+    assert found == (-1 if a < 0 else 1) * ((exact + Fraction(1, 2)) // 1)  # halves away from 0
 
 
 def test_a_search_begun_too_small_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

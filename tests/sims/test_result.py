@@ -3,13 +3,10 @@
 import csv
 import io
 import json
-import os
-from pathlib import Path
 
 import numpy as np
-import pytest
 
-from sims.statistics.result import Result, atomic_path, check_output, provenance, write_text
+from sims.statistics.result import Result, provenance
 
 RESULT = Result(
     command="sims.test",
@@ -32,33 +29,3 @@ def test_csv_round_trip() -> None:
     rows = list(csv.DictReader(io.StringIO(RESULT.to_csv())))
     assert [float(row["p"]) for row in rows] == [0.1 + 0.2, 0.25]
     assert [row["odd"] for row in rows] == ["", ""]
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "out.json"
-    write_text(target, "first")
-
-    def write_half() -> None:
-        with atomic_path(target) as temporary:
-            temporary.write_text("second, cut")
-            raise RuntimeError("halfway")
-
-    with pytest.raises(RuntimeError, match="halfway"):
-        write_half()
-    assert target.read_text() == "first"
-    assert os.listdir(tmp_path) == ["out.json"]
-
-
-def test_written_files_have_ordinary_permissions(tmp_path: Path) -> None:
-    write_text(tmp_path / "a", "x")
-    (tmp_path / "b").write_text("x")
-    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
-
-
-def test_outputs_are_refused_early(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"--csv .*: the folder .* does not exist"):
-        check_output("--csv", tmp_path / "missing" / "a.csv")
-    with pytest.raises(ValueError, match="--csv must name a file"):
-        check_output("--csv", tmp_path)
-    check_output("--csv", None)
-    check_output("--csv", tmp_path / "fine.csv")

@@ -24,6 +24,17 @@ def test_every_trial_equals_the_slow_twin(alpha: float | str) -> None:
         assert count(trial, 1).tolist() == [any(hits[:R]), any(hits)]
 
 
+def test_a_draw_on_either_edge_of_the_window_is_in_it() -> None:
+    for trial in range(20):
+        value = naive.draw(5, 0, trial, 0) / 2**52
+        for eps in (0.25, -0.25):
+            for beyond in (0.0, 2.0**-50):
+                alpha = value - eps - beyond if eps > 0 else value - eps + beyond
+                if abs(alpha) <= 1.0:
+                    count = command.draws_counter(SingleWeight(eps=0.25, alpha=alpha), [1], 5)
+                    assert count(trial, 1).tolist() == [int(beyond == 0.0)]
+
+
 @pytest.mark.parametrize("sampler", ["draws", "nearest"])
 @pytest.mark.parametrize("alpha", ["0.5", "1", "0.95", "uniform"])
 def test_exact_formula_and_rows(capsys: pytest.CaptureFixture, sampler: str, alpha: str) -> None:

@@ -174,10 +174,19 @@ def test_any_within_on_the_boundary(x: list, alpha: float) -> None:
         assert any_within(x, alpha, eps) == (naive.best_error(x, alpha) <= Fraction(float(eps)))
 
 
+def test_any_within_on_the_boundary_of_a_long_search() -> None:
+    x = np.full(44, 0.5)  # 2^22 half sums: all threads search it together
+    assert any_within(x, 0.25, 0.25)
+    assert not any_within(x, 0.25, 0.25 - 2.0**-50)
+
+
 def test_any_within_says_when_it_cannot_decide() -> None:
     x, alpha = [1e17, 1.0, 1e-9, 3e-10], 1e-10
     error = best_subset(x, alpha)
     assert error.rounding > 0
+    assert not any_within(x, alpha, 9e-11)  # decided in fractions, as there are few
+    assert any_within(x, alpha, 1e-10)
+    x += [1e17] * 26
     with pytest.raises(ValueError, match="spans too many orders of magnitude"):
         any_within(x, alpha, 9e-11)
     assert any_within(x, alpha, 1e-10)
@@ -226,7 +235,7 @@ def test_fixed_point_rounding_is_bounded(x: list, alpha: float) -> None:
         ([], 0.0, "x must have shape"),
         ([1.0, float("nan")], 0.0, "x must be finite"),
         ([1.0], float("inf"), "alpha must be finite"),
-        (["a"], 0.0, "x must be numbers"),
+        (["a"], 0.0, "x must be real numbers"),
         ([1e308] * 9, 0.0, "too large"),
         (np.zeros(100), 0.0, "n=100 with R=1 is out of reach, the limit is n=60"),
     ],

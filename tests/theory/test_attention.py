@@ -99,6 +99,19 @@ def contributions(rng: np.random.Generator, trials: int, n: int, R: int) -> np.n
     return found
 
 
+@pytest.mark.parametrize(("eta", "R", "reach"), [(0.1, 1, 0.5), (0.01, 7, 0.25), (0.4, 20, 0.4375)])
+def test_sums_over_cells_are_rounded_up(eta: float, R: int, reach: float) -> None:
+    from theory.attention import entry
+
+    cells = entry._log_misses(np.array([reach - eta if reach > eta else 0.0]), np.array([reach + eta]), R)[:, 0]
+    levels = entry._levels().tolist()
+    with mpmath.workdps(40):
+        shares = [mpmath.mpf(b) - mpmath.mpf(a) for a, b in itertools.pairwise(levels)]
+        exact = mpmath.log(mpmath.fsum(share * mpmath.exp(cell) for share, cell in zip(shares, cells, strict=True)))
+        found = entry.log_pick_failure_bound(1, eta, R, reach=reach)
+        assert exact <= found <= exact + 1e-10
+
+
 @pytest.mark.parametrize(("n", "R", "reach"), [(10, 1, 0.4375), (4, 5, 0.25)])
 def test_shift_by_loops(n: int, R: int, reach: float) -> None:
     values = contributions(np.random.default_rng(7), 4000, n, R)

@@ -135,6 +135,15 @@ def test_gamma_encloses_the_sum(p: Fraction) -> None:
     assert exact <= 0.5772156649015329
 
 
+def test_the_ends_of_the_logarithm_of_a_rare_hit() -> None:
+    """Hits of probability 1/1000: the ends are a thousandth apart, and the mean lies between them."""
+    low, high = bits.mean_log2_index(DrawCode(eps=1e-3, alpha=0.5))
+    with mpmath.workdps(30):
+        miss = 1 - mpmath.mpf(1e-3)
+        exact = mpmath.fsum(miss**k * mpmath.log(1 + mpmath.mpf(1) / k, 2) for k in range(1, 20_000))
+    assert low <= exact <= high
+
+
 def test_the_scale_is_coded_where_the_mean_is_infinite() -> None:
     """The draws end where the window of the last weights just reaches: p runs down to 0."""
     case = Laws(target=UNIFORM, source=Histogram((-0.75, 0.75), (1.0,)), eps=0.25)
@@ -240,6 +249,15 @@ def test_capped_draws_by_quadrature(eps: float, d: int, R: int) -> None:
     assert low - 1e-9 <= logs <= high + 1e-9
 
 
+@pytest.mark.parametrize(("eps", "R"), [(1e-3, 65), (1e-3, 1000), (0.2, 100)])
+def test_the_capped_logarithm_beyond_short_sums(eps: float, R: int) -> None:
+    one = DrawCode(eps=eps, alpha=0.5)  # hit with probability eps
+    with mpmath.workdps(30):
+        exact = mpmath.fsum((1 - mpmath.mpf(eps)) ** k * mpmath.log(1 + mpmath.mpf(1) / k, 2) for k in range(1, R))
+    low, high = bits.mean_log2_index_capped(R, one)
+    assert low <= exact <= high
+
+
 @given(st.floats(1e-9, 1.0), st.floats(-1.0, 1.0), st.integers(1, 10**9))
 def test_a_fixed_block_exactly(eps: float, alpha: float, R: int) -> None:
     one = DrawCode(eps=eps, alpha=alpha, d=2)
@@ -280,6 +298,14 @@ def test_most_draws_is_exact(budget: float, n: int) -> None:
     assert R >= 0
     assert (R + 1) ** (n * b.denominator) <= 2**b.numerator
     assert (R + 2) ** (n * b.denominator) > 2**b.numerator
+
+
+def test_most_draws_where_a_power_in_floats_falls_short() -> None:
+    budget, n, k = 14.573942985382716, 3, 29
+    assert int(2.0 ** (budget / n)) == k - 1  # a power that is rounded down
+    with mpmath.workdps(60):
+        assert mpmath.mpf(budget) >= n * mpmath.log(k, 2)
+    assert choice.most_draws(budget, n) == k - 1
 
 
 @pytest.mark.parametrize("basis", ["proved", "necessary", "predicted"])

@@ -398,6 +398,16 @@ def test_union_bound_adds_up_targets() -> None:
     assert union_failure_bound(3, 1, eps=1e-6) == 1.0
 
 
+def test_a_shift_fails_as_often_as_no_draw_brings_the_outermost_target_in() -> None:
+    """The outermost target t comes to the middle by a draw from [t - 1/2, 1]: missed by 3/4 at t = 1, 5/8 at 3/4."""
+    from theory.coverage import lower_bound
+
+    for low, high, missed in ((-1.0, 1.0, 2 * 0.75**6), (-0.75, 1.0, 0.75**6 + 0.625**6), (-0.75, 0.5, 0.625**6)):
+        asked = CoverageParameters(R=2, eps=0.1, low=low, high=high)
+        found = lower_bound._after_shift(3, asked, lambda n, inner: 0.0)
+        assert missed <= found <= missed * (1 + 1e-11)
+
+
 @pytest.mark.parametrize("way", ["shift, potential", "shift, drift"])
 @pytest.mark.parametrize(("low", "high"), [(-0.1, 1.0), (-1.0, 0.2)])
 def test_a_shifted_target_may_lie_anywhere_in_the_middle(way: str, low: float, high: float) -> None:

@@ -32,6 +32,16 @@ def test_by_hand() -> None:
     assert found <= 2 * p / (1 + p)
 
 
+@pytest.mark.parametrize(("n", "R", "eps"), [(2, 1, 0.9), (5, 3, 0.4), (40, 2, 0.05)])
+def test_uniform_targets_by_hand(n: int, R: int, eps: float) -> None:
+    """Sets of one value: given the target all n R draws are independent, each good with (eps + min(eps, 1 - |A|))/2."""
+    mean, square = eps * (1 - eps / 4), (1 - eps) * eps**2 + 7 * eps**3 / 12
+    expected = n * R * mean / (1 + (n * R - 1) * square / mean)
+    found = fs.success_prob_second_moment(n, R, eps=eps, alpha="uniform", size=1)
+    assert found <= expected
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 @given(st.integers(0, 40), st.integers(1, 10**6), EPS, TARGET, st.integers(1, 12))
 def test_upper_bound_is_the_expectation_rounded_up(n: int, R: int, eps: float, alpha: float, size: int) -> None:
     shift, centre = (1, Fraction(0)) if alpha == "uniform" else (0, Fraction(alpha))

@@ -58,7 +58,12 @@ class Blocks:
     def required_n(self, delta: float) -> int:
         """The least n with a failure bound of at most delta; ValueError if none is proved."""
         if not self._together:
-            return smallest_n(self.log_failure, lowered(math.log(delta)))
+            try:
+                return smallest_n(self.log_failure, lowered(math.log(delta)))
+            except ValueError:
+                raise ValueError(
+                    f"delta must be reached by some n, but nothing is proved here, got delta={delta}"
+                ) from None
         for m in self._sizes:
             if self.log_failure(m) <= lowered(math.log(delta)):
                 return m

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from nets.search.callbacks.clock import Clock
 from nets.search.search import TicketSearch
-from sims.statistics.result import atomic_path
+from sims.files import write_text
 
 FILE = "ticket_search.json"
 """Name of the search's state in every checkpoint folder."""
@@ -72,8 +72,7 @@ class TicketCallback(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the search's state into the checkpoint that was just written."""
         if state.is_world_process_zero:
-            with atomic_path(_folder(args, state) / FILE) as temporary:
-                temporary.write_text(json.dumps(self.clock.state()))
+            write_text(_folder(args, state) / FILE, json.dumps(self.clock.state()))
 
 
 def _folder(args: Any, state: Any) -> Path:

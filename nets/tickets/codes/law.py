@@ -65,11 +65,16 @@ class Law:
             return np.zeros(weights.shape, np.uint32), np.full(weights.shape, 2**32 - 1, np.uint32), good
         below, top = 32 - self.bits, float(int(knots[-1]) << (32 - self.bits))
         reach = error * _SHRINK
-        first = np.clip(np.ceil((weights - reach - self.low) / unit), -1.0, top).astype(np.int64)
-        last = np.clip(np.floor((weights + reach - self.low) / unit), -1.0, top).astype(np.int64)
+        with np.errstate(over="ignore"):  # weights far beyond a narrow law
+            first = np.clip(np.ceil((weights - reach - self.low) / unit), -1.0, top).astype(np.int64)
+            last = np.clip(np.floor((weights + reach - self.low) / unit), -1.0, top).astype(np.int64)
         low, high = _least(first, steps, knots, below), _least(last + 1, steps, knots, below) - 1
         good = low <= high
         return low.astype(np.uint32), np.where(good, high - low, 0).astype(np.uint32), good
+
+    def same(self, other: Law) -> bool:
+        """Whether two laws are one."""
+        return (self.low, self.high) == (other.low, other.high) and np.array_equal(self.steps, other.steps)
 
     def to_bytes(self) -> bytes:
         """low and high as little-endian float64, and a byte b; the steps are a table of its own."""
