@@ -32,6 +32,7 @@ from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.commands.interrupt import keeping
 from sims.commands.output import check_table, deliver
+from sims.commands.prediction import Prediction, announce
 from sims.files import OutputFile, beginning_with, write_text
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
@@ -39,6 +40,8 @@ from sims.statistics.result import Result, provenance
 
 CELL = ("method", "arch", "density", "scale", "width", "epochs")
 """What the runs of one line of a table share."""
+_PROCESS_BYTES = 400 * 2**20
+"""Of a process with PyTorch."""
 ARCHS = {"digits": "mlp", "mnist": "mlp", "cifar10": "conv4"}
 """Network of each table unless another is asked for."""
 
@@ -97,6 +100,8 @@ class Experiments:
     """Compile the models with torch.compile."""
     jobs: OptionalInteger = None
     """Runs at a time, each in a process of its own. Default: one for each core, on a GPU one."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     csv: OptionalFile = None
@@ -257,6 +262,26 @@ def markdown(lines: Sequence[Mapping[str, Any]], note: str) -> str:
     return "".join(f"| {row} |\n" for row in out) + f"\nTest accuracy after the last epoch; {note}.\n"
 
 
+def foresee(cells: Sequence[Cell], jobs: int) -> Prediction:
+    """What the runs will take that are not finished; one of each network is tried for a few steps."""
+    from nets.training.cost import foreseen
+    from nets.training.parts import read_data
+    from nets.training.settings import resolve
+
+    left = [cell for cell in cells if not RunFolder(cell.folder).result.is_file()]
+    seconds, needed, known, data = 0.0, 0, dict[Any, Prediction](), None
+    for cell in left:
+        one = cell.choices
+        kind = one.method, one.arch, one.width, one.epochs
+        if kind not in known:
+            settings = resolve(one, plain_images=True)
+            data = read_data(settings) if data is None else data
+            known[kind] = foreseen(settings, data, epochs=settings.epochs, threads=1 if jobs > 1 else None)
+        seconds += known[kind].seconds
+        needed = max(needed, known[kind].bytes)
+    return Prediction(seconds / min(jobs, max(1, len(left))), min(jobs, len(left)) * (needed + _PROCESS_BYTES))
+
+
 def collect(given: Experiments, *, quiet: bool = True) -> Result:
     """Train what is missing of a table: a row for each run, a line of the summary for each cell.
 
@@ -267,9 +292,7 @@ def collect(given: Experiments, *, quiet: bool = True) -> Result:
     """
     started = time.monotonic()
     cells = plan(given)
-    device = resolve_device(given.device or "auto")
-    usual = 1 if device == "cuda" else min(default_jobs(), len(cells))
-    jobs = usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
+    jobs = _jobs(given, cells)
     with progress(len(cells), quiet=quiet, after=0.0) as advance:
         results = run_cells(cells, jobs, advance)
     rows = [{**row, "scale": result.params["scale"]} for result in results for row in result.rows]
@@ -281,6 +304,11 @@ def collect(given: Experiments, *, quiet: bool = True) -> Result:
         summary=summarise(rows),
         provenance=provenance(seed=None, threads=jobs, seconds=time.monotonic() - started, **origin),
     )
+
+
+def _jobs(given: Experiments, cells: Sequence[Cell]) -> int:
+    usual = 1 if resolve_device(given.device or "auto") == "cuda" else min(default_jobs(), len(cells))
+    return usual if given.jobs is None else flags.between("--jobs", given.jobs, 1, 256)
 
 
 def work(argv: Sequence[str] | None) -> int:
@@ -297,6 +325,8 @@ def work(argv: Sequence[str] | None) -> int:
         return f"{done} of {len(cells)} runs are finished in {folder}: the same command goes on"
 
     with keeping(kept):
+        expected = foresee(cells, _jobs(given, cells))
+        announce(expected, max_time=given.max_time, quiet=given.quiet)
         result = collect(given, quiet=given.quiet or given.json)
     text = markdown(result.summary, result.provenance["data"])
 

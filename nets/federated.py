@@ -13,14 +13,21 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from nets.training.settings import Law
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, UsageError
 from sims.commands.output import check_table, deliver
+from sims.commands.prediction import Prediction, announce
 from sims.experiment import fresh_seed
 from sims.statistics.result import Result, provenance
+
+if TYPE_CHECKING:
+    from nets.search import TicketSearch
+
+_UPLOAD_BYTES = 9
+"""Of a weight of a client: its bit, and a number while the server adds them up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +65,8 @@ class Federated:
     """Parameters of the server's Beta law at the start of each round, >= 1; 1: the mean of the masks."""
     seed: OptionalInteger = None
     """Seed in [0, 2^63). Default: a fresh one, which is printed."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     csv: OptionalFile = None
@@ -94,20 +103,27 @@ def federate(given: Federated, note: Callable[[str], None] = lambda line: None) 
     import torch
 
     from nets.data import load_data
-    from nets.search import find_tickets
     from nets.search.federated import Federation
     from nets.threads import few_threads
+    from nets.training.memory import training_bytes
     from nets.training.models import make_model
 
     data = load_data(given.data, given.data_dir, augment="none")
     x, y = next(data.train.batches(len(data.train)))
     if given.clients > len(x):
         raise UsageError(f"--clients must be at most {len(x)}, the number of images, got {given.clients}")
-    model = make_model(given.arch, width=given.width, shape=data.shape, classes=len(data.class_names), seed=seed)
-    search = find_tickets(
-        model, method="bernoulli", density=given.density, seed=seed, init=given.init or "signed-constant",
-        first_probabilities="normal" if given.density == 0.5 else "constant",
-    )  # fmt: skip
+    size: dict[str, Any] = {"width": given.width, "shape": data.shape, "classes": len(data.class_names)}
+    with torch.device("meta"):
+        hollow = make_model(given.arch, **size)
+    weights = sum(parameter.numel() for parameter in hollow.parameters())
+    images = min(given.batch, -(-len(x) // given.clients))
+    needed = training_bytes(hollow, data.shape, images) + _UPLOAD_BYTES * given.clients * weights
+    announce(Prediction(0.0, needed))
+    with few_threads(0):
+        seconds = given.rounds * given.clients * _client_seconds(given, _search(given, size, seed), data.train, images)
+    announce(Prediction(seconds, needed if needed > 2**30 else 0), max_time=given.max_time, quiet=given.quiet)
+    search = _search(given, size, seed)
+    model = search.model
     order = torch.from_numpy(np.random.Generator(np.random.Philox(seed)).permutation(len(x)))
     parts = [(x[places], y[places]) for places in order.tensor_split(given.clients)]
     federation = Federation(search, parts, epochs=given.epochs, batch=given.batch, lr=given.lr, prior=given.prior)
@@ -136,6 +152,34 @@ def federate(given: Federated, note: Callable[[str], None] = lambda line: None) 
         summary=[{"weights": search.numel, "bits_all_rounds": total, "test_accuracy": rows[-1]["test_accuracy"]}],
         provenance=provenance(seed=seed, threads=1, seconds=time.monotonic() - started),
     )
+
+
+def _search(given: Federated, size: dict[str, Any], seed: int) -> TicketSearch:
+    from nets.search import find_tickets
+    from nets.training.models import make_model
+
+    return find_tickets(
+        make_model(given.arch, **size, seed=seed), method="bernoulli", density=given.density, seed=seed,
+        init=given.init or "signed-constant",
+        first_probabilities="normal" if given.density == 0.5 else "constant",
+    )  # fmt: skip
+
+
+def _client_seconds(given: Federated, search: TicketSearch, train: Any, images: int) -> float:
+    """Measured seconds of a client's round of steps with so many images; the search is used up."""
+    import torch
+
+    from nets.search.federated import decode_mask, encode_mask
+    from nets.training.cost import step_seconds
+
+    optimiser = torch.optim.Adam(search.parameters(), lr=given.lr)
+    step = step_seconds(search.model, train, images, optimiser, search=search)
+    begun = time.perf_counter()
+    for layer in search.layers.values():
+        known = torch.sigmoid(layer.scores.detach()).float()
+        decode_mask(encode_mask(known > 0.5, known), known)
+    steps = given.epochs * -(-len(train) // (given.clients * images))
+    return steps * step + time.perf_counter() - begun
 
 
 def work(argv: Sequence[str] | None) -> int:

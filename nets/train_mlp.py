@@ -10,17 +10,19 @@ Source: Pensia et al. 2020 (bibliography key ``pensia2020``), experiment 1.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import sys
 import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from sims.commands import cli, flags
 from sims.commands.flags import File, Integer, OptionalFolder, OptionalInteger, Real, UsageError
 from sims.commands.output import Delivery
+from sims.commands.prediction import Prediction, announce
 from sims.files import Kind, OutputFile, check_outputs, write_bytes
 from sims.options import fresh_seed
 from sims.progress import progress
@@ -54,6 +56,8 @@ class TrainMlp:
     """unit: x / 255. standard: (x / 255 - 0.1307) / 0.3081."""
     seed: OptionalInteger = None
     """Seed in [0, 2^63) of the first weights and of the order of the images. Default: a fresh one, which is printed."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day."""
     quiet: bool = False
     """Print nothing."""
     force: bool = False
@@ -103,20 +107,23 @@ def work(argv: Sequence[str] | None) -> int:
 
     from nets.data.mnist import load_mnist
     from nets.targets.target import Target
-    from nets.training.mlp import train_mlp
+    from nets.training.mlp import mlp_step_seconds, train_mlp
 
     test = load_mnist(folder, "test", pixels=given.pixels)
     train = load_mnist(folder, "train", pixels=given.pixels, dtype=torch.float32)
     started = time.monotonic()
+    needed = 16 * sum(a * b for a, b in itertools.pairwise(given.widths)) + 12 * given.batch * sum(given.widths)
+    announce(Prediction(0.0, needed))
+    chosen: dict[str, Any] = {"widths": given.widths, "seed": seed, "lr": given.lr, "momentum": given.momentum}
+    step = mlp_step_seconds(*train, batch=given.batch, **chosen)
+    seconds = given.epochs * -(-len(train[0]) // given.batch) * step
+    announce(Prediction(seconds, needed if needed > 2**30 else 0), max_time=given.max_time, quiet=given.quiet)
     with progress(given.epochs, quiet=given.quiet, after=0.0) as advance:
         weights = train_mlp(
             *train,
-            widths=given.widths,
-            seed=seed,
+            **chosen,
             epochs=given.epochs,
             batch=given.batch,
-            lr=given.lr,
-            momentum=given.momentum,
             weight_decay=given.weight_decay,
             after_epoch=lambda epoch, loss: advance(1, f"epoch {epoch}, loss {loss:.4f}"),
         )

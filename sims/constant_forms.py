@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sims import coverage, recycling, single_weight, subset_sum
@@ -25,6 +27,9 @@ MAX_N = 26
 
 BURKHOLZ_N, BURKHOLZ_EPS = 15, 0.01
 """What the author's code simulates."""
+
+_REHEARSED, _CASES = 64, 24
+"""Trials of a rehearsal, and cases that are rehearsed."""
 
 _COUNTERS: dict[type, Callable[..., Counter]] = {
     module.EXPERIMENT.question: module.EXPERIMENT.counter for module in (coverage, recycling, single_weight, subset_sum)
@@ -51,6 +56,39 @@ class Case:
     def unconfirmed(self) -> ValueError:
         """No n is confirmed with these trials."""
         return ValueError(f"no n is confirmed with {self.trials} trials at delta={self.delta}; raise --trials")
+
+
+@dataclass(frozen=True)
+class Rehearsal(Case):
+    """A row that counts only a few trials and takes their shares for those of all, to find out what these take.
+
+    ``spent``: seconds that all trials would have taken, one number for each count.
+    """
+
+    spent: list[float] = field(default_factory=list)
+
+    def counts(self, question: object, sizes: Sequence[int], make: Callable[..., Counter] | None = None) -> list[int]:
+        few = min(self.trials, _REHEARSED)
+        counter = (make or _COUNTERS[type(question)])(question, sizes, self.seed, self.jobs)
+        counter(0, 1)  # loads the kernels
+        begun = time.monotonic()
+        found = count_trials(counter, 0, few, piece=min(counter.piece, -(-few // self.jobs)), jobs=self.jobs)
+        times = self.trials / few
+        self.spent.append((time.monotonic() - begun) * times)
+        return [round(count * times) for count in found.tolist()]
+
+
+def seconds_of(cases: Sequence[tuple[str, Case]]) -> float:
+    """About how long the rows of these forms and cases take; a few of them are rehearsed."""
+    chosen = {k * (len(cases) - 1) // (_CASES - 1) for k in range(_CASES)} if cases else set()
+    total = 0.0
+    for k in sorted(chosen):
+        name, case = cases[k]
+        rehearsal = Rehearsal(**vars(case))
+        with contextlib.suppress(ValueError):  # that no n is confirmed, after so many counts
+            FORMS[name].row(name, rehearsal) if name in FORMS else burkholz_row(name, rehearsal)
+        total += math.fsum(rehearsal.spent)
+    return total * len(cases) / max(1, len(chosen))
 
 
 def _curve(case: Case, unit: float, question: object) -> Bracket:
@@ -187,7 +225,12 @@ NAMES = ("threshold", "lueker", "lueker-products", "dacunha", "burkholz", "pick-
 
 def burkholz(law: str, trials: int, seed: int, jobs: int) -> dict[str, Any]:
     """C = n/(-log min(eps, delta_hat)) at n = 15, eps = 0.01, a uniform target; delta_hat by simulation."""
-    case = Case(BURKHOLZ_EPS, 0.0, 1, trials, seed, jobs)
+    return burkholz_row(law, Case(BURKHOLZ_EPS, 0.0, 1, trials, seed, jobs))
+
+
+def burkholz_row(law: str, case: Case) -> dict[str, Any]:
+    """`burkholz` of a case whose eps is that of the author."""
+    trials = case.trials
     make = None if law == "U" else product_counter
     (hits,) = case.counts(SubsetSum(eps=BURKHOLZ_EPS, alpha="uniform"), (BURKHOLZ_N,), make)
     low, high = clopper_pearson(trials - hits, trials)

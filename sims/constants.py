@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Names = Annotated[tuple[str, ...], *flags.written("NAME [NAME ...]", tuple, many=True)]
 
 
+_WORTH_REHEARSING = 10_000
+"""Trials at one n of all rows together, from which the work may take longer than a word about it."""
+
+
 @dataclass(frozen=True)
 class Constants:
     """The constant of every O(.) form: C = n/form at the smallest n whose success probability is at least 1 - delta.
@@ -52,6 +56,8 @@ class Constants:
     """Seed in [0, 2^64). Default: a fresh one, which is printed."""
     jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores. The counts do not depend on it."""
+    max_time: flags.OptionalDuration = None
+    """Do not begin what is predicted to take longer. Default: a day."""
     json: bool = False
     """Print the result as JSON and nothing else."""
     csv: flags.OptionalFile = None
@@ -77,7 +83,8 @@ def _forms(names: Sequence[str]) -> tuple[str, ...]:
 
 def measure(given: Constants) -> Result:
     """Measure every form that was asked for."""
-    from sims.constant_forms import FORMS, Case, burkholz
+    from sims.commands.prediction import Prediction, announce
+    from sims.constant_forms import BURKHOLZ_EPS, FORMS, Case, burkholz, seconds_of
     from sims.options import check_grid
     from sims.solver.limits import MAX_SEED
     from sims.solver.memory import default_jobs
@@ -112,6 +119,10 @@ def measure(given: Constants) -> Result:
     for name, case in cases:
         FORMS[name].check(name, case)
     laws = ("U", "U*U") if "burkholz" in forms else ()
+    if trials * (len(cases) + len(laws)) > _WORTH_REHEARSING:
+        estimates = [(law, Case(BURKHOLZ_EPS, 0.0, 1, trials, seed, jobs)) for law in laws]
+        seconds = seconds_of(cases) + seconds_of(estimates)
+        announce(Prediction(seconds, 0), max_time=given.max_time, quiet=given.quiet)
     rows = []
     with progress(len(cases) + len(laws), quiet=given.quiet or given.json) as advance:
         for name, case in cases:

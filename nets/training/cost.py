@@ -11,7 +11,7 @@ import torch
 
 from nets.descent import descend
 from nets.threads import few_threads
-from nets.training.memory import training_bytes
+from nets.training.memory import check_fits, training_bytes
 from nets.training.parts import largest_product, plain_model, start_search
 from sims.commands.prediction import Prediction
 
@@ -73,9 +73,11 @@ def step_seconds(
         The images; two steps of a few, and of all where these were quick, are made with them.
     """
 
+    numbers = itertools.count(1)
+
     def before() -> None:
         if search is not None:
-            search.before_step(1)
+            search.before_step(next(numbers))
 
     def steps(count: int, images: int) -> float:
         batches = split.batches(images, device=device, order=(0, 0), augment=True)
@@ -94,9 +96,11 @@ def step_seconds(
     return steps(count, batch) / count
 
 
-def foreseen(settings: TrainSettings, data: Data, *, epochs: int) -> Prediction:
-    """What epochs of a run will take; memory is said where it is worth a word."""
+def foreseen(settings: TrainSettings, data: Data, *, epochs: int, threads: int | None = None) -> Prediction:
+    """What epochs of a run will take, as `run_seconds`; memory is said where it is worth a word."""
     with torch.device("meta"):
         model = plain_model(settings, data.shape, data.classes)
     needed = training_bytes(model, data.shape, min(settings.batch, len(data.train)))
-    return Prediction(run_seconds(settings, data, epochs=epochs), needed if needed > 2**30 else 0)
+    check_fits(model, data.shape, min(settings.batch, len(data.train)), settings.device)
+    seconds = run_seconds(settings, data, epochs=epochs, threads=threads)
+    return Prediction(seconds, needed if needed > 2**30 else 0)

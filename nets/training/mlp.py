@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from nets.descent import descend
 from nets.training.optimisation import Optimisation
 from nets.training.tally import Tally
+
+_ENOUGH = 0.1
+"""Seconds of a step that is not tried twenty times."""
 
 
 def train_mlp(
@@ -81,3 +86,24 @@ def train_mlp(
         if after_epoch is not None:
             after_epoch(epoch + 1, loss)
     return [weight.detach() for weight in weights]
+
+
+def mlp_step_seconds(images: torch.Tensor, labels: torch.Tensor, *, batch: int, **chosen: Any) -> float:
+    """Measured seconds of a step of `train_mlp`, in a training of its own on a few batches.
+
+    Parameters
+    ----------
+    images, labels, batch
+        Of `train_mlp`, as are the others.
+    """
+    few, chosen = min(batch, 16), {**chosen, "lr": 0.0}  # which never diverges
+    train_mlp(images[:few], labels[:few], batch=few, epochs=1, **chosen)  # loads what is needed
+    begun = time.perf_counter()
+    train_mlp(images[:few], labels[:few], batch=few, epochs=2, **chosen)
+    spent = (time.perf_counter() - begun) / 2 * batch / few
+    if spent > _ENOUGH:
+        return spent
+    size = min(len(images), 20 * batch)
+    begun = time.perf_counter()
+    train_mlp(images[:size], labels[:size], batch=batch, epochs=1, **chosen)
+    return (time.perf_counter() - begun) / -(-size // batch)

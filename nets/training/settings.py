@@ -213,7 +213,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 _REAL = {  # domain, and whether its ends belong to it
     "density": (0.0, 1.0, "(]"),
-    "width": (0.0, math.inf, "()"),
+    "width": (0.0, 1e6, "()"),
     "momentum": (0.0, 1.0, "[)"),
     "label_smoothing": (0.0, 1.0, "[)"),
     "rerand_frac": (0.0, 1.0, "[]"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,12 @@ def test_the_command_on_the_digits(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_bad_flags(flags: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
     assert command.main(flags) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [(["--rounds", "1e6"], "more than --max-time"), (["--epochs", "1e6"], "more than --max-time"),
+     (["--width", "1e5"], "of memory"), (["--clients", "1000", "--width", "200"], "of memory")],
+)  # fmt: skip
+def test_what_takes_too_much_is_refused(argv: list[str], says: str, refused: Callable) -> None:
+    refused(command.main, [*argv, "--max-time", "9s"], says)

@@ -110,6 +110,8 @@ TRAIN_BAD = [
     (["--widths", "6"], "--widths needs"), (["--widths", "7", "6"], "must start with 6 pixels"),
     (["--lr", "-1"], "--lr"),
     (["--widths", "6", "3"], "more than 5 outputs"), (["--lr", "1e30"], "not finite"), (["--epochs", "0"], "--epochs"),
+    (["--widths", "6", "1000000", "1000000", "6"], "this needs about 14.6 TiB of memory"),
+    (["--epochs", "1e6", "--max-time", "1s"], "more than --max-time, 1 s"),
 ]  # fmt: skip
 
 

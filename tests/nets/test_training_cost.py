@@ -21,7 +21,7 @@ from sims.commands.prediction import Prediction
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--width", "1e5"], "this needs about 10.7 PiB of memory"), (["--width", "1e9"], "memory"),
+        (["--width", "1e5"], "this needs about 10.7 PiB of memory"), (["--width", "1e9"], "--width must be"),
         (["--arch", "resnet50", "--width", "1e4"], "this needs about"), (["--epochs", "1e6"], "more than --max-time"),
         (["--multi-prize", "1000"], "more than --max-time"), (["--arch", "resnet50"], "more than --max-time"),
         (["--width", "0.01", "--stem-width", "1e6", "--arch", "resnet18"], "of memory"),

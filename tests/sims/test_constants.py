@@ -219,3 +219,12 @@ def test_mistakes_are_one_line(argv, message, capsys):
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert re.search(message, captured.err)
+
+
+@pytest.mark.parametrize("form", ["threshold", "lueker", "pick-one", "recycling", "burkholz"])
+def test_what_takes_too_long_is_refused(form, capsys):
+    assert constants.main(["--form", form, "--trials", "1e9", "--max-time", "9s"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: this would take about ")
+    assert captured.err.endswith(", more than --max-time, 9 s\n")
