@@ -392,3 +392,24 @@ def test_differences_on_data_where_squares_have_no_float():
         assert (data.largest / scale, data.median / scale, data.entry / scale) == (5.0, 3.75, 4.0)
         assert data.size / scale == pytest.approx(np.sqrt(62.5), rel=1e-14)
         assert domain.contains(scale * rows)
+
+
+def test_a_lower_end_that_is_called_proved_is_not_above_the_exact_distance():
+    """At fixed places, in fractions; the computed distance is above it about every other time."""
+    rng, above = np.random.default_rng(3), 0
+    ball = {"x": Domain.ball(10.0).to_plain()}
+    for _ in range(40):
+        w, off = rng.normal(size=(7, 1)), rng.normal(size=(7, 1)) * 1e-3
+        x = rng.normal(size=(1, 7))
+        graph = Graph(18, (Input("x", "float64", (1, 7)),), ("y",), (node("MatMul", "x w"),), {"w": w})
+        found = network.ends_at(graph, {"w": (w + off, w + off)}, {"x": x}, ball)
+        exact = abs(
+            sum(
+                (Fraction(a) - Fraction(b)) * Fraction(c)
+                for a, b, c in zip((w + off).flat, w.flat, x.flat, strict=True)
+            )
+        )
+        assert found.lower_word == "proved"
+        assert Fraction(found.lower) <= exact
+        above += Fraction(abs(float((x @ (w + off) - x @ w)[0, 0]))) > exact
+    assert above > 5
