@@ -166,6 +166,26 @@ def test_decisions_are_the_definition(n: int, draws: int) -> None:
             assert abs(naive.choice_sum(x[0].tolist(), choice.tolist()) - target) == found
 
 
+@pytest.mark.parametrize(("shift", "e"), [(3, 4), (3, 2), (4, 7), (2, 1), (2, 0)])
+def test_a_window_keeps_all_that_lies_near_a_mark(shift: int, e: int) -> None:
+    """Marks and sums at every pair of places: none is dropped that lies within e, half a mark's width or less."""
+    far, width = 2**62 + 2**60, 96
+    part = np.zeros(1, np.int64)
+    for a in range(8, 80):
+        bits = np.zeros((width >> (shift + 6)) + 3, np.uint64)
+        marks = np.array([-far, a, far])
+        _stream._mark_window.py_func(
+            part, marks, np.ones(1, np.int64), np.zeros(1, np.int64), 0, width, shift, 10, bits
+        )
+        sums = np.array([-far, *range(96), far])
+        kept = np.zeros(100, np.int64)
+        count, *_ = _stream._probe_window.py_func(
+            part, sums, np.ones(1, np.int64), np.zeros(1, np.int64), 0, 0, width, shift, e, 1000, bits, kept
+        )
+        assert set(range(a - e, a + e + 1)) <= set(kept[:count].tolist())
+        assert all(abs(c - a) < e + 2**shift for c in kept[:count].tolist())
+
+
 def test_a_target_off_the_grid_of_the_values_ends_the_search_early() -> None:
     """All values are multiples of 2^37: nothing beats the target's distance from the grid, and ties go on abounding."""
     x = np.rint(uniforms(6, 0, 1, 44)[0] * 2**16).astype(np.int64)[:, None] << 37
