@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.dispatcher import Dispatcher
+from numba.core import caching
 
+_numba: Any = caching  # its annotations are few
 _DIGEST = hashlib.sha256().digest_size
 _said = False
 
@@ -26,8 +26,8 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     compiled = numba.njit(**options)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kernel = compiled(function)
-        if cached and isinstance(kernel, Dispatcher):
+        kernel: Any = compiled(function)
+        if cached and hasattr(kernel, "_cache"):  # a plain function where the compiler is switched off
             try:
                 kernel._cache = _Cache(function)
             except RuntimeError:  # neither beside the source nor in the user's own folder
@@ -37,7 +37,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-class _Files(IndexDataCacheFile):  # type: ignore[misc]
+class _Files(_numba.IndexDataCacheFile):  # type: ignore[misc]
     """The files of one kernel, their bytes behind a digest."""
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -54,7 +54,7 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
         return pickle.loads(raw[_DIGEST:])
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(_numba.FunctionCache):  # type: ignore[misc]
     """The cache of one kernel: what cannot be read is not there, what cannot be written is left out."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

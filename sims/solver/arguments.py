@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import operator
 from decimal import Decimal
 from fractions import Fraction
@@ -60,11 +59,11 @@ def _from_objects(name: str, given: npt.NDArray[np.object_]) -> Floats:
     """Python's own numbers: int, float, Fraction, Decimal."""
     array = np.empty(given.shape)
     for place, one in np.ndenumerate(given):
-        if not isinstance(one, numbers.Real | Decimal):
+        if not isinstance(one, int | float | Fraction | Decimal | np.number):
             raise ValueError(f"{name} must be real numbers, got {_short(one)}")
         try:
             array[place] = float(one)
-            exact = Fraction(float(one)) == (one if isinstance(one, float | np.floating) else Fraction(one))
+            exact = Fraction(float(one)) == (Fraction(one) if isinstance(one, int | Fraction | Decimal) else one)
         except (OverflowError, ValueError):
             raise ValueError(f"{name} must be finite and within the reach of float64, got {_short(one)}") from None
         if not exact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,7 @@ def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, in
     return int(low + high), int(high - low)
 
 
-def exact_sum(x: Floats, choice: npt.NDArray[np.int32]) -> Fraction:
+def exact_sum(x: Floats, choice: npt.NDArray[Any]) -> Fraction:
     """Sum of the chosen values. ``x``, shape (n, R). ``choice``, shape (n,): index of the value taken, -1 for none.
 
     Examples
