@@ -351,8 +351,6 @@ def test_the_real_cifar_images(tmp_path, monkeypatch):
 
 
 def test_a_file_that_changes_between_two_epochs_is_refused(tmp_path):
-    from nets.data.split import FileSplit
-
     path = tmp_path / "a.png"
     path.write_bytes(b"first")
     split = FileSplit((path,), torch.zeros(1, dtype=torch.int64), side=8, shorter=8, workers=1)
