@@ -352,6 +352,17 @@ def test_a_task_of_another_version_is_refused_and_a_stopped_one_ends() -> None:
     assert {"subset_sum", "single_weight", "coverage", "recycling", "binary_weights", "main_theorem"} <= set(NAMES)
 
 
+def test_a_worker_that_counted_for_another_seed_counts_anew() -> None:
+    from importlib.metadata import version
+
+    cell = json.dumps({"R": 1, "eps": 0.1, "alpha": 0.5, "kind": "choice", "n": [2, 3]})
+    tasks = [Task("subset_sum", 0, cell, seed, 0, 400, version("strong-tickets")) for seed in (1, 2, 1)]
+    found = [run_task(task).counts for task in tasks]
+    expected = [tuple(subset_sum.EXPERIMENT.counter(SubsetSum(R=1, eps=0.1), (2, 3), seed)(0, 400)) for seed in (1, 2)]
+    assert expected[0] != expected[1]
+    assert found == [expected[0], expected[1], expected[0]]
+
+
 def test_max_time_is_of_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """A sweep has no limit of its own; with one, what is in the store already counts as done."""
     argv = ["subset_sum", "--n", "1:12", "--eps", "1e-3", "--seed", "1", "--jobs", "1", "--store", str(tmp_path / "s")]
