@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -36,12 +36,38 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     ------
     TypeError
         Any other type inside.
+    WriteError
+        One line, for a full disk and the like.
     """
     whole = {"schema": SCHEMA, "digest": digest(content), "content": dict(content)}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(whole, file)
+        noting = _Noting(file)
+        try:
+            torch.save(whole, noting)
+        except RuntimeError:
+            if noting.problem is None:
+                raise
+            raise noting.problem from None
         file.flush()
         os.fsync(file.fileno())  # the name must not reach the disk before the bytes
+
+
+class _Noting:
+    """A file that remembers why it could not be written: PyTorch says only that it stands at the wrong place."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.problem: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as problem:
+            self.problem = problem
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

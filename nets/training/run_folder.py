@@ -11,6 +11,7 @@ ticket.safetensors   the ticket that was found (`nets.found_ticket`)
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sims.files import write_text
+from sims.files import WriteError, write_text
 
 SCHEMA = "strong-tickets/nets.train.config/1"
 
@@ -233,12 +234,24 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line in a single write, so that a reader never sees half of one."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    """Add one line in a single write, so that a reader never sees half of one; what a full disk cuts is taken back.
+
+    Raises
+    ------
+    WriteError
+    """
+    line = metrics_line(row).encode()
     try:
-        os.write(handle, metrics_line(row).encode())
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            before = os.fstat(handle).st_size
+            if os.write(handle, line) < len(line):
+                os.ftruncate(handle, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(handle)
+    except OSError as problem:
+        raise WriteError(path, problem) from None
 
 
 def metrics_line(row: Mapping[str, Any]) -> str:
