@@ -1,7 +1,7 @@
 """How rare is it that no choice of n re-sampled values sums to within eps of alpha: 1e-3, or 1e-12?
 
 ``python -m sims.tail --R 5 --eps 0.01`` estimates the failure for every n, without bias and however rare it is, beside
-the proved bounds and the prediction, whose failures no plain simulation sees. ``sims.subset_sum`` counts trials instead.
+the proved bounds and the prediction. ``sims.subset_sum`` counts trials instead, and sees no failure below 1e-6.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, check_files, console, deliver
 from sims.commands.prediction import Prediction, announce
+from sims.experiment import suffices
 from sims.options import Options, Request, Row, between, check_grid, default_sizes, grid, read_options
 from sims.progress import Advance, progress, silent
 from sims.solver.arguments import Floats
@@ -201,8 +202,7 @@ def _summary(question: SubsetSum, delta: float, rows: Sequence[Row]) -> Row:
     try:
         enough: int | None = question.required_n(delta)
     except ValueError:
-        enough = None
-    seen = [row for row in rows if row["failure"] > 0.0]
+        seen = [row for row in rows if row["failure"] > 0.0]
     decay = None
     if len(seen) > 1:
         (a, b), between_them = seen[-2:], seen[-1]["n"] - seen[-2]["n"]
@@ -262,12 +262,10 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
 
 
 def _sentence(entry: Mapping[str, Any]) -> str:
-    enough = (
-        "no n is proved to suffice" if entry["required_n"] is None else f"n = {entry['required_n']} suffices (proved)"
-    )
     seen = "no n here shows it" if entry["first_n"] is None else f"the estimates show it from n = {entry['first_n']}"
     decay = "" if entry["decay"] is None else f" At the end a further variable multiplies it by {entry['decay']:.3g}."
-    return f"For failure <= {entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), {enough}; {seen}.{decay}"
+    necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
+    return f"For failure <= {entry['delta']:g}: {necessary}, {suffices(entry)}; {seen}.{decay}"
 
 
 def _work(args: Sequence[str] | None) -> int:

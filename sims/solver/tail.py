@@ -22,7 +22,7 @@ from sims.solver.memory import available_bytes, readable
 from sims.solver.philox import grid_draws
 
 RESAMPLING, MEMBERS = 2**20, 2**21
-"""Streams: one number a variable that chooses who goes on; the draws of variable k of every sample, from MEMBERS + k."""
+"""Streams, from each on one a variable: what chooses who goes on, and the samples' draws."""
 
 TARGETS = 2**19
 """Stream of the samples' targets, where these are random."""
@@ -129,7 +129,7 @@ def _unit(draws: Integers) -> Floats:
 
 
 def _systematic(weights: Floats, offset: float) -> npt.NDArray[np.int64]:
-    """Who goes on: sample s about weights[s] / mean times, the nearest whole numbers around it, on average exactly so."""
+    """Who goes on: sample s weights[s] / mean times on average, never a whole time more or less."""
     total = np.cumsum(weights)
     places = (np.arange(len(weights)) + offset) * (total[-1] / len(weights))
     return np.minimum(np.searchsorted(total, places, side="right"), len(weights) - 1).astype(np.int64)

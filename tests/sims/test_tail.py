@@ -122,7 +122,7 @@ def test_outside_counts_what_is_not_covered(pairs: list[tuple[int, int]], scale:
 
 @pytest.mark.parametrize(("n", "R"), [(3, 1), (3, 3)])
 def test_the_average_of_many_runs_of_few_samples_is_right(n: int, R: int) -> None:
-    """Unbiased whatever the number of samples: 4000 runs of two; 6 standard errors, false alarm 1e-8 but for skewness."""
+    """Unbiased whatever the number of samples: 4000 runs of two, within 6 standard errors (1e-8 but for skewness)."""
     tail = Tail(n, R, 0.5, 1.0, 2)
     found = np.array([tail.run(3, number)[-1] for number in range(4000)])
     error = found.std(ddof=1) / math.sqrt(len(found))

@@ -75,7 +75,7 @@ def _joined(low, high, size, low2, high2, size2, shift, reach, low_out, high_out
 
 @njit(**_JIT)
 def add_variable(low, high, sizes, parents, ranks, reach, low_out, high_out, sizes_out, spare):  # type: ignore[no-untyped-def]
-    """Sample s becomes sample parents[s] with a variable more, whose draws lie outside its set; returns the room needed.
+    """Sample s becomes parents[s] with a variable more, whose draws lie outside its set; returns the room needed.
 
     ``ranks``, shape (samples, R): see `_outside`. ``reach``: what the variables still to come can add up to. ``spare``,
     shape (4, room): scratch. Where the room needed is more than there is, the output is of no use.
