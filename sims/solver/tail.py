@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from sims.solver.arguments import Floats, Integers
 from sims.solver.fixed_point import window
@@ -120,16 +119,18 @@ class Tail:
             target = np.minimum((part * missing).astype(np.int64), missing - 1) - _END
             target += np.where(target >= self._low, self._high - self._low + 1, 0)
             low[:, 0], high[:, 0] = target + self._low, target + self._high
-        return missing / _VALUES
+        return float(missing / _VALUES)
 
 
 def _unit(draws: Integers) -> Floats:
     """Draws as numbers in [0, 1)."""
-    return (draws + _END) / _VALUES
+    unit: Floats = (draws + _END) / _VALUES
+    return unit
 
 
-def _systematic(weights: Floats, offset: float) -> npt.NDArray[np.int64]:
+def _systematic(weights: Floats, offset: float) -> Integers:
     """Who goes on: sample s weights[s] / mean times on average, never a whole time more or less."""
     total = np.cumsum(weights)
     places = (np.arange(len(weights)) + offset) * (total[-1] / len(weights))
-    return np.minimum(np.searchsorted(total, places, side="right"), len(weights) - 1).astype(np.int64)
+    chosen: Integers = np.minimum(np.searchsorted(total, places, side="right"), len(weights) - 1).astype(np.int64)
+    return chosen
