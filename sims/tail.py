@@ -20,7 +20,7 @@ import numpy as np
 
 from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
-from sims.commands.output import COLOURS, check_files, console, deliver
+from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
 from sims.experiment import suffices
 from sims.options import Options, Request, Row, between, check_grid, default_sizes, grid, read_options
@@ -235,7 +235,7 @@ def _foreseen(request: Request[SubsetSum]) -> Prediction:
 def _show(result: Result) -> None:
     from rich.table import Table
 
-    out = console()
+    out = console(markup=True)
     for entry in result.summary:
         title = f"R = {entry['R']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}"
         table = Table(title=title, title_justify="left", padding=(0, 1))
@@ -279,7 +279,8 @@ def _work(args: Sequence[str] | None) -> int:
         print(f"seed {request.options.seed}, {request.options.trials} samples in {RUNS} runs", flush=True)
     with progress(request.options.trials * len(questions), quiet=quiet) as advance:
         result = _simulated(request, advance)
-    return deliver(result, given, show=lambda: _show(result))
+    picture = ("picture", given.plot, lambda: result.plot(given.plot))
+    return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

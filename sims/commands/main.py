@@ -14,6 +14,7 @@ from sims.registry import QUESTIONS
 
 COMMANDS = {
     **{module.rpartition(".")[2].replace("_", "-"): (module, text) for module, text in QUESTIONS.values()},
+    "tail": ("sims.tail", "how rare is a failure of subset sums, down to 1e-12 and below?"),
     "constants": ("sims.constants", "the constants of the O(.) results, measured"),
     "verify": ("sims.verify", "does every claim survive simulation, and do wrong ones not?"),
     "sweep": ("sims.sweep.command", "thousands of questions: resumable, in shards, on Dask"),
