@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from figures.style import save_figure
 from sims.commands import cli, flags
-from sims.files import PICTURE, OutputFile, atomic_path, check_outputs, write_text
+from sims.files import PICTURE, OutputFile, check_outputs, write_text
 from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
@@ -186,7 +186,6 @@ def write_pictures(recipe: Recipe, data: Data, folder: Path, formats: Sequence[F
     written = []
     for kind in formats:
         path = folder / f"{recipe.name}.{kind}"
-        with atomic_path(path) as temporary:
-            save_figure(figure, str(temporary))
+        save_figure(figure, str(path))
         written.append(path)
     return written

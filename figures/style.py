@@ -6,8 +6,11 @@ colour-blind readers can tell apart; each is paired with its own marker so that 
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+
+from sims.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,12 +80,14 @@ def sample(label: str, **style: Any) -> Line2D:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Write a .png, .pdf or .svg whose bytes depend on nothing but the figure."""
+    """Write a .png, .pdf or .svg, whole or not at all, whose bytes depend on nothing but the figure."""
     metadata: dict[str, dict[str, Any]] = {
         "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
         "svg": {"Date": None, "Creator": None},
         "png": {"Software": None},
     }
     suffix = path.rsplit(".", 1)[-1].lower()
+    content = io.BytesIO()
     with house_style():
-        figure.savefig(path, format=suffix, metadata=metadata[suffix])
+        figure.savefig(content, format=suffix, metadata=metadata[suffix])
+    write_bytes(path, content.getvalue())

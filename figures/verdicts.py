@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,47 @@ def load(path: Path = VERDICTS) -> Data:
         raise ValueError(f"{path.name} is missing: make it with python -m figures.report --compute") from None
     except ValueError as problem:
         raise ValueError(f"{path.name}: not JSON ({problem})") from None
-    fits = isinstance(found, dict) and found.get("schema") == "strong-tickets/sims.verify/1"
-    if not fits or not all(set(KEPT) <= set(row) for row in found.get("rows", [{}])):
-        raise ValueError(f"{path.name}: not what python -m sims.verify --json prints")
+    try:
+        odd = _odd(found)
+    except (KeyError, TypeError, AttributeError) as problem:
+        odd = f"{type(problem).__name__} {problem}"
+    if odd:
+        raise ValueError(f"{path.name}: not what python -m sims.verify --json prints ({odd[:80]})")
     return found
+
+
+def _odd(found: Data) -> str:
+    """What is none of what ``sims.verify`` writes; nothing if all is."""
+    if found["schema"] != "strong-tickets/sims.verify/1":
+        return f"schema {found['schema']!r}"
+    texts, numbers = ("claim", "status", "control", "kind", "where", "margin", "verdict"), ("off_factor", "power")
+    for number, row in enumerate(found["rows"]):
+        fair = {name: isinstance(row[name], str) for name in texts}
+        fair |= {name: row[name] is None or _is_number(row[name]) for name in numbers}
+        fair |= {
+            name: row[name] is None or (type(row[name]) is int and row[name] >= 0) for name in ("trials", "successes")
+        }
+        fair |= {"failed": isinstance(row["failed"], bool)}
+        if not all(fair.values()):
+            name = next(name for name, is_fair in fair.items() if not is_fair)
+            return f"{name} of row {number} is {row[name]!r}"
+        if not row["control"] and row["power"] is not None and row["off_factor"] is None:
+            return f"row {number} has a power without an off_factor"
+    for entry in found["summary"]:
+        if not isinstance(entry["claim"], str) or not isinstance(entry["verdict"], str):
+            return f"the summary has {entry!r}"
+    made, params = found["provenance"], found["params"]
+    words = [made[name] for name in ("version", "python", "numpy", "numba", "platform", "cpu")]
+    words += [word for word in (made["commit"],) if word is not None]
+    if not all(isinstance(word, str) for word in words) or not _is_number(made["seconds"]):
+        return "its provenance"
+    if type(params["seed"]) is not int or not _is_number(params["budget"]):
+        return "its parameters"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def check_rows(found: Data) -> list[dict[str, Any]]:

@@ -108,6 +108,8 @@ def _verify(given: Verify) -> int:
             rest += f", and in a file of version {ticket.version} all but the seed, the masks and what they keep does"
         if ticket.numbers.get("certificate", {}).get("data") is not None and examples is None:
             rest += "; numbers about examples need --inputs"
+        if target is not None and not any("what " in name for name in checked) and not lines:
+            rest += "; masks of this n and R are not looked for again, which would take long"
         for line in lines:
             print(line)
         print(f"{given.file}: {len(checked)} numbers checked, {len(lines)} differ{rest}")

@@ -27,7 +27,7 @@ from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.prediction import duration
-from sims.sweep.plan import Missing, Replay, pieces, plan_of
+from sims.sweep.plan import Missing, Replay, counted_by, piece_count, plan_of, sensible
 from sims.sweep.store import Store, StoreError, files_of, merge
 
 
@@ -53,6 +53,8 @@ class Merge:
     """The store that is to hold everything; made if there is none."""
     parts: Annotated[flags.Files, tyro.conf.Positional]
     """The stores to be read."""
+    any_version: bool = False
+    """Merge although several versions counted."""
     json: bool = False
     """Print JSON and nothing else."""
 
@@ -73,18 +75,22 @@ def describe(store: Store) -> dict[str, Any]:
     """What a store holds, as data."""
     options, trials = store.header["options"], store.header["trials"]
     first, until = options["first_trial"], options.get("until")
-    finished = [Replay(store.chunks(number)).demand(first, trials, until) is None for number in range(len(store.cells))]
+    with sensible(store):
+        chunks_of = map(store.chunks, range(len(store.cells)))
+        finished = [Replay(held).demand(first, trials, until) is None for held in chunks_of]
     chunks, counted, seconds = store.done()
+    plan_of(store)  # which refuses settings that make no sense
     return {
         "schema": "strong-tickets/sims.store.info/1",
         "file": store.path,
         "settings": store.header["settings"],
         "made": store.header["made"],
+        "counted_by": [{"version": version, "commit": commit} for version, commit in store.writers],
         "trials": trials,
         "cells": len(store.cells),
         "finished_cells": sum(finished),
         "chunks": chunks,
-        "chunks_in_all": sum(len(pieces(first, trials, size)) for _, size in store.cells) if until is None else None,
+        "chunks_in_all": sum(piece_count(first, trials, size) for _, size in store.cells) if until is None else None,
         "counted_trials": counted,
         "worker_seconds": seconds,
         "finished": all(finished),
@@ -102,6 +108,9 @@ def _info(given: Info) -> int:
     for key, value in sorted(settings.items()):
         if key not in ("experiment", "seed") and value is not None:
             print(f"  {key} {' '.join(map(str, value)) if isinstance(value, list) else value}")
+    for one in found["counted_by"]:
+        commit = "" if one["commit"] is None else f", commit {one['commit'][:12]}"
+        print(f"  counted by version {one['version']}{commit}")
     of = "" if found["chunks_in_all"] is None else f" of {found['chunks_in_all']}"
     print(f"{found['finished_cells']} of {found['cells']} cells are finished: {found['chunks']}{of} chunks, "
           f"{found['counted_trials']:.6g} trials, {duration(found['worker_seconds'])} of work")  # fmt: skip
@@ -112,7 +121,7 @@ def _info(given: Info) -> int:
 def _merge(given: Merge) -> int:
     if not given.parts:
         raise flags.UsageError("merge takes OUT IN [IN ...]")
-    new, total = merge(given.out, given.parts)
+    new, total = merge(given.out, given.parts, any_version=given.any_version)
     if given.json:
         print(
             json.dumps({"schema": "strong-tickets/sims.store.merge/1", "out": given.out, "new": new, "chunks": total})
@@ -127,9 +136,10 @@ def _export(given: Export) -> int:
         plan = plan_of(store)
         check_outputs(plan.experiment, plan.request, given, inputs=files_of(given.file))
         replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
-        seconds = store.done()[2]
+        seconds, writers = store.done()[2], store.writers
     options = plan.options
-    whole = [replay.demand(options.first_trial, options.trials, options.until) is None for replay in replays]
+    with sensible(store):
+        whole = [replay.demand(options.first_trial, options.trials, options.until) is None for replay in replays]
     replays = [Replay(replay.chunks) for replay in replays]
     if given.partial:
         plan, keep = plan.restrict(whole)
@@ -137,7 +147,8 @@ def _export(given: Export) -> int:
     if not plan.passes:
         raise StoreError(f"{given.file}: no cell is finished yet")
     try:
-        result = plan.result(replays, seconds)
+        with sensible(store):
+            result = counted_by(plan.result(replays, seconds), writers)
     except Missing:
         missing = sum(not ok for ok in whole)
         raise StoreError(

@@ -34,15 +34,14 @@ from nets.graph.graph import Array, Graph
 from nets.tickets.codes.part import CODES, DRAWS, LAWS, Coded, PartCode
 from nets.tickets.codes.rank import MAX_VALUES
 from nets.tickets.fields import MAX_INT, MAX_WEIGHT, integer, is_number, json_object, one_line, one_of, parts_in, short
-from nets.tickets.file import Tensors, TicketError, bound, file_bytes
+from nets.tickets.file import Tensors, TicketError, bound, check_memory, file_bytes
 from sims.files import write_bytes
-from sims.solver.memory import available_bytes, readable
 
 CODED_VERSIONS = (3, 5)
 _SCHEMA = "strong-tickets/ticket"
 CODED_GENERATOR = "philox4x32-10/32"
 MAX_DRAWS = 2**24
-_MAX_META = 2**26
+_MAX_META = 2**25
 _TYPES = ("?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 _UNWRITTEN = ("held", "content", "version")
 _NUMBERS = {"weights", "kept", "exceptions", "within_eta", "max_weight_error"}
@@ -232,9 +231,9 @@ def coded_ticket(tensors: Mapping[str, npt.NDArray[Any]], version: int) -> Coded
     ends = np.cumsum([0, *(part.bytes for part in parts)]).tolist()
     pieces = tuple(content[a:b] for a, b in itertools.pairwise(ends))
     ticket = CodedTicket(**{**plain, "parts": parts, "exact": exact, "content": pieces, "version": version})
-    needed = 64 * ticket.weights + sum(np.dtype(kind).itemsize * math.prod(sides) for _, kind, sides in exact)
-    if needed > available_bytes() // 2:
-        raise TicketError(f"rebuilding it needs {readable(needed)}, the limit is {readable(available_bytes() // 2)}")
+    constants = sum(np.dtype(kind).itemsize * math.prod(sides) for _, kind, sides in exact)
+    check_memory("rebuilding it", 64 * ticket.weights, len(content))
+    check_memory("unpacking its constants", 16 * constants, tensors["exact"].nbytes)
     ticket = replace(ticket, held=_held(exact, tensors["exact"]))
     try:
         graph = from_plain(

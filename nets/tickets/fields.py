@@ -20,7 +20,7 @@ KINDS = ("layered", "private", "shared")
 MAX_INT = 2**40
 MAX_WEIGHT = 1e300
 """A weight of this size or more is not looked for: sums of random values up to it might not be finite."""
-_MAX_META = 2**26
+_MAX_META = 2**25
 
 
 def json_object(text: str, wanted: Iterable[str]) -> dict[str, Any]:

@@ -21,6 +21,10 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 Read = TypeVar("Read")
 
 
+_SMALL, _PACKED = 2**30, 2**12
+"""Bytes that a file may ask for whatever its size, and for each of its own bytes."""
+
+
 class TicketError(ValueError):
     """A file that is no usable ticket; the message is one line with the reason."""
 
@@ -61,6 +65,18 @@ def _header(path: str | Path) -> Any:
 
 TICKET = Kind("ticket", lambda path: _header(path)["__metadata__"]["schema"].startswith("strong-tickets/"))
 """Of either kind; weights in safetensors are none."""
+
+
+def check_memory(what: str, needed: int, held: int) -> None:
+    """Refuse what needs more than half of the available memory, or a thousandfold of what stands for it in the file.
+
+    Raises
+    ------
+    TicketError
+    """
+    limit = min(available_bytes() // 2, max(_SMALL, _PACKED * held))
+    if needed > limit:
+        raise TicketError(f"{what} needs {readable(needed)}, the limit is {readable(limit)}")
 
 
 def tensor_bytes(path: str | Path) -> dict[str, int]:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nets.construction.bits import pack, popcount, unpack
-from nets.tickets.file import Tensors, TicketError
+from nets.tickets.file import Tensors, TicketError, check_memory
 from nets.tickets.mask_code import Bits, decode_bits, encode_bits
 from nets.tickets.mask_known import Known, known
-from sims.solver.memory import available_bytes, readable
 from sims.solver.philox import MAX_SEED
 
 if TYPE_CHECKING:
@@ -63,16 +62,13 @@ def decoded(ticket: FoundTicket, tensors: Tensors) -> Tensors:
     TicketError
         If a code is not that of bits which the ticket can have, in one line.
     """
-    out = dict(tensors)
+    out, held = dict(tensors), sum(array.nbytes for array in tensors.values())
     for place, layer in enumerate(ticket.layers):
         if not any(f"{CODED}{kind}.{layer.name}" in out for kind in ("mask", layer.bits)):
             continue
         if not _has_seeds(ticket):
             raise TicketError("it has codes, but no seeds to decode them with")
-        if _BYTES_PER_WEIGHT * layer.numel > available_bytes() // 2:
-            raise TicketError(
-                f"to decode layer {layer.name} takes {readable(_BYTES_PER_WEIGHT * layer.numel)} of memory"
-            )
+        check_memory(f"to decode layer {layer.name}", _BYTES_PER_WEIGHT * layer.numel, held)
         every = known_weights(ticket, place, layer)
         for name, given in _strings(layer, every, out):
             words = out.pop(CODED + name, None)

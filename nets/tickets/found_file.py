@@ -70,6 +70,10 @@ _UNWRITTEN = ("tensors", "version")
 _NEW = ("law", "later_law", "builder", "arguments", "batch_norm", "inputs", "bfloat16")
 _CHUNK = 2**16
 _MAX_SIDE = 2**31
+_MAX_INPUT = 2**22
+"""Numbers of one input of a run's network."""
+PROBES = 8
+"""Inputs of a run's network whose outputs are recorded."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +303,7 @@ def _parse(text: str, version: int) -> FoundTicket:
 
 def _of_a_run(ticket: FoundTicket) -> bool:
     good = _sides(ticket.shape) and ticket.shape is not None and len(ticket.shape) == 3 and _whole(ticket.classes, 1)
-    return good and _unbuilt(ticket)
+    return good and _unbuilt(ticket) and math.prod(ticket.shape or ()) <= _MAX_INPUT
 
 
 def _unbuilt(ticket: FoundTicket) -> bool:
@@ -354,8 +358,9 @@ def _check(ticket: FoundTicket) -> None:
     for name, array in ticket.tensors.items():
         if array.dtype.name not in KINDS and name not in ticket.bfloat16:
             raise TicketError(f"{name[:100]} has type {array.dtype.name}, which ticket files do not hold")
-    if "logits" in probes and (found["logits"].dtype != np.float32 or found["logits"].shape[1:] != (ticket.classes,)):
-        raise TicketError(f"logits must be float32 of shape (inputs, {ticket.classes})")
+    logits = found.get("logits")
+    if logits is not None and (logits.dtype != np.float32 or logits.shape != (PROBES, ticket.classes)):
+        raise TicketError(f"logits must be float32 of shape ({PROBES}, {ticket.classes})")
     for layer in ticket.layers:
         bits = [("mask", layer.numel, layer.n_keep)]
         if layer.values == "history":

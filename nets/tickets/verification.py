@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ _CLOSE = 1e-9
 """That is put down to another machine's order of summation."""
 _SOLVED_AGAIN = 2**12
 """Weights that are looked for again, at least one part."""
+_MAX_SUMS, _MAX_STEPS = 24.0, 1e10
+"""log2 of the sums of half of a weight's values, and all sums or draws of a part, that are made again at most."""
 
 
 def verify(
@@ -175,6 +178,8 @@ def _found_again(ticket: Ticket, parts: Sequence[Part], weights: Sequence[Any]) 
             found[f"{row.constant}: gain"] = row.gain, source.table_row(part, matrix, projection=False).gain, 0.0
     for number in smallest(parts):
         row = ticket.parts[number]
+        if not searchable(ticket, row.weights):
+            continue
         try:
             again = source.find(number, row, matrices[number], eta=ticket.eta)
         except ValueError as error:  # weights beyond the recorded gain, say
@@ -184,6 +189,14 @@ def _found_again(ticket: Ticket, parts: Sequence[Part], weights: Sequence[Any]) 
         solved = {name: _hashed(array.tobytes()) for name, array in again.items()}
         found[f"{row.constant}: what a search finds"] = held, solved, 0.0
     return found
+
+
+def searchable(ticket: Ticket, weights: int) -> bool:
+    """Whether masks of a part can be looked for again in seconds; a file may name any n and R."""
+    if ticket.construction == "subset-sum":
+        sums = (ticket.n + 1) // 2 * math.log2(ticket.R + 1)
+        return sums < _MAX_SUMS and weights * 2.0**sums < _MAX_STEPS
+    return weights * ticket.n * ticket.R < _MAX_STEPS
 
 
 def _by_graph(ticket: Ticket) -> Found:

@@ -6,12 +6,11 @@ code. It holds a SHA-256 of all its content; a file that was cut short or change
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,12 +39,38 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     ------
     TypeError
         Any other type inside.
-    OSError
-        If it cannot be written; the last one is as it was.
+    WriteError
+        One line, for a full disk and the like.
     """
     whole = {"schema": SCHEMA, "digest": digest(content), "content": dict(content)}
-    with _whole_file(path) as file:
-        torch.save(whole, file)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        noting = _Noting(file)
+        try:
+            torch.save(whole, noting)
+        except RuntimeError:
+            if noting.problem is None:
+                raise
+            raise noting.problem from None
+        file.flush()
+        os.fsync(file.fileno())  # the name must not reach the disk before the bytes
+
+
+class _Noting:
+    """A file that remembers why it could not be written: PyTorch says only that it stands at the wrong place."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.problem: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as problem:
+            self.problem = problem
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -163,36 +188,3 @@ def _feed(found: Any, value: Any) -> None:
 def _piece(found: Any, kind: bytes, data: bytes) -> None:
     found.update(kind + b" " + str(len(data)).encode() + b"\0")
     found.update(data)
-
-
-@contextlib.contextmanager
-def _whole_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A file to write to; its bytes reach the disk before its name does, and if anything fails the old one stays."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        noted = _Noted(file)
-        try:
-            yield noted  # type: ignore[misc]
-        except RuntimeError:  # what PyTorch makes of a failure to write
-            if noted.failure is not None:
-                raise noted.failure from None
-            raise
-        file.flush()
-        os.fsync(file.fileno())
-
-
-class _Noted:
-    """Writes to a file and notes how it failed."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.failure: OSError | None = None
-
-    def write(self, content: Any) -> int:
-        try:
-            return self._file.write(content)
-        except OSError as failure:
-            self.failure = failure
-            raise
-
-    def flush(self) -> None:
-        self._file.flush()

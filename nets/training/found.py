@@ -26,13 +26,13 @@ from nets.search.score_mask import count_to_keep
 from nets.search.ticket_model import check_fit, fill, found_in, named_tensors
 from nets.threads import few_threads
 from nets.tickets.file import TicketError
-from nets.tickets.found_file import FoundTicket, read_found
+from nets.tickets.found_file import PROBES, FoundTicket, read_found
 from nets.tickets.found_values import Draws, digest, kept_values, written
 from nets.training.parts import plain_model, start_search
 from nets.training.settings import TrainSettings
 
-PROBES, PROBE_STREAM = 8, 5 << 24
-"""Inputs whose outputs a ticket records, and the stream of `sims.solver.philox` they come from."""
+PROBE_STREAM = 5 << 24
+"""Of `sims.solver.philox`: where the inputs come from whose outputs a ticket records."""
 
 _PRIVATE = ("data_dir", "device", "compile", "amp", "test_each_epoch")
 

@@ -11,6 +11,7 @@ ticket.safetensors   the ticket that was found (`nets.found_ticket`)
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -272,22 +273,20 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line in a single write, so that a reader never sees half of one.
+    """Add one line in a single write, so that a reader never sees half of one; what a full disk cuts is taken back.
 
     Raises
     ------
-    OSError
-        If it does not fit; the lines before are as they were.
+    WriteError
     """
     line = metrics_line(row).encode()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             before = os.fstat(handle).st_size
-            written = os.write(handle, line)
-            if written < len(line):
+            if os.write(handle, line) < len(line):
                 os.ftruncate(handle, before)
-                raise OSError(f"{written} of {len(line)} bytes fit on the disk")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)
     except OSError as problem:

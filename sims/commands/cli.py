@@ -20,6 +20,7 @@ from sims.threads import end_at_once, leave_behind
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "sklearn", "onnx", "constriction"), "nets"),
     "jinja2": "report",
+    "cryptography": "cluster",
 }
 """Packages that not every command needs, and the extra that installs each."""
 

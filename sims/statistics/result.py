@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sims.files import PICTURES, atomic_path
+from sims.files import PICTURES
 from sims.plain_text import cell
 from sims.statistics.figure import figure_of
 
@@ -124,8 +124,7 @@ class Result:
         figure = figure_of(self.command.rpartition(".")[2])
         if path is None:
             return figure.plot(self)
-        with atomic_path(path) as temporary:
-            figure.save(self, str(temporary))
+        figure.save(self, str(path))
         return None
 
     def __repr__(self) -> str:

@@ -8,6 +8,11 @@ Processes are what ``--cluster`` is for. A worker only counts; the store is writ
     python -m sims.sweep subset_sum ... --cluster local --jobs 8        # 8 worker processes on this machine
     python -m sims.sweep subset_sum ... --cluster tcp://head:8786       # workers of a running scheduler
 
+**A cluster trusts whoever connects to it**: tasks are pickled Python, so a client can run any code on the scheduler's
+workers, and a scheduler any code in its clients. ``local`` therefore takes TLS with keys made for the run, which never
+leave its processes. A scheduler of your own at ``tcp://`` has no such lock: keep its port within a network that you
+trust, or run it with certificates and name it as ``tls://`` (Dask's configuration ``distributed.comm.tls`` holds them).
+
 It needs the extra ``cluster`` (pip install 'strong-tickets[cluster]'), the same version on every machine, and one
 thread per worker process: more workers, not more threads.
 
@@ -225,6 +230,7 @@ def _client(where: str, jobs: int) -> Iterator[Any]:
                     threads_per_worker=1,
                     processes=True,
                     dashboard_address=None,
+                    security=True,  # keys of this run alone: nobody else can connect
                     silence_logs=logging.CRITICAL,
                 )
             address = stack.enter_context(local)

@@ -53,8 +53,17 @@ from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
 from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
-from sims.sweep.plan import Plan, Replay, pieces
-from sims.sweep.store import Chunk, Store, StoreError, difference, files_of, holds_something
+from sims.sweep.plan import Plan, Replay, counted_by, piece_count, pieces
+from sims.sweep.store import (
+    ANY_VERSION,
+    Chunk,
+    Store,
+    StoreError,
+    difference,
+    files_of,
+    holds_something,
+    other_version,
+)
 
 MAX_CHUNKS = 10**6
 
@@ -80,6 +89,8 @@ class SweepFlags:
     """Count in Dask workers: --jobs processes of this machine, or those of a scheduler. Default: --jobs threads."""
     chunk: flags.OptionalInteger = None
     """Trials per chunk. Default: about a second's worth."""
+    any_version: bool = False
+    """Go on with a store into which another version counted."""
     dry_run: bool = False
     """Only say what would be done, and what it would take in time and memory on this machine."""
 
@@ -246,7 +257,12 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
                 f"--store {given.store} is after {store.header['trials']} trials a row: --trials may only grow, "
                 f"got {plan.options.trials}"
             )
+        me = made["version"], made["commit"]
+        mixed = other_version(store, me)
+        if mixed is not None and not given.any_version:
+            raise StoreError(f"--store {given.store}: {mixed}; {ANY_VERSION}")
         store.grow(plan.options.trials)
+        store.sign(me)
     except BaseException:
         store.close()
         raise
@@ -255,7 +271,8 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
 
 def finish(plan: Plan, store: Store) -> Result:
     """What the command would have found; raises Missing."""
-    return plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
+    result = plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
+    return counted_by(result, store.writers)
 
 
 def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
@@ -284,7 +301,7 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         given.cluster, f"{jobs} workers like this machine's"
     )
     if given.dry_run:
-        counts = [len(pieces(first, trials, size)) for size in sizes]
+        counts = [piece_count(first, trials, size) for size in sizes]
         found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
         _print(found, given.json, print_dry_run)
         return 0

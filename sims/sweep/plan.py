@@ -7,20 +7,21 @@ instead of simulating: rows, verdicts and summaries cannot differ from the comma
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from sims.experiment import Counter, Experiment, Options, Request, count_pass
+from sims.experiment import Counter, Experiment, GridExperiment, Options, Request, count_pass
 from sims.registry import NAMES, experiment
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts, count_until
-from sims.sweep.store import Chunk, Store, StoreError
+from sims.sweep.store import Chunk, Store, StoreError, Writer
 
 WHOLE = 2**63
 """A piece that no run exceeds: a replay is asked once for all its trials."""
@@ -91,8 +92,42 @@ def plan_of(store: Store) -> Plan:
     if name not in NAMES:
         raise StoreError(f"{store.path} is a sweep of {name}, which this version does not know")
     found = experiment(name)
-    request = found.restored({**store.header["options"], "trials": store.header["trials"]})
-    return Plan(found, request, tuple(found.decode(json.loads(text)) for text, _ in store.cells))
+    with sensible(store):
+        request = found.restored({**store.header["options"], "trials": store.header["trials"]})
+        plan = Plan(found, request, tuple(found.decode(json.loads(text)) for text, _ in store.cells))
+        if [json.loads(text) for text in plan.cells] != [json.loads(text) for text, _ in store.cells]:
+            raise ValueError("a cell is not what this experiment writes")
+        plain = type(found).passes is GridExperiment.passes  # a pass for each question, at all its sizes
+        if plain and [work.question for work in plan.passes] != list(request.questions):
+            raise ValueError("its cells are not those of its settings")
+    return plan
+
+
+def counted_by(result: Result, writers: Sequence[Writer]) -> Result:
+    """A result whose provenance names who counted; ``shown_by``: who made the rows of the counts."""
+    from dataclasses import replace
+
+    shown = {name: result.provenance.get(name) for name in ("version", "commit")}
+    if not writers or list(writers) == [tuple(shown.values())]:
+        return result
+    version, commit = (
+        writers[0] if len(writers) == 1 else (" and ".join(dict.fromkeys(str(v) for v, _ in writers)), None)
+    )
+    listed = [{"version": version, "commit": commit} for version, commit in writers]
+    own = {"version": version, "commit": commit, "counted_by": listed, "shown_by": shown}
+    return replace(result, provenance={**result.provenance, **own})
+
+
+@contextlib.contextmanager
+def sensible(store: Store) -> Iterator[None]:
+    """While the block reads a store, whatever it stumbles on is said of the file: it may be anybody's."""
+    try:
+        yield
+    except (StoreError, Missing):
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as problem:
+        reason = " ".join(str(problem).split())[:160]
+        raise StoreError(f"{store.path}: what it holds makes no sense ({type(problem).__name__}: {reason})") from None
 
 
 class Replay(Counter):
@@ -145,3 +180,14 @@ def pieces(first: int, trials: int, chunk: int) -> list[tuple[int, int]]:
     """
     cuts = [first, *range((first // chunk + 1) * chunk, first + trials, chunk), first + trials]
     return [(a, b - a) for a, b in itertools.pairwise(cuts)]
+
+
+def piece_count(first: int, trials: int, chunk: int) -> int:
+    """How many pieces these are.
+
+    Examples
+    --------
+    >>> piece_count(5, 12, 8)
+    3
+    """
+    return (first + trials - 1) // chunk - first // chunk + 1

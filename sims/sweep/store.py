@@ -29,6 +29,12 @@ CREATE TABLE chunks (
 """
 
 
+Writer = tuple[str | None, str | None]
+"""Version and commit of a program."""
+
+ANY_VERSION = "--any-version mixes what they counted"
+
+
 class StoreError(ValueError):
     """A store that cannot be used; its text is the one line that the user sees."""
 
@@ -108,6 +114,12 @@ class Store:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:  # a read-only folder: no writer can be there, so it may be read as it lies
             db.close()
+            log = Path(f"{Path(self.path).resolve()}-wal")
+            if log.exists() and log.stat().st_size:
+                raise StoreError(
+                    f"{self.path}: its last chunks are in {log.name}, which cannot be read in a folder that cannot be "
+                    "written: copy both files to one that can"
+                ) from None
             db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
         return db
 
@@ -165,10 +177,32 @@ class Store:
             self._wal()
             db.execute("PRAGMA synchronous = FULL")  # an acknowledged chunk survives a power cut
         text, crc = db.execute("SELECT content, crc FROM header").fetchone() or ("", 0)
-        self.cells = [(what, int(chunk)) for what, chunk in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
+        self.cells = [(what, chunk) for what, chunk in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
         if crc != _crc_of_header(text, self.cells):
             raise StoreError(f"{self.path}: the store is damaged (its settings fail their checksum)")
-        self.header: dict[str, Any] = json.loads(text)
+        self.header = self._sound(text)
+
+    def _sound(self, text: str) -> dict[str, Any]:
+        """The header, if it and the cells are what a sweep writes: a checksum that fits may be anybody's."""
+        try:
+            header: dict[str, Any] = json.loads(text)
+            settings, options = header["settings"], header["options"]
+            whole = [("trials", header["trials"], 1), ("first_trial", options["first_trial"], 0)]
+            whole += [("seed", options["seed"], 0), *(("chunk", chunk, 1) for _, chunk in self.cells)]
+            until = options.get("until")
+            for name, value, low in whole:
+                if type(value) is not int or not low <= value < 2**64:
+                    raise ValueError(f"{name} {value!r}")
+            if not isinstance(settings["experiment"], str) or not isinstance(header["made"], dict):
+                raise ValueError("no experiment")
+            if until is not None and not (type(until) is float and 0.0 < until < 1.0):
+                raise ValueError(f"until {until!r}")
+            _writers(header)
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as problem:
+            raise StoreError(
+                f"{self.path}: the store's settings make no sense ({type(problem).__name__}: {str(problem)[:80]})"
+            ) from None
+        return header
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -209,11 +243,26 @@ class Store:
 
     def grow(self, trials: int) -> None:
         """Raise the number of trials per row that the sweep is after."""
+        if trials > self.header["trials"]:
+            self._rewrite({**self.header, "trials": trials})
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """Who counted what it holds, in the order in which they came."""
+        return _writers(self.header)
+
+    def sign(self, *writers: Writer) -> None:
+        """Note who counts into it."""
+        known = self.writers
+        new = [one for one in dict.fromkeys(writers) if one not in known]
+        if new:
+            self._rewrite({**self.header, "writers": [list(one) for one in (*known, *new)]})
+
+    def _rewrite(self, header: dict[str, Any]) -> None:
+        text = json.dumps(header, sort_keys=True)
         with self._explained(), self._transaction():
-            if trials > self.header["trials"]:
-                self.header["trials"] = trials
-                text = json.dumps(self.header, sort_keys=True)
-                self._db.execute("UPDATE header SET content = ?, crc = ?", (text, _crc_of_header(text, self.cells)))
+            self._db.execute("UPDATE header SET content = ?, crc = ?", (text, _crc_of_header(text, self.cells)))
+        self.header = header
 
     def _chunk(self, cell: int, first: int) -> Chunk | None:
         return next(self._select("WHERE cell = ? AND first = ?", (cell, first)), None)
@@ -228,12 +277,21 @@ class Store:
         for cell, first, trials, counts, extra, seconds, crc in rows:
             try:
                 chunk = Chunk(cell, first, trials, tuple(json.loads(counts)), bytes(extra), float(seconds))
-                whole = chunk.crc == crc
-            except (ValueError, TypeError):
+                whole = chunk.crc == crc and self._possible(chunk)
+            except (ValueError, TypeError, RecursionError):
                 whole = False
             if not whole:
                 raise StoreError(f"{self.path}: the store is damaged (chunk {first} of cell {cell} fails its checksum)")
             yield chunk
+
+    def _possible(self, chunk: Chunk) -> bool:
+        """Whether a chunk could be counted: a checksum that fits may be anybody's."""
+        places = type(chunk.cell) is type(chunk.first) is type(chunk.trials) is int
+        return (
+            places and 0 <= chunk.cell < len(self.cells) and chunk.first >= 0 and 1 <= chunk.trials < 2**62
+            and all(type(count) is int and 0 <= count <= chunk.trials for count in chunk.counts)
+            and 0.0 <= chunk.seconds < float("inf")
+        )  # fmt: skip
 
     def done(self) -> tuple[int, int, float]:
         """Finished chunks, their trials and their seconds, over all cells."""
@@ -261,6 +319,24 @@ def files_of(path: str) -> tuple[str, ...]:
     return path, f"{path}-wal", f"{path}-shm", f"{path}-journal"
 
 
+def _writers(header: Mapping[str, Any]) -> tuple[Writer, ...]:
+    """Of a header; the first ones have only who made it."""
+    made = header["made"]
+    listed = header.get("writers", [[made["version"], made.get("commit")]] if "version" in made else [])
+    if not all(
+        type(one) is list and len(one) == 2 and all(part is None or isinstance(part, str) for part in one)
+        for one in listed
+    ):
+        raise ValueError("no writers")
+    return tuple((version, commit) for version, commit in listed)
+
+
+def other_version(store: Store, *writers: Writer) -> str | None:
+    """Two versions, if not all that counted into a store, or will, are one; None if they are."""
+    versions = list(dict.fromkeys(version for version, _ in (*store.writers, *writers)))
+    return f"version {versions[0]} counted there, {versions[-1]} here" if len(versions) > 1 else None
+
+
 def holds_something(path: str) -> bool:
     """Whether there is a file with something in it."""
     return Path(path).is_file() and Path(path).stat().st_size > 0
@@ -272,15 +348,19 @@ def difference(a: Store, header: Mapping[str, Any], cells: Sequence[tuple[str, i
     for key in sorted(one.keys() | other.keys()):
         if one.get(key) != other.get(key):
             return f"{key} {json.dumps(one.get(key))} there, {json.dumps(other.get(key))} here"
-    if a.cells != [tuple(cell) for cell in cells]:
-        return "the same settings, but other cells or chunks; it was made by another version"
+    if [what for what, _ in a.cells] != [what for what, _ in cells]:
+        return "the same settings, but this version makes other cells of them"
+    for (what, there), (_, here) in zip(a.cells, cells, strict=True):
+        if there != here:
+            return f"chunks of {there} trials there, of {here} here, for cell {what}"
     return None
 
 
-def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
+def merge(out: str, parts: Sequence[str], *, any_version: bool = False) -> tuple[int, int]:
     """Merge stores of one sweep; returns the chunks that were new in ``out`` and the chunks it now holds.
 
-    ``out``: made if there is none; its own chunks are kept. ``parts``: never changed. Raises StoreError: one of them is
+    ``out``: made if there is none; its own chunks are kept. ``parts``: never changed. ``any_version``: also where
+    several versions counted them. Raises StoreError: one of them is
     no store, is of another sweep, or has other counts for the same chunk; ``out`` is then what it was, up to the parts
     before that one.
     """
@@ -295,13 +375,20 @@ def merge(out: str, parts: Sequence[str]) -> tuple[int, int]:
             unlike = difference(head, source.header, source.cells)
             if unlike is not None:
                 raise StoreError(f"{source.path} is of another sweep than {head.path}: {unlike}")
+            mixed = other_version(head, *source.writers)
+            if mixed is not None and not any_version:
+                raise StoreError(f"{source.path} and {head.path}: {mixed}; {ANY_VERSION}")
         target = stack.enter_context(Store(out, create=(head.header, head.cells)))
         unlike = difference(target, head.header, head.cells)
         if unlike is not None:
             raise StoreError(f"{out} is of another sweep than {head.path}: {unlike}")
+        mixed = other_version(target, *head.writers)
+        if mixed is not None and not any_version:
+            raise StoreError(f"{out} and {head.path}: {mixed}; {ANY_VERSION}")
         new = 0
         for source in opened:
             target.grow(source.header["trials"])
+            target.sign(*source.writers)
             try:
                 new += target.add(chunk for cell in range(len(source.cells)) for chunk in source.chunks(cell).values())
             except StoreError as problem:

@@ -142,7 +142,7 @@ def chosen(rooms: Iterable[str], only: str) -> list[Mutant]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--room", nargs="+", choices=ROOMS, default=ROOMS, help="theory, sims, nets (all)")
     parser.add_argument("--only", default="", metavar="TEXT", help="slips whose path or text holds this")
     parser.add_argument("--jobs", type=int, default=1, help="slips tried at once (1)")
@@ -151,16 +151,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--record", type=Path, default=ROOT / "runs" / "mutants.json", help="verdicts, kept and resumed"
     )
     args = parser.parse_args(argv)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` makes all that follow deaf to Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's `&` makes all that follow deaf to Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     args.record.parent.mkdir(parents=True, exist_ok=True)
-    outcomes = run_all(
-        chosen(args.room, args.only),
-        Record(args.record),
-        jobs=args.jobs,
-        seconds=args.seconds_per_mutant,
-        root=ROOT,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-    )
+    try:
+        outcomes = run_all(
+            chosen(args.room, args.only),
+            Record(args.record),
+            jobs=args.jobs,
+            seconds=args.seconds_per_mutant,
+            root=ROOT,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )
+    except KeyboardInterrupt:
+        print(f"interrupted: the verdicts so far are in {args.record}, and the next run goes on", file=sys.stderr)
+        return 130
     text, well = report(outcomes)
     print(text)
     return 0 if well else 1

@@ -145,6 +145,18 @@ def test_the_twin_agrees_with_a_dense_grid():
 
 
 @pytest.mark.parametrize("domain", ["l2", "linf"])
+@pytest.mark.parametrize("share", [0.5, 0.25, 1.5])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_chains_of_one_neuron_are_bounded_exactly(depth, share, domain):
+    """f(x) = s(x) and each pruned weight is `share`: the error is |1 - share^depth|, .75 for two halved layers."""
+    one = torch.ones(1, 1, dtype=torch.float64)
+    found = certify(Target((one,) * depth), [(share * one, share * one)] * depth, domain=domain)
+    exact = abs(1 - Fraction(share) ** depth)
+    assert Fraction(found.lower) <= exact <= Fraction(found.upper) <= exact * Fraction(1 + 1e-12)
+    assert found.lower >= float(exact) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("domain", ["l2", "linf"])
 def test_hand_calculations(domain):
     """F = 1 with one input: the error is max(|W+ - 1|, |W- - 1|), and both ends are that number."""
     target = Target((torch.ones(1, 1, dtype=torch.float64),))

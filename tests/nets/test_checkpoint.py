@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 
 from nets.training.checkpoint import SCHEMA, CheckpointError, digest, load_checkpoint, save_checkpoint
 from nets.training.run_folder import RunError, RunFolder, append_metrics, check_same, write_metrics
+from sims.files import WriteError
 
 CONTENT = {
     "weights": {"a": torch.arange(6.0).reshape(2, 3), "empty": torch.zeros(0), "flag": torch.tensor(True)},
@@ -186,3 +188,31 @@ def test_other_settings_are_named() -> None:
         "a cannot be resumed with other settings: --lr is 0.1 there, 0.2 here; "
         "--weight-decay is 0.0 there, 1.0 here; --new is None there, 3 here"
     )
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, {"epoch": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room, size in ((1 << 12, 1 << 8), (1 << 16, 1 << 20)):  # full at the end, in a tensor
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            with pytest.raises(WriteError, match=r"c\.pt: could not be written \(File too large\)$"):
+                save_checkpoint(path, {"weights": torch.zeros(size), **{str(i): torch.zeros(9) for i in range(20)}})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert [one.name for one in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_metric_that_a_full_disk_cuts_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    append_metrics(path, {"epoch": 1})
+    before, whole = resource.getrlimit(resource.RLIMIT_FSIZE), path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 4, before[1]))
+    try:
+        with pytest.raises(WriteError, match=r"metrics\.jsonl: could not be written"):
+            append_metrics(path, {"epoch": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == whole

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,29 @@ def test_what_is_written_is_read(
         return
     assert approximate.main([*argv, "--quiet"]) == 0
     assert ticket.main(["verify", str(out), "--target", str(tmp_path / "n.pt"), "--activation", "relu"]) == 0
+
+
+def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
+    """The constants of a coded ticket unpack, and its parts and those of found tickets decode, from few bytes."""
+    path = tmp_path / "t.safetensors"
+    graph = as_graph(random_target((3, 7, 2), seed=1))
+    whole = code_network(graph, CodeSettings(code="pool", eta=0.02, R=64, seed=9, jobs=1)).ticket
+    for change, says in [
+        ({"parts": (replace(whole.parts[0], shape=(2**13, 2**13)), *whole.parts[1:])}, "rebuilding it needs"),
+        ({"exact": (("big", "f8", (2**27,)),), "held": {"big": np.zeros(2**3)}}, "unpacking its constants needs"),
+    ]:
+        replace(whole, **change).save(path)
+        with pytest.raises(TicketError, match=says):
+            read_ticket(path)
+    ticket = read_found(FOLDER / "found_version3" / "edge-popup.safetensors")
+    wide = replace(ticket.layers[0], shape=(2**13, 2**12))
+    tensors = {name: array for name, array in ticket.tensors.items() if "mask" not in name}
+    tensors |= {f"coded.mask.{layer.name}": np.ones(400, np.uint32) for layer in ticket.layers}
+    made = replace(ticket, layers=(wide, *ticket.layers[1:]), version=4)
+    path.write_bytes(file_bytes("strong-tickets/found-ticket/4", made.meta(), tensors))
+    with pytest.raises(TicketError, match=r"to decode layer .* needs"):
+        read_found(path)
+    made = replace(ticket, shape=(3, 2**12, 2**12), version=4)
+    path.write_bytes(file_bytes("strong-tickets/found-ticket/4", made.meta(), made.tensors))
+    with pytest.raises(TicketError, match="no sense"):
+        read_found(path)

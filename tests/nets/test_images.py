@@ -348,3 +348,13 @@ def test_the_real_cifar_images(tmp_path, monkeypatch):
         image = Image.open(io.BytesIO(archive.extractfile(member).read()))
         frogs = data.train.images[data.train.labels == 6].numpy()
         assert (frogs == pixels(image.convert("RGB"))).all((1, 2, 3)).any()
+
+
+def test_a_file_that_changes_between_two_epochs_is_refused(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    split = FileSplit((path,), torch.zeros(1, dtype=torch.int64), side=8, shorter=8, workers=1)
+    assert split._bytes(0) == split._bytes(0) == b"first"
+    path.write_bytes(b"other")
+    with pytest.raises(ValueError, match=r"a\.png: its content is not what it was when this run first read it"):
+        split._bytes(0)

@@ -403,3 +403,24 @@ def test_a_proved_distance_leaves_room_for_both_sides() -> None:
     for first, second, distance in ((one(0.0, 1.0), one(2.0, 0.5), 0.5), (one(0.0, 0.25), one(-2.0, 0.0), 1.75)):
         assert distance * (1 - 1e-12) <= proved_distance(first, second) <= distance
     assert proved_distance(one(0.0, 1.0), one(1.5, 1.0)) == 0.0
+
+
+def test_a_lower_end_that_is_called_proved_is_not_above_the_exact_distance():
+    """At fixed places, in fractions; the computed distance is above it about every other time."""
+    rng, above = np.random.default_rng(3), 0
+    ball = {"x": Domain.ball(10.0).to_plain()}
+    for _ in range(40):
+        w, off = rng.normal(size=(7, 1)), rng.normal(size=(7, 1)) * 1e-3
+        x = rng.normal(size=(1, 7))
+        graph = Graph(18, (Input("x", "float64", (1, 7)),), ("y",), (node("MatMul", "x w"),), {"w": w})
+        found = network.ends_at(graph, {"w": (w + off, w + off)}, {"x": x}, ball)
+        exact = abs(
+            sum(
+                (Fraction(a) - Fraction(b)) * Fraction(c)
+                for a, b, c in zip((w + off).flat, w.flat, x.flat, strict=True)
+            )
+        )
+        assert found.lower_word == "proved"
+        assert Fraction(found.lower) <= exact
+        above += Fraction(abs(float((x @ (w + off) - x @ w)[0, 0]))) > exact
+    assert above > 5

@@ -18,7 +18,7 @@ from nets.training.checkpoint import SCHEMA, CheckpointError, digest, load_check
 from nets.training.loop import Training
 from nets.training.parts import build
 from nets.training.settings import Choices, resolve
-from nets.training.stored_state import check_state
+from nets.training.stored_state import StateError, check_state
 
 RUNS = {
     "iterand": {"rerand_every": 2},
@@ -137,6 +137,31 @@ def test_every_part_is_checked(method: str, monkeypatch: pytest.MonkeyPatch) -> 
     layers = {way for way in kept if way[:2] == ("search", "layers")}
     rules = {way for way in kept if str(way[-1]).endswith(".rule") or way == ("model",)}  # as well
     assert kept - metrics - events - settings - layers - rules <= set(FREE)
+
+
+def test_counts_that_do_not_fit_one_another_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    training, content = begun("iterand", monkeypatch)
+    own = training.content()
+    assert content["state"]["batch"] == 0
+    assert len(content["search"]["events"]) == content["state"]["step"] // 2 > 2
+    first, *others_ = content["search"]["events"]
+    for way, value, says in [
+        (("state", "sums"), torch.tensor([1.0, 1.0, 500.0], dtype=torch.float64), "state sums"),
+        (("state", "sums"), torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64), "state sums"),
+        (("state", "epoch"), content["state"]["epoch"] + 1, "state step"),
+        (("state", "hook_due"), False, "state hook_due"),
+        (("search", "events"), [first, first, *others_[1:]], "one of them twice"),
+        (("search", "events"), [first, *others_[:-1]], "search events"),
+        (("search", "events", 0, "step"), 2, "search event 1"),
+        (("search", "progress"), 1.0, "search progress"),
+        (("optimiser", "state"), {}, "optimiser state"),
+        (("state", "rows", 0, "events"), 99, "search events"),
+        (("state", "rows", 0, "lr"), 9.0, "state rows 1"),
+    ]:
+        made = copy.deepcopy(content)
+        at(made, way[:-1])[way[-1]] = value
+        with pytest.raises(StateError, match=says):
+            check_state(made, own, training.settings, training.parts)
 
 
 @pytest.fixture

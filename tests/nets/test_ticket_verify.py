@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from onnx import helper, numpy_helper
 from nets import approximate, ticket
 from nets.targets import load_target
 from nets.targets.examples import read_examples
-from nets.tickets import TicketError, read_ticket, verify
+from nets.tickets import TicketError, read_ticket, verification, verify
 from nets.tickets.network import hollow_network
 from tests.nets.changes import at, leaves
 from tests.nets.small_networks import NETWORKS
@@ -299,3 +300,20 @@ def test_the_order_of_attributes_and_inputs_in_a_file_is_no_difference(tmp_path:
     flags = ["--source", "shared", "--n", "9", "--seed", "1", "--inputs", str(tmp_path / "x.npz"), "--out", str(out)]
     assert approximate.main([str(path), *flags, "--quiet"]) == 0
     assert verify(read_ticket(out), target=load_target(path))[1] == []
+
+
+def test_what_would_take_long_is_not_looked_for_again(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file may name any n and R; without the limit the last one makes 2^33 draws for each weight."""
+    case = "chain-shared-R"
+    argv = [str(made.path(case)), *made.against(case)]
+    assert ticket.main(["verify", *argv]) == 0  # 301^2 sums
+    assert "take long" not in capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "_MAX_STEPS", 1.0)
+        assert ticket.main(["verify", *argv]) == 0
+    assert "masks of this n and R are not looked for again" in capsys.readouterr().out
+    assert not verification.searchable(replace(read_ticket(made.path(case)), R=2**33, n=1), 15)
+    assert not verification.searchable(replace(read_ticket(made.path("chain-layered-best")), R=2**33), 15)
+    assert verification.searchable(read_ticket(made.path("chain-layered")), 2**12)

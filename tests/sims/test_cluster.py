@@ -12,7 +12,7 @@ import pytest
 from sims import subset_sum
 from sims.sweep import cluster
 from sims.sweep import command as sweep
-from sims.sweep.store import Store
+from sims.sweep.store import Store, StoreError
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
 
@@ -26,7 +26,11 @@ def kill_a_worker(store: str, found: list[int]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         time.sleep(0.02)
-        if not Path(store).exists() or Store(store).done()[0] < 3:
+        try:
+            with Store(store) as opened:
+                if opened.done()[0] < 3:
+                    continue
+        except StoreError:  # it is not there yet, or is just being made
             continue
         for one in distributed.LocalCluster._instances:
             for worker in one.workers.values():
@@ -52,6 +56,25 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(captured.out)["rows"] == json.loads(capsys.readouterr().out)["rows"]
     with Store(store) as opened:
         assert opened.done()[:2] == (100, 60000)
+
+
+@needs_dask
+@pytest.mark.filterwarnings("ignore")
+def test_nobody_else_connects_to_a_local_cluster() -> None:
+    """Neither in plain nor with keys of one's own: only with those of the run."""
+    import distributed
+
+    with cluster._client("local", 1) as client:
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        workers = list(client.scheduler_info()["workers"])
+        assert all(worker.startswith("tls://127.0.0.1:") for worker in workers)
+        for place in (address, *workers):
+            for there, keys in ((place.replace("tls", "tcp"), None), (place, distributed.Security.temporary())):
+                with pytest.raises((OSError, TimeoutError)):
+                    distributed.Client(there, security=keys, timeout=1.5, set_as_default=False)
+        with distributed.Client(address, security=client.security, timeout=10, set_as_default=False) as known:
+            assert known.submit(sum, [1, 2]).result(timeout=20) == 3
 
 
 @needs_dask

@@ -22,6 +22,8 @@ from sims.files import (
     write_bytes,
     write_text,
 )
+from sims.run import run
+from theory.subset_sum import SubsetSum
 
 CSV = "n,R,eps\n1,2,0.5\n"
 
@@ -244,6 +246,15 @@ def test_what_fails_is_said_and_the_rest_is_done(tmp_path: Path) -> None:
     done = shell("RUN --json --csv u.csv | true; exit ${PIPESTATUS[0]}", tmp_path)
     assert done.stderr == ""
     assert (tmp_path / "u.csv").is_file()
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_a_picture_on_a_full_disk_is_one_line(suffix: str, tmp_path: Path) -> None:
+    picture = tmp_path / f"p.{suffix}"
+    picture.symlink_to("/dev/full")
+    result = run(SubsetSum(), n=(1, 2), trials=10, seed=1)
+    with pytest.raises(WriteError, match=rf"p\.{suffix}: could not be written \(No space left on device\)"):
+        result.plot(picture)
 
 
 def test_a_notebook_s_backend_does_not_matter(tmp_path: Path) -> None:

@@ -71,6 +71,17 @@ def test_confidence_sequence_is_the_mixture_inverted(counts: tuple[int, int]) ->
             assert ratio == pytest.approx(20, rel=1e-3)
 
 
+@given(COUNTS)
+def test_ends_of_a_confidence_sequence_are_not_inside(counts: tuple[int, int]) -> None:
+    """An end is the float beyond the last that the sequence cannot exclude: nothing that it must hold is cut off."""
+    from sims.statistics.intervals import _log_mixture
+
+    limit = -math.log1p(-0.95)
+    for end, inwards in zip(confidence_sequence(*counts), (1.0, 0.0), strict=True):
+        if 0 < end < 1:
+            assert _log_mixture(*counts, end) >= limit > _log_mixture(*counts, math.nextafter(end, inwards))
+
+
 def test_confidence_sequence_holds_at_all_times_at_once() -> None:
     """3000 runs of 100 trials, looked at after every one: at most 5 % may ever exclude the truth."""
     rng = np.random.default_rng(11)

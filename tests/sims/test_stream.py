@@ -1,5 +1,7 @@
 """The streamed search against the portable kernels, exhaustive search and planted solutions."""
 
+import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
@@ -164,6 +166,57 @@ def test_decisions_are_the_definition(n: int, draws: int) -> None:
             found, choice = stream.solve(x[0], target, False, stop=stop, jobs=2, pieces=9)
             assert (found <= stop) == (stop >= error)
             assert abs(naive.choice_sum(x[0].tolist(), choice.tolist()) - target) == found
+
+
+@pytest.mark.parametrize(("shift", "e"), [(3, 4), (3, 2), (4, 7), (2, 1), (2, 0)])
+def test_a_window_keeps_all_that_lies_near_a_mark(shift: int, e: int) -> None:
+    """Marks and sums at every pair of places: none is dropped that lies within e, half a mark's width or less."""
+    far, width = 2**62 + 2**60, 96
+    part = np.zeros(1, np.int64)
+    for a in range(8, 80):
+        bits = np.zeros((width >> (shift + 6)) + 3, np.uint64)
+        marks = np.array([-far, a, far])
+        _stream._mark_window.py_func(
+            part, marks, np.ones(1, np.int64), np.zeros(1, np.int64), 0, width, shift, 10, bits
+        )
+        sums = np.array([-far, *range(96), far])
+        kept = np.zeros(100, np.int64)
+        count, *_ = _stream._probe_window.py_func(
+            part, sums, np.ones(1, np.int64), np.zeros(1, np.int64), 0, 0, width, shift, e, 1000, bits, kept
+        )
+        assert set(range(a - e, a + e + 1)) <= set(kept[:count].tolist())
+        assert all(abs(c - a) < e + 2**shift for c in kept[:count].tolist())
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_ties_do_not_depend_on_the_pieces_of_the_work(draws: int) -> None:
+    """Multiples of 3 and a target that is none: errors of 1 wherever one looks, and one winner."""
+    x = 3 * np.random.default_rng(3).integers(-(10**6), 10**6, (16, draws))
+    found = [
+        stream.solve(x, 1000, False, jobs=jobs, pieces=pieces) for jobs, pieces in ((1, 1), (1, 2), (1, 7), (3, 16))
+    ]
+    assert {error for error, _ in found} == {found[0][0]}
+    assert found[0][0] > 0
+    assert len({tuple(choice) for _, choice in found}) == 1
+
+
+def test_of_two_threads_with_equal_errors_the_smaller_sum_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both begin before either ends; the one with the larger first sum ends last."""
+    both, early, winners = threading.Barrier(2), threading.Event(), []
+
+    def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ignore[no-untyped-def]
+        first = low == facts[3]
+        both.wait(30)
+        if not first:
+            assert early.wait(30)
+            time.sleep(0.05)  # until the other has told its winner
+        best[:] = (1, 10 if first else 20, 0)
+        early.set()
+
+    monkeypatch.setattr(_stream, "visit", visit)
+    monkeypatch.setattr(_stream, "trace", lambda *args: winners.append(args[5].tolist()))
+    stream.solve(np.arange(1, 13).reshape(12, 1), 30, False, jobs=2, pieces=2)
+    assert winners == [[1, 10, 0]]
 
 
 def test_a_target_off_the_grid_of_the_values_ends_the_search_early() -> None:

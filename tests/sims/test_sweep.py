@@ -247,7 +247,7 @@ BAD = [
     (["--resume", "--seed", "12"], "is of another sweep: seed 11 there, 12 here"),
     (["--resume", "--model", "vector"], 'kind "choice" there, "vector" here'),
     (["--resume", "--eps", "0.3"], "eps [0.05, 0.2] there, [0.3] here"),
-    (["--resume", "--chunk", "77"], "other cells or chunks"),
+    (["--resume", "--chunk", "77"], "chunks of"),
     (["--resume", "--until", "0.1"], "until null there, 0.1 here"),
     (["--resume", "--shard", "4/3"], "--shard takes I/K"),
     (["--resume", "--shard", "0/0"], "--shard takes I/K"),
@@ -350,6 +350,17 @@ def test_a_task_of_another_version_is_refused_and_a_stopped_one_ends() -> None:
     with pytest.raises(Stopped):
         run_task(Task("subset_sum", 0, cell, 1, 0, 10, version("strong-tickets")), stop)
     assert {"subset_sum", "single_weight", "coverage", "recycling", "binary_weights", "main_theorem"} <= set(NAMES)
+
+
+def test_a_worker_that_counted_for_another_seed_counts_anew() -> None:
+    from importlib.metadata import version
+
+    cell = json.dumps({"R": 1, "eps": 0.1, "alpha": 0.5, "kind": "choice", "n": [2, 3]})
+    tasks = [Task("subset_sum", 0, cell, seed, 0, 400, version("strong-tickets")) for seed in (1, 2, 1)]
+    found = [run_task(task).counts for task in tasks]
+    expected = [tuple(subset_sum.EXPERIMENT.counter(SubsetSum(R=1, eps=0.1), (2, 3), seed)(0, 400)) for seed in (1, 2)]
+    assert expected[0] != expected[1]
+    assert found == [expected[0], expected[1], expected[0]]
 
 
 def test_max_time_is_of_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -98,9 +98,7 @@ def test_in_order_and_monotone(n: int, R: int, eps: float, alpha: float, move: f
     assert high <= one.success_upper(n + 1) * (1 + 1e-12)
     at = {"eps": eps, "alpha": alpha, "move": move}
     if alpha != "uniform" and eps + move > 1.0 and abs(alpha) > eps:  # no size with a window of at most 1
-        with pytest.raises(
-            ValueError, match=r"delta must be reached by some n, but nothing is proved here, got delta=0\.1"
-        ):
+        with pytest.raises(ValueError, match=r"delta must be proved for some n <= 2\^60, got delta=0\.1"):
             one.required_n(0.1)
     elif alpha != "uniform":
         necessary, required = one.necessary_n(0.1), one.required_n(0.1)
@@ -121,3 +119,22 @@ def test_extremes_and_refusals() -> None:
         ms.success_prob_second_moment(21, 1, eps=0.1, alpha=0.5, move=0.1)
     with pytest.raises(ValueError, match="eps must be at least 1e-60"):
         ms.success_prob_upper(3, 1, eps=1e-61, alpha=0.5, move=0.1)
+
+
+def test_windows_of_sizes_are_rounded_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    from theory.movable_sum import bounds
+
+    seen = []
+
+    def watched(alpha: float, reaches: tuple[float, ...]) -> object:
+        seen.append(reaches)
+        return honest(alpha, reaches)
+
+    honest = bounds.pair_table
+    monkeypatch.setattr(bounds, "pair_table", watched)
+    ms.success_prob_second_moment(7, 1, eps=0.1, alpha=0.31, move=0.013)
+    (reaches,) = seen
+    exact = [Fraction(0.1) + k * Fraction(0.013) for k in range(len(reaches))]
+    assert all(Fraction(w) <= whole for w, whole in zip(reaches, exact, strict=True))
+    assert any(Fraction(w) < whole for w, whole in zip(reaches, exact, strict=True))
+    assert list(reaches) == pytest.approx([float(whole) for whole in exact], rel=1e-15)

@@ -61,9 +61,7 @@ class Blocks:
             try:
                 return smallest_n(self.log_failure, lowered(math.log(delta)))
             except ValueError:
-                raise ValueError(
-                    f"delta must be reached by some n, but nothing is proved here, got delta={delta}"
-                ) from None
+                raise ValueError(f"delta must be proved for some n <= 2^60, got delta={delta}") from None
         for m in self._sizes:
             if self.log_failure(m) <= lowered(math.log(delta)):
                 return m

@@ -11,7 +11,7 @@ from nets import approximate, ticket
 from nets.targets import random_target
 from nets.tickets import CodedTicket, CodeSettings, TicketError, code_network, load_ticket, read_ticket, verify
 from nets.tickets.approximation import as_graph
-from nets.tickets.coding import remove_parts
+from nets.tickets.coding import rebuilt, remove_parts
 from nets.tickets.file import file_bytes
 from tests.nets.codes import naive_decoder
 from tests.nets.small_networks import NETWORKS
@@ -90,6 +90,15 @@ def test_a_changed_ticket_does_not_verify(made, graph, code):
     stricter = verify(replace(found, eta=found.eta / 4), target=graph)[1]
     assert any(line.startswith("within_eta") for line in stricter)
     assert verify(found, target=as_graph(random_target((3, 7, 2), seed=2)))[1]
+
+
+def test_a_law_that_is_not_the_one_recorded_is_noticed(graph):
+    """Draws of a fitted law under the name of the uniform one, in a file whose digest does not cover the name."""
+    for law, differ in (("uniform", False), ("matched", True)):
+        made = code_network(graph, CodeSettings(code="draw", R=2**12, eta=0.02, seed=SEED, jobs=1, law=law)).ticket
+        old = replace(made, version=3, law="uniform")
+        named = replace(old, values_sha256=rebuilt(old).digest)
+        assert any(": law: recorded uniform" in line for line in verify(named)[1]) == differ
 
 
 def test_a_draw_that_is_not_the_first_is_noticed(made, graph):

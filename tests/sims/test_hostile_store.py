@@ -1,0 +1,209 @@
+"""Stores that anybody may have made, with checksums that fit, and what is said of who counted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sims import store as store_cli
+from sims.sweep import cluster
+from sims.sweep import command as sweep
+from sims.sweep.store import Store
+
+ARGV = ["subset_sum", "--R", "1", "2", "--eps", "0.1", "--n", "1:3", "--trials", "300", "--chunk", "100", "--seed", "1"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("made") / "s.sqlite"
+    assert sweep.main([*ARGV, "--store", str(path), "--quiet", "--jobs", "1"]) == 0
+    return path
+
+
+def with_header(path: Path, change: Callable[[Any], Any]) -> None:
+    """The header changed, or another in its place, and its checksum mended."""
+    db = sqlite3.connect(path)
+    text = json.dumps(change(json.loads(db.execute("SELECT content FROM header").fetchone()[0])))
+    cells = [tuple(row) for row in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
+    db.execute("UPDATE header SET content = ?, crc = ?", (text, zlib.crc32(repr((text, cells)).encode())))
+    db.commit()
+    db.close()
+
+
+def with_cell(path: Path, what: str, chunk: object = 100) -> None:
+    db = sqlite3.connect(path)
+    db.execute("UPDATE cells SET what = ?, chunk = ? WHERE number = 0", (what, chunk))
+    db.commit()
+    db.close()
+    with_header(path, lambda header: header)
+
+
+def with_chunk(path: Path, trials: Any, counts: Any) -> None:
+    db = sqlite3.connect(path)
+    crc = zlib.crc32(b"", zlib.crc32(repr((0, 0, trials, counts)).encode()))
+    values = (trials, json.dumps(counts), crc)
+    db.execute("UPDATE chunks SET trials = ?, counts = ?, crc = ? WHERE cell = 0 AND first = 0", values)
+    db.commit()
+    db.close()
+
+
+def options(**changes: object) -> Callable[[Path], None]:
+    return lambda path: with_header(path, lambda h: {**h, "options": {**h["options"], **changes}})
+
+
+WRONG: dict[str, Callable[[Path], None]] = {
+    "an empty header": lambda path: with_header(path, lambda h: {}),
+    "a list": lambda path: with_header(path, lambda h: []),
+    "a number": lambda path: with_header(path, lambda h: 3),
+    "trials in words": lambda path: with_header(path, lambda h: {**h, "trials": "300"}),
+    "negative trials": lambda path: with_header(path, lambda h: {**h, "trials": -300}),
+    "trials as a fraction": lambda path: with_header(path, lambda h: {**h, "trials": 300.5}),
+    "no options": lambda path: with_header(path, lambda h: {k: v for k, v in h.items() if k != "options"}),
+    "options of nothing": lambda path: with_header(path, lambda h: {**h, "options": {}}),
+    "an option in words": options(delta="much"),
+    "an infinite until": options(until=float("inf")),
+    "R of text": options(R=["one"]),
+    "eps of a list": options(eps=[[0.1]]),
+    "no settings": lambda path: with_header(path, lambda h: {**h, "settings": {}}),
+    "another experiment": lambda path: with_header(path, lambda h: {**h, "settings": {"experiment": "coverage"}}),
+    "writers of text": lambda path: with_header(path, lambda h: {**h, "writers": ["me"]}),
+    "no maker": lambda path: with_header(path, lambda h: {**h, "made": None}),
+    "a cell of nothing": lambda path: with_cell(path, "{}"),
+    "a cell that is no JSON": lambda path: with_cell(path, "x"),
+    "a cell that nests too deep": lambda path: with_cell(path, "[" * 10**5),
+    "a cell of other settings": lambda path: with_cell(
+        path, '{"R": 7, "eps": 0.1, "alpha": 0.5, "kind": "choice", "n": [1, 2, 3]}'
+    ),
+    "a chunk of no trials": lambda path: with_cell(path, Store(str(path)).cells[0][0], 0),
+    "a chunk in words": lambda path: with_cell(path, Store(str(path)).cells[0][0], "many"),
+    "counts of text": lambda path: with_chunk(path, 100, ["1", "2", "3"]),
+    "negative counts": lambda path: with_chunk(path, 100, (-1, 2, 3)),
+    "more successes than trials": lambda path: with_chunk(path, 100, (101, 2, 3)),
+    "counts of too few rows": lambda path: with_chunk(path, 100, (1,)),
+    "counts that are a number": lambda path: with_chunk(path, 100, 3),
+    "trials of a chunk in words": lambda path: with_chunk(path, "100", (1, 2, 3)),
+    "a chunk of negative trials": lambda path: with_chunk(path, -100, (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_no_sweep_writes_is_one_line_that_names_the_file(
+    what: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "mine.sqlite"
+    shutil.copy(made, path)
+    WRONG[what](path)
+    assert store_cli.main(["export", str(path), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith(f"error: {path}: ")
+
+
+def test_huge_numbers_of_chunks_are_counted_without_listing_them(made: Path, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "huge.sqlite"
+    shutil.copy(made, path)
+    with_header(path, lambda h: {**h, "trials": 10**12})
+    assert store_cli.main(["info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["chunks_in_all"] == 2 * 10**10
+
+
+def test_a_log_that_cannot_be_read_is_not_passed_over(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that cannot be written: SQLite then opens a store only as it lies, without its log."""
+    path = tmp_path / "killed.sqlite"
+    shutil.copy(made, path)
+    connect = sqlite3.connect
+
+    class Refusing:
+        def execute(self, *_: object) -> None:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        def close(self) -> None: ...
+
+    def read_only(place: str, **options: Any) -> Any:
+        return connect(place, **options) if "immutable" in place else Refusing()
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    assert store_cli.main(["info", str(path)]) == 0
+    capsys.readouterr()
+    Path(f"{path}-wal").write_bytes(b"chunks")
+    for argv in (["info", str(path)], ["export", str(path)], ["merge", str(tmp_path / "out"), str(path)]):
+        assert store_cli.main(argv) == 2
+        assert "its last chunks are in killed.sqlite-wal" in capsys.readouterr().err
+
+
+def by(path: Path, version: str) -> None:
+    with_header(
+        path,
+        lambda h: {
+            **h,
+            "made": {**h["made"], "version": version, "commit": "c" * 40},
+            "writers": [[version, "c" * 40]],
+        },
+    )
+
+
+def test_two_versions_do_not_count_into_one_store(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    old, out = tmp_path / "old.sqlite", tmp_path / "out.sqlite"
+    shutil.copy(made, old)
+    by(old, "0.1.0")
+    go_on = [*ARGV, "--trials", "400", "--store", str(old), "--resume", "--quiet", "--jobs", "1"]
+    go_on.remove("300"), go_on.remove("--trials")
+    assert sweep.main(go_on) == 2
+    assert "version 0.1.0 counted there" in capsys.readouterr().err
+    for argv in (["merge", str(out), str(made), str(old)], ["merge", str(old), str(made)]):
+        assert store_cli.main(argv) == 2
+        assert "--any-version mixes what they counted" in capsys.readouterr().err
+    assert store_cli.main(["export", str(old), "--json"]) == 0  # alone it is read, and says who counted it
+    found = json.loads(capsys.readouterr().out)["provenance"]
+    assert (found["version"], found["commit"]) == ("0.1.0", "c" * 40)
+    assert found["shown_by"]["version"] != "0.1.0"
+    assert sweep.main([*go_on, "--any-version"]) == 0
+    assert store_cli.main(["info", str(old), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["counted_by"]
+    assert [one["version"] for one in told] == ["0.1.0", found["shown_by"]["version"]]
+
+
+def test_a_store_without_writers_was_counted_by_its_maker(made: Path, tmp_path: Path) -> None:
+    path = tmp_path / "first.sqlite"
+    shutil.copy(made, path)
+    with_header(path, lambda h: {k: v for k, v in {**h, "made": {"version": "0.1.0"}}.items() if k != "writers"})
+    with Store(str(path)) as store:
+        assert store.writers == (("0.1.0", None),)
+
+
+def test_other_chunks_are_called_other_chunks(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "s.sqlite"
+    shutil.copy(made, path)
+    argv = [word if word != "100" else "50" for word in ARGV]
+    assert sweep.main([*argv, "--store", str(path), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert "chunks of 100 trials there, of 50 here" in error
+    assert "version" not in error
+
+
+def test_a_counter_is_of_one_seed_and_one_cell() -> None:
+    """Tasks of two sweeps on one thread: each is counted as if alone."""
+    from importlib.metadata import version
+
+    def task(seed: int, alpha: float) -> cluster.Task:
+        cell = json.dumps({"R": 1, "eps": 0.1, "alpha": alpha, "kind": "choice", "n": [1, 2, 3, 4]})
+        return cluster.Task("subset_sum", 0, cell, seed, 0, 3000, version("strong-tickets"))
+
+    tasks = [task(1, 0.5), task(2, 0.5), task(2, 0.25), task(1, 0.5)]
+    together = [cluster.run_task(one).counts for one in tasks]
+    alone = []
+    for one in tasks:
+        cluster._own.__dict__.clear()
+        alone.append(cluster.run_task(one).counts)
+    assert together == alone
+    assert len(set(alone)) == 3
