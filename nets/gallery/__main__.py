@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
 from sims.commands import cli, flags
 from sims.commands.output import check_table, console, deliver
+from sims.commands.prediction import announce
 from sims.statistics.result import Result, Row, provenance
 
 SCORES = ("network", "job", "metric", "before", "after", "licence", "source")
@@ -43,6 +45,8 @@ class Gallery:
     """Seed in [0, 2^64)."""
     jobs: flags.OptionalInteger = None
     """Threads. Default: all available cores."""
+    max_time: flags.OptionalDuration = None
+    """Find no network that is predicted to take longer. Default: a day."""
     original: bool = False
     """Only do the jobs with the published networks; find nothing."""
     json: bool = False
@@ -63,17 +67,22 @@ def work(argv: Sequence[str] | None) -> int:
     given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
     check_table(given)
     from nets.device import machine
+    from nets.gallery.entry import Loaded
     from nets.gallery.registry import chosen
-    from nets.gallery.table import Settings, before, row
+    from nets.gallery.table import Found, Settings, before, find, row
 
     names = ("n", "eta", "source", "seed", "jobs")
     settings = Settings(**{name: getattr(given, name) for name in names if getattr(given, name) is not None})
+
+    def search(loaded: Loaded, chosen: Settings) -> Found:
+        return find(loaded, chosen, partial(announce, max_time=given.max_time, quiet=given.quiet))
+
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for entry in chosen(given.names):
         reason = entry.available()
         if reason is None:
-            rows.append(before(entry) if given.original else row(entry, settings))
+            rows.append(before(entry) if given.original else row(entry, settings, search))
         elif given.names:
             raise FileNotFoundError(reason)
         else:

@@ -11,6 +11,7 @@ import torch
 
 from nets.gallery.entry import Entry, Loaded, Run
 from nets.gallery.memory import peak_bytes, reset_peak
+from sims.commands.prediction import Prediction
 from sims.solver.memory import default_jobs
 
 
@@ -65,12 +66,14 @@ def first_output(network: Callable[..., Any]) -> Run:
     return run
 
 
-def find(loaded: Loaded, settings: Settings) -> Found:
-    """The pruned network by `nets.tickets.approximate`."""
+def find(loaded: Loaded, settings: Settings, foresee: Callable[[Prediction], None] | None = None) -> Found:
+    """The pruned network by `nets.tickets.approximate`; ``foresee`` is told before what it takes."""
     from nets.targets import load_target
     from nets.tickets import approximate
 
     network = loaded.network
+    if foresee is not None:
+        foresee(_expected(loaded, settings))
     found = approximate(
         network if isinstance(network, torch.nn.Module) else load_target(network),
         loaded.inputs,
@@ -88,6 +91,18 @@ def find(loaded: Loaded, settings: Settings) -> Found:
         certified=found.certificate.upper,
         bits=8 * len(found.ticket.to_bytes()) / numbers["weights"],
     )
+
+
+def _expected(loaded: Loaded, settings: Settings) -> Prediction:
+    from nets.targets import load_target
+    from nets.tickets import ApproximationSettings, approximation
+
+    network = loaded.network if isinstance(loaded.network, torch.nn.Module) else load_target(loaded.network)
+    parts = approximation.parts_of(approximation.as_graph(network, loaded.inputs))
+    names = ("n", "eta", "source", "seed", "jobs")
+    asked = ApproximationSettings(**{name: getattr(settings, name) for name in names})
+    size = int(approximation.predicted_bytes(parts, asked))
+    return Prediction(approximation.predicted_seconds(parts, asked), size)
 
 
 def before(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -338,7 +338,7 @@ def test_mistakes_are_one_line(argv: list[str], said: str, capsys: pytest.Captur
 
 def test_the_table_shows_before_and_after(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     real = table.row
-    monkeypatch.setattr(table, "row", lambda entry, settings: real(entry, settings, rounded))
+    monkeypatch.setattr(table, "row", lambda entry, settings, search: real(entry, settings, rounded))
     assert command.main(["digits", "--eta", "0.001"]) == 0
     out = capsys.readouterr().out
     assert "digits" in out
@@ -360,3 +360,11 @@ def test_a_file_that_a_package_lacks_is_named() -> None:
         package_file("numpy", "numpy/weights")
     with pytest.raises(FileNotFoundError, match="no-such-package-at-all is not installed"):
         package_file("no-such-package-at-all", "x")
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [(["--n", "48", "--max-time", "1s"], "more than --max-time, 1 s"), (["--n", "1e9"], "of memory")],
+)
+def test_what_takes_too_much_is_refused(argv: list[str], says: str, refused: Callable) -> None:
+    refused(command.main, ["digits", *argv], says)
