@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such file")
     _check_members(path)
     try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are not ours; they are refused
+            whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises many kinds for damaged files
         raise CheckpointError(f"{path}: cut short, damaged or no checkpoint ({type(error).__name__})") from None
     if not isinstance(whole, dict) or set(whole) != {"schema", "digest", "content"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,3 +264,18 @@ def test_packed_files_are_refused(tmp_path: Path) -> None:
     assert (tmp_path / "b.pt").stat().st_size < 10**5
     with pytest.raises(CheckpointError, match="holds more than the file's size"):
         load_checkpoint(tmp_path / "b.pt")
+
+
+def test_pickles_of_another_kind_are_refused_without_a_warning(
+    stopped: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    torch.save({"schema": SCHEMA}, stopped / "checkpoint.pt", pickle_protocol=2)
+    with zipfile.ZipFile(stopped / "checkpoint.pt") as plain, zipfile.ZipFile(stopped / "b.pt", "w") as other:
+        for name in plain.namelist():
+            content = plain.read(name)
+            other.writestr(name, b"\x80\x00" + content[2:] if name.endswith("data.pkl") else content)
+    (stopped / "b.pt").replace(stopped / "checkpoint.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        refused(stopped, "no checkpoint", capsys)
+    assert not recwarn.list

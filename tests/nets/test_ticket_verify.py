@@ -317,3 +317,29 @@ def test_what_would_take_long_is_not_looked_for_again(
     assert not verification.searchable(replace(read_ticket(made.path(case)), R=2**33, n=1), 15)
     assert not verification.searchable(replace(read_ticket(made.path("chain-layered-best")), R=2**33), 15)
     assert verification.searchable(read_ticket(made.path("chain-layered")), 2**12)
+
+
+def test_a_certificate_is_compared_with_itself(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the target or the examples, in a file whose digest fits."""
+    case, path = "chain-private", tmp_path / "t.safetensors"
+    np.save(tmp_path / "x.npy", NETWORKS["chain"].examples(5))
+    argv = [str(made.target(case)), "--activation", "relu", *CASES[case], "--inputs", str(tmp_path / "x.npy")]
+    assert approximate.main([*argv, "--out", str(path), "--quiet"]) == 0
+    numbers = parsed(path)[1]["numbers"]
+    own = numbers["certificate"]
+    high, low = 2 * own["upper"], own["data"]["median"] / 2
+    for change, name in [
+        ({"word": "measured"}, "error word"),
+        ({"lower_word": "measured"}, "error word"),
+        ({"lower": high, "relative_lower": high / own["size"]}, "error lower is not above upper"),
+        ({"relative_upper": high}, "error relative_upper"),
+        (
+            {"data": {**own["data"], "largest": low, "relative_largest": low / own["data"]["size"]}},
+            "data largest is the",
+        ),
+        ({"size": high, **{f"relative_{end}": own[end] / high for end in ("lower", "upper")}}, "error size"),
+        ({"domain": "||x||_2 <= 9"}, "error domain"),
+    ]:
+        forged = forge(path, tmp_path / "f.safetensors", numbers={**numbers, "certificate": {**own, **change}})
+        (found,) = found_by_verify([str(forged)], capsys)
+        assert found.startswith(name)
