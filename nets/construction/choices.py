@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from sims.jit import njit
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
+
+from sims.jit import njit
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 _BLOCK = 64

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
 from nets.search.fused import SMALL
+from sims.jit import njit
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 _DIGIT = 11

@@ -39,9 +39,9 @@ from typing import Any
 import constriction
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from nets.tickets.mask_known import ZONES, Known
+from sims.jit import njit
 
 Bits = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint32]

@@ -6,13 +6,14 @@ The solver knows no theory: it imports nothing from the bounds it will be used t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sims.solver import dispatch, stream
-from sims.solver.arguments import Floats, Integers, finite_numbers, one_number, tables, targets_of
+from sims.solver.arguments import Floats, Integers, finite_numbers, jobs_of, one_number, tables, targets_of
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.best_on_grid import shared_on_grid
 from sims.solver.fixed_point import exact_error, to_fixed_point, window
@@ -108,7 +109,7 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     [0.0, 0.04999999999999999]
     """
     cube, single = tables(x, rows=True)
-    return _best(cube, single, targets_of(alpha, len(cube)), default_jobs() if jobs is None else jobs)
+    return _best(cube, single, targets_of(alpha, len(cube)), jobs_of(jobs))
 
 
 def _best(cube: Floats, single: bool, targets: Floats, jobs: int) -> BestBatch:
@@ -146,13 +147,15 @@ def best_subsets_shared(x: npt.ArrayLike, alphas: npt.ArrayLike) -> BestBatch:
     if targets.ndim != 1:
         raise ValueError(f"alphas must have shape (targets,), got shape {targets.shape}")
     n = len(table)
+    check_size(*table.shape)
     # one common scale, set by the largest target
     widest = np.append(targets, 0.0)[np.argmax(np.abs(np.append(targets, 0.0)))]
     integers, _, exponents, _ = to_fixed_point(table[None], np.array([widest]))
     exponent = int(exponents[0])
     scaled = np.ldexp(targets, exponent)
     whole_targets = np.rint(scaled).astype(np.int64)
-    off_grid = (np.ldexp(integers[0].astype(np.float64), -exponent) != table).any() | (whole_targets != scaled)
+    off_grid = (np.ldexp(integers[0].astype(np.float64), -exponent) != table).any()
+    off_grid = off_grid | (whole_targets != scaled) | (np.ldexp(scaled, -exponent) != targets)
     rounding = np.where(off_grid, np.ldexp(0.5 * (n + 1), -exponent), 0.0)
     _, choices = shared_on_grid(integers[0], whole_targets)
     cube, all_integers = (np.broadcast_to(one, (len(targets), *table.shape)) for one in (table, integers[0]))
@@ -191,14 +194,17 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     # the window is clipped to what any sum can reach, so that the common scale stays as fine as the values allow
     integers, _, exponents, rounding = to_fixed_point(cube, np.zeros(1))
     if rounding[0] > 0:
-        found = _best(cube, single, np.array([target]), default_jobs())[0]
-        if found.error <= tolerance:
+        found = _best(cube, single, np.array([target]), default_jobs())
+        choice = np.where(found.choice[0], 0, -1) if single else found.choice[0]
+        _, error = exact_error(cube[0], choice.astype(np.int32), target)
+        moved = float(found.rounding[0])
+        if error <= Fraction(tolerance):
             return True
-        if found.error - 2 * found.rounding > tolerance:
+        if error - 2 * Fraction(moved) > Fraction(tolerance):
             return False
         raise ValueError(
-            f"x spans too many orders of magnitude to decide: the best error found is {found.error:.17g}, eps={eps}, "
-            f"and the fixed-point rounding is up to {found.rounding:.3g}"
+            f"x spans too many orders of magnitude to decide: the best error found is {float(error):.17g}, "
+            f"eps={eps}, and the fixed-point rounding is up to {moved:.3g}"
         )
     check_size(n, draws)
     centre, width = window(target, tolerance, int(exponents[0]))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from sims.jit import njit
 from sims.solver.philox import GRID_BITS, VALUES, grid_draws
 
 SECOND, OUTER = 2, 3

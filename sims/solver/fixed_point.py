@@ -31,7 +31,7 @@ def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.
     with np.errstate(over="ignore"):
         reach = np.abs(x).max(axis=2).sum(axis=1) + np.abs(targets)
     if not np.isfinite(reach).all():
-        raise ValueError("the values are too large: their sum is not finite in float64")
+        raise ValueError("x and alpha are too large: the sum of their sizes is not finite in float64")
     # frexp: reach <= 2^power, so the scaled reach is at most LIMIT / 4, which leaves room for doubling
     power = np.frexp(reach)[1].astype(np.int32)
     exponents = np.where(reach > 0, (LIMIT // 4).bit_length() - 1 - power, 0).astype(np.int32)
@@ -41,7 +41,9 @@ def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.
     values = np.rint(scaled)
     whole_targets = np.rint(scaled_targets)
     exact = (values == scaled).all(axis=(1, 2)) & (whole_targets == scaled_targets)
+    # what scaling took below the smallest float is no longer there to be rounded
     exact &= (np.ldexp(scaled, -exponents[:, None, None]) == x).all(axis=(1, 2))
+    exact &= np.ldexp(scaled_targets, -exponents) == targets
     rounding = np.where(exact, 0.0, np.ldexp(0.5 * (x.shape[1] + 1), -exponents))
     return values.astype(np.int64), whole_targets.astype(np.int64), exponents, rounding
 
@@ -62,8 +64,8 @@ def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, in
     return int(low + high), int(high - low)
 
 
-def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
-    """Sum of the chosen values and its distance from the target, in rational arithmetic, each rounded once.
+def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[Fraction, Fraction]:
+    """Sum of the chosen values and its distance from the target, in rational arithmetic.
 
     ``x``, shape (n, R). ``choice``, shape (n,): index of the chosen value, -1 for none.
 
@@ -73,4 +75,4 @@ def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tupl
     True
     """
     total = sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
-    return float(total), float(abs(total - Fraction(target)))
+    return total, abs(total - Fraction(target))

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.arguments import Floats, Integers, tables
+from sims.solver.arguments import Floats, Integers, one_number, tables
 from sims.solver.fixed_point import to_fixed_point
 from sims.solver.kernels import bitmap as _bitmap
 from sims.solver.kernels import gap as _gap
@@ -223,6 +223,7 @@ def largest_gap(x: npt.ArrayLike, low: float, high: float) -> tuple[float, float
     (0.5, 0.0)
     """
     values, _ = tables(x, rows=False)
+    low, high = one_number("low", low), one_number("high", high)
     reach = np.array([2 * max(abs(low), abs(high))])
     integers, _, exponents, rounding = to_fixed_point(values, reach)
     n, draws = values.shape[1:]

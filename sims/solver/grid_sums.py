@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from sims.jit import njit
 from sims.solver.arguments import Integers
 from sims.solver.limits import GRID_BITS
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.arguments import Floats, Integers, one_number, tables, targets_of
+from sims.solver.arguments import Floats, Integers, jobs_of, one_number, tables, targets_of
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.fixed_point import exact_error, to_fixed_point
 from sims.solver.kernels import multiset as _multiset
-from sims.solver.memory import check_memory, default_jobs
+from sims.solver.limits import between
+from sims.solver.memory import check_memory
 
 _MOST_HALF_SUMS = 2**30
 
@@ -89,8 +91,9 @@ class _Memory:
 def _check(n: int, slots: int, threads: int, *, limit: int | None = None) -> None:
     """Refuse a search that would take more than half of the available memory, or that no machine ends."""
     at = f"n={n}" if slots == n else f"n={n} with {slots} slots"
-    check_memory(at, 8 * _words(n, slots), threads, limit=limit)
-    if half_sums(n, slots) > _MOST_HALF_SUMS:
+    if min(n // 2, slots) <= _MOST_HALF_SUMS.bit_length():  # else there are more than 2^that, too many to count
+        check_memory(at, 8 * _words(n, slots), threads, limit=limit)
+    if min(n // 2, slots) > _MOST_HALF_SUMS.bit_length() or half_sums(n, slots) > _MOST_HALF_SUMS:
         raise ValueError(f"{at} is out of reach: more than 2^30 sums in a half of the values")
 
 
@@ -153,14 +156,12 @@ def best_multisets(
     [[2, 0], [2, 0]]
     """
     values, _ = tables(x, rows=True, draws=False)
-    return _best(values[:, :, 0], targets_of(alpha, len(values)), slots, default_jobs() if jobs is None else jobs)
+    return _best(values[:, :, 0], targets_of(alpha, len(values)), slots, jobs_of(jobs))
 
 
 def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> BestMultisets:
     rows, n = values.shape
-    slots = n if slots is None else slots
-    if slots < 1:
-        raise ValueError(f"slots must be at least 1, got slots={slots}")
+    slots = n if slots is None else between("slots", slots, 1, 2**31 - 1)
     _check(n, slots, min(jobs, max(rows, 1)))
     # every slot may take any of the n values: that is the table of options whose reach sets the scale
     options = np.broadcast_to(values[:, None, :], (rows, slots, n))
@@ -175,7 +176,7 @@ def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> Best
     over_rows(solve, rows, half_sums(n, slots), lambda: _Memory(n, slots), jobs)
     totals = (counts * integers).sum(axis=1)
 
-    def again(row: int) -> tuple[float, float]:
+    def again(row: int) -> tuple[Fraction, Fraction]:
         taken = np.full(slots, -1, np.int32)
         taken[: counts[row].sum()] = np.repeat(np.arange(n), counts[row])
         return exact_error(options[row], taken, float(targets[row]))

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from sims.jit import njit
 from sims.solver.limits import GRID_BITS, MAX_SEED, MAX_TRIAL, TARGETS, VALUES
 
 __all__ = [

@@ -146,7 +146,7 @@ def best_vector(x: npt.ArrayLike, alpha: npt.ArrayLike) -> BestVector:
     exponent, scaled = int(exponents[0]), np.ldexp(target, int(exponents[0]))
     whole = np.rint(scaled).astype(np.int64)
     off_grid = (np.ldexp(integers[0].astype(np.float64), -exponent) != values.reshape(n, -1)).any()
-    rounded = off_grid or (whole != scaled).any()
+    rounded = off_grid or (whole != scaled).any() or (np.ldexp(scaled, -exponent) != target).any()
     codes = np.zeros(2, np.int64)
     _cells.nearest(integers.reshape(n, draws, d), whole, *_scratch(half_sums(n, draws), d), codes)
     choice = np.concatenate([_digits(int(codes[0]), n // 2, draws), _digits(int(codes[1]), n - n // 2, draws)])

@@ -193,6 +193,9 @@ def holm(p_values: Sequence[float], level: float) -> list[bool]:
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must be in (0, 1), got level={level}")
+    for p in p_values:
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"p_values must be in [0, 1], got {p!r}")
     rejected = [False] * len(p_values)
     for rank, which in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         if not p_values[which] <= level / (len(p_values) - rank):

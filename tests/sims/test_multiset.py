@@ -167,7 +167,7 @@ def test_too_large_is_refused_in_one_line() -> None:
         (lambda: best_multiset([math.nan], 0.1), "x must be finite"),
         (lambda: best_multiset(["a"], 0.1), "x must be numbers"),
         (lambda: best_multiset([0.5], math.inf), "alpha must be finite"),
-        (lambda: best_multiset([0.5], 0.1, slots=0), "slots must be at least 1, got slots=0"),
+        (lambda: best_multiset([0.5], 0.1, slots=0), r"slots must be an integer in \[1, 2147483647\], got 0"),
         (lambda: best_multisets([[0.5]], [0.1, 0.2]), "alpha must be a scalar or have one entry per row"),
         (lambda: best_multisets([0.5], 0.1), r"x must have shape \(rows, n\)"),
         (lambda: best_multiset([1e308, 1e308], 0.1), "too large"),

@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from sims.jit import njit
 from sims.threads import ordered, pieces
 
 Words = npt.NDArray[np.uint32]

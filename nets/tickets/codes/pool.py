@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from nets.tickets.codes import draws
 from nets.tickets.codes.law import Floats
+from sims.jit import njit
 
 Integers = npt.NDArray[np.int64]
 _SHRINK = 1 - 2.0**-30

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from nets.tickets.codes import draws
 from nets.tickets.codes.law import Floats
 from nets.tickets.codes.pool import signed
+from sims.jit import njit
 from sims.threads import ordered, pieces
 
 Integers = npt.NDArray[np.int64]

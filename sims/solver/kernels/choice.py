@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from sims.jit import njit
 
 _FAR = np.int64(2**62)
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}

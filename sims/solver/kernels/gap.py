@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from sims.jit import njit
 
 LIMIT = 2**58
 """Largest allowed sum over the variables of the largest size, and size of the interval's ends."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from sims.jit import njit
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
 

@@ -31,7 +31,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from sims.jit import njit
 
 _FAR = np.int64(2**62 + 2**60)
 _NONE = np.int64(2**61)

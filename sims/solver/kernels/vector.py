@@ -44,9 +44,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
+
+from sims.jit import njit
 
 _LANES = 8
 _FAR = np.int64(2**62)
