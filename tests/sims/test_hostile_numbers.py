@@ -15,7 +15,7 @@ from sims.solver import any_within, best_subset, best_subsets, best_subsets_shar
 from sims.solver.gap import largest_gap
 from sims.solver.multiset import best_multiset, best_multisets
 from sims.solver.vector_sums import best_vector
-from sims.statistics.intervals import holm
+from sims.statistics.intervals import band_p_value, clopper_pearson, holm
 from theory.subset_sum import SubsetSum
 
 TEXT = np.array(["1", "2"])
@@ -163,3 +163,17 @@ def test_questions_refuse_what_is_no_number(parameter: str) -> None:
             warnings.simplefilter("error")
             with pytest.raises((ValueError, TypeError), match=rf"\b{parameter}\b"):
                 SubsetSum(**{"R": 2, "eps": 0.1, "alpha": 0.5, parameter: value})
+
+
+@pytest.mark.parametrize("value", ["1", 1j, None, NAN, 10**400, np.array([1, 2])])
+def test_intervals_name_what_is_no_number(value: Any) -> None:
+    for name, call in {
+        "trials": lambda: clopper_pearson(0, value),
+        "successes": lambda: clopper_pearson(value, 10),
+        "confidence": lambda: clopper_pearson(1, 10, confidence=value),
+        "low": lambda: band_p_value(1, 10, value, 1.0),
+        "level": lambda: holm([0.1], value),
+        "p_values": lambda: holm([value], 0.1),
+    }.items():
+        with pytest.raises(ValueError, match=rf"\b{name}\b"):
+            call()
