@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -180,7 +181,7 @@ def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> Best
     over_rows(solve, rows, half_sums(n, slots), lambda: _Memory(n, slots), jobs)
     totals = (counts * integers).sum(axis=1)
 
-    def again(row: int) -> tuple[float, float]:
+    def again(row: int) -> tuple[Fraction, Fraction]:
         taken = np.full(slots, -1, np.int32)
         taken[: counts[row].sum()] = np.repeat(np.arange(n), counts[row])
         return exact_error(options[row], taken, float(targets[row]))

@@ -3,8 +3,8 @@
 Samples are drawn that fail on purpose. Given the first k variables of one, the probability that the next also misses is
 known exactly: none of its R draws may lie in a set of intervals (`sims.solver.kernels.tail`). So the product over k of
 the samples' mean probability estimates the failure at every n without bias; samples go on in proportion to that
-probability, and their next draws are taken from outside the set. This is a fully adapted particle filter (Pitt and
-Shephard 1999), unbiased by Del Moral 2004, 7.4.1.
+probability, and their next draws are taken from outside the set. This is a fully adapted particle filter
+(``pitt1999``, recalled), which is unbiased (``delmoral2004``, recalled).
 """
 
 from __future__ import annotations
