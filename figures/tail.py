@@ -41,10 +41,10 @@ def save(result: Result, path: str) -> None:
 def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], colour: str, marker: str, name: str) -> Any:
     rows = [row for row in rows if row["failure"] > 0.0]
     n, failure = [row["n"] for row in rows], [row["failure"] for row in rows]
-    floor = min(row["failure_low"] for row in rows if row["failure_low"] > 0.0) / 2  # a bound of 0 has no place here
-    least, most = ([max(row[key], floor) for row in rows] for key in ("failure_least", "failure_most"))
-    axes.fill_between(n, least, most, color=colour, alpha=0.15, linewidth=0)
-    seen = [row for row in rows if row["prediction"] > 0.0]
+    told = [row for row in rows if row["failure_least"] is not None and row["failure_most"] is not None]
+    least, most = ([row[key] for row in told] for key in ("failure_least", "failure_most"))
+    axes.fill_between([row["n"] for row in told], least, most, color=colour, alpha=0.15, linewidth=0)
+    seen = [row for row in told if row["prediction"] > 0.0]
     axes.plot([row["n"] for row in seen], [row["prediction"] for row in seen], color=colour, linestyle="--")
     bars = [
         [row["failure"] - row["failure_low"] for row in rows],

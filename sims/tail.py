@@ -37,6 +37,9 @@ RUNS = 64
 """Independent runs, into which the samples are divided; their spread gives the interval."""
 
 _PROBE = 32  # samples of the run that the prediction of the time is measured on
+_LEAST_TOLD = 1e-14
+"""The bounds are of success, as floats: what they say of smaller failures is not shown."""
+
 _COLUMNS = ("n", "failure", "failure_low", "failure_least", "failure_most", "prediction", "verdict")
 _HEADINGS = {"failure_low": "95 % interval", "failure_least": "proved >=", "failure_most": "proved <="}
 
@@ -94,7 +97,7 @@ def rare_failures(questions: Sequence[SubsetSum], *, advance: Advance = silent, 
     Result
         Rows with ``failure``, its 95 % interval ``failure_low`` to ``failure_high`` (approximate: Hall's), the
         relative ``spread`` of one run (an interval with a spread above 1 is not to be trusted), the proved
-        ``failure_least`` and ``failure_most``, and a verdict on the latter at 1e-6, which is exact.
+        ``failure_least`` and ``failure_most`` (None below 1e-14, where floats near 1 end), and a verdict on the latter at 1e-6, which is exact.
 
     Raises
     ------
@@ -191,8 +194,8 @@ def _row(question: SubsetSum, n: int, samples: int, estimates: Floats, tails: li
         "failure_low": low,
         "failure_high": high,
         "spread": float((estimates / failure).std(ddof=1)) if failure > 0.0 else 0.0,
-        "failure_least": least,
-        "failure_most": most,
+        "failure_least": least if least >= _LEAST_TOLD else None,
+        "failure_most": most if most >= _LEAST_TOLD else None,
         **clamped(1.0 - question.success_prediction(n), least, most),
     }
 
@@ -258,6 +261,8 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
         return f"[{COLOURS[row[key]]}]{row[key]}[/]"
     if key == "failure_low":
         return f"{row[key]:.2e} .. {row['failure_high']:.2e}" + ("?" if row["spread"] > 1.0 else "")
+    if row[key] is None:
+        return "-"
     mark = MARK if key == "prediction" and row["prediction_clamped"] else ""
     return (f"{row[key]:.2e}" if isinstance(row[key], float) else str(row[key])) + mark
 

@@ -180,6 +180,10 @@ def test_the_command_prints_draws_and_refuses(tmp_path, capsys, refused) -> None
     assert picture.stat().st_size > 5000
     assert command.main(argv) == 0
     assert "a further variable multiplies it by" in capsys.readouterr().out
+    assert command.main(["--R", "5", "--n", "14", "--trials", "200", "--seed", "1", "--json"]) == 0
+    (far,) = json.loads(capsys.readouterr().out)["rows"]
+    assert far["failure"] < 1e-14
+    assert far["failure_least"] is None  # the bound is of success, and floats near 1 end there
     picture.unlink()
     refused(command.main, ["--until", "0.1"], "until")
     refused(command.main, ["--trials", "100"], "trials must be an integer in [128, ")
