@@ -95,9 +95,10 @@ def rare_failures(questions: Sequence[SubsetSum], *, advance: Advance = silent, 
     Returns
     -------
     Result
-        Rows with ``failure``, its 95 % interval ``failure_low`` to ``failure_high`` (approximate: Hall's), the
-        relative ``spread`` of one run (an interval with a spread above 1 is not to be trusted), the proved
-        ``failure_least`` and ``failure_most`` (None below 1e-14, where floats near 1 end), and a verdict on the latter at 1e-6, which is exact.
+        Rows with ``failure``, its 95 % interval ``failure_low`` to ``failure_high`` (approximate: Hall's), the relative
+        ``spread`` of one run (an interval with a spread above 1 is not to be trusted), the proved ``failure_least`` and
+        ``failure_most`` (None below 1e-14, where floats near 1 end; so is the prediction then), and a verdict on the
+        latter at 1e-6, which holds whatever the law of the runs.
 
     Raises
     ------
@@ -196,7 +197,11 @@ def _row(question: SubsetSum, n: int, samples: int, estimates: Floats, tails: li
         "spread": float((estimates / failure).std(ddof=1)) if failure > 0.0 else 0.0,
         "failure_least": least if least >= _LEAST_TOLD else None,
         "failure_most": most if most >= _LEAST_TOLD else None,
-        **clamped(1.0 - question.success_prediction(n), least, most),
+        **(
+            clamped(1.0 - question.success_prediction(n), least, most)
+            if least >= _LEAST_TOLD
+            else {"prediction": None, "prediction_clamped": False}
+        ),
     }
 
 
