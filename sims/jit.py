@@ -1,90 +1,109 @@
-"""Numba's ``njit``, whose cache may be missing, full or damaged without stopping anything.
+"""``njit`` for every kernel: Numba's, with a cache that never stands in the way.
 
-A cached kernel carries a SHA-256 of its bytes: one that was cut short or changed is compiled anew and written over, and
-never run. Where no cache can be written, kernels are compiled in every process, and one line says so.
+Where no folder can be written, or the cache's disk is full, kernels are compiled for this run alone, and one line says
+so. A damaged file of the cache is made anew: every file carries its checksum, for Numba would run what it finds.
 """
 
 from __future__ import annotations
 
+# mypy: allow-untyped-calls
 import hashlib
+import pickle
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 
-_numba: Any = caching  # its annotations are few
 _DIGEST = hashlib.sha256().digest_size
-_said = False
+_said: set[str] = set()
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """As ``numba.njit(**options)``; ``cache=True`` takes the cache of this module."""
-    cached = options.pop("cache", False)
-    compiled = numba.njit(**options)
+def njit(*, cache: bool = False, **options: Any) -> Callable[[Any], Any]:
+    """As ``numba.njit``, with our cache where ``cache`` asks for one."""
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        kernel: Any = compiled(function)
-        if cached and hasattr(kernel, "_cache"):  # a plain function where the compiler is switched off
-            try:
-                kernel._cache = _Cache(function)
-            except RuntimeError:  # neither beside the source nor in the user's own folder
-                _say("no folder for compiled kernels can be written (NUMBA_CACHE_DIR names another)")
-        return kernel
+    def compiled(function: Any) -> Any:
+        made = numba.njit(**options)(function)
+        if cache and made is not function:  # it is the function itself under NUMBA_DISABLE_JIT
+            made._cache = _cache_of(function)
+        return made
 
-    return decorate
+    return compiled
 
 
-class _Files(_numba.IndexDataCacheFile):  # type: ignore[misc]
-    """The files of one kernel, their bytes behind a digest."""
-
-    def _save_data(self, name: str, data: Any) -> None:
-        raw = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
-            file.write(hashlib.sha256(raw).digest() + raw)
-
-    def _load_data(self, name: str) -> Any:
-        import pickle
-
-        raw = Path(self._data_path(name)).read_bytes()
-        if hashlib.sha256(raw[_DIGEST:]).digest() != raw[:_DIGEST]:
-            raise OSError("damaged")  # which counts as a file that is not there
-        return pickle.loads(raw[_DIGEST:])
+def _cache_of(function: Any) -> Any:
+    try:
+        return _Cache(function)
+    except (RuntimeError, OSError):  # Numba found no folder that can be written
+        return _NoCache()
 
 
-class _Cache(_numba.FunctionCache):  # type: ignore[misc]
-    """The cache of one kernel: what cannot be read is not there, what cannot be written is left out."""
+def _say(problem: str) -> None:
+    if not _said and sys.stderr is not None:
+        print(f"note: kernels are compiled for this run alone: {problem} (see NUMBA_CACHE_DIR)", file=sys.stderr)
+    _said.add(problem)
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+
+class _NoCache(NullCache):
+    def save_overload(self, sig: Any, data: Any) -> None:
+        _say("no folder for their cache can be written")
+
+
+class _Cache(FunctionCache):
+    def __init__(self, function: Any) -> None:
         super().__init__(function)
         stamp = self._impl.locator.get_source_stamp()
-        self._cache_file = _Files(
-            cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=stamp
-        )
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # a damaged index: pickle raises many kinds
+        except OSError as problem:
+            _say(f"the cache {self._cache_path} cannot be read ({problem.strerror})")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
-            try:
-                super().save_overload(sig, data)
-            except OSError:
-                raise
-            except Exception:  # a damaged index is begun anew
-                self.flush()
-                super().save_overload(sig, data)
+            super().save_overload(sig, data)
         except OSError as problem:
-            _say(f"compiled kernels cannot be kept in {self.cache_path!r} ({problem.strerror or problem})")
+            _say(f"the cache {self._cache_path} cannot be written ({problem.strerror})")
 
 
-def _say(why: str) -> None:
-    global _said
-    if not _said and sys.stderr is not None:
-        _said = True
-        print(f"note: {why}: they are compiled anew in every run", file=sys.stderr, flush=True)
+class _Files(IndexDataCacheFile):
+    """The index and the data of one kernel; what is damaged counts as absent, and is then overwritten."""
+
+    def _dump(self, obj: Any) -> bytes:
+        content: bytes = super()._dump(obj)
+        return hashlib.sha256(content).digest() + content
+
+    def _load_index(self) -> Any:
+        try:
+            with open(self._index_path, "rb") as file:
+                if pickle.load(file) != self._version:
+                    return {}
+                stamp, overloads = _undamaged(file.read())
+        except OSError as problem:
+            if isinstance(problem, FileNotFoundError):
+                return {}
+            raise
+        except Exception:  # of unpickling: any
+            return {}
+        return overloads if stamp == self._source_stamp else {}
+
+    def _load_data(self, name: str) -> Any:
+        with open(self._data_path(name), "rb") as file:
+            content = file.read()
+        try:
+            return _undamaged(content)
+        except Exception:
+            raise FileNotFoundError from None
+
+
+def _undamaged(content: bytes) -> Any:
+    if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+        raise ValueError
+    return pickle.loads(content[_DIGEST:])
+
+
+__all__ = ["njit"]

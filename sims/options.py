@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from numbers import Real
 from typing import Any, ClassVar, Generic, TypeVar
 
 from sims.solver.limits import MAX_SEED, MAX_TRIAL
+from sims.solver.limits import between as between
 from sims.solver.memory import default_jobs
 from theory.numerics import check
 
@@ -29,19 +29,6 @@ Question = TypeVar("Question")
 def fresh_seed() -> int:
     """A seed from the operating system, in [0, 2^53) so that JSON readers keep it exact."""
     return int.from_bytes(os.urandom(7), "little") >> 3
-
-
-def between(name: str, value: Any, low: int, high: int) -> int:
-    """An integer in [low, high]; a float with an integral value (1e5) is one, True is none; else ValueError."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}") from None
-    if not low <= number <= high:
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value}")
-    return number
 
 
 def several(value: Any) -> Iterable[Any]:

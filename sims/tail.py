@@ -202,7 +202,8 @@ def _summary(question: SubsetSum, delta: float, rows: Sequence[Row]) -> Row:
     try:
         enough: int | None = question.required_n(delta)
     except ValueError:
-        seen = [row for row in rows if row["failure"] > 0.0]
+        enough = None
+    seen = [row for row in rows if row["failure"] > 0.0]
     decay = None
     if len(seen) > 1:
         (a, b), between_them = seen[-2:], seen[-1]["n"] - seen[-2]["n"]

@@ -47,7 +47,7 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         noting = _Noting(file)
         try:
-            torch.save(whole, noting)
+            torch.save(whole, noting)  # type: ignore[arg-type]
         except RuntimeError:
             if noting.problem is None:
                 raise

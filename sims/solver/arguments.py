@@ -2,98 +2,79 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from decimal import Decimal
-from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sims.solver.limits import MAX_JOBS, between
 from sims.solver.memory import default_jobs
-
-MAX_JOBS = 4096
-"""Threads that one may ask for."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
 def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
-    """The values as a contiguous array of floats, none of them rounded.
+    """The values as a contiguous array of floats, each exactly as it was given.
 
-    Raises ValueError: with the name, if they are not real numbers, are masked, not finite or not exact in float64.
+    Raises ValueError: with the name, if they are not real numbers, masked, not finite, or if float64 does not hold one.
+
+    Examples
+    --------
+    >>> finite_numbers("x", [2**53, 2**53 + 1])
+    Traceback (most recent call last):
+    ...
+    ValueError: x must be numbers that float64 holds exactly, and 9007199254740993 is none
     """
+    if _masked(value):
+        raise ValueError(f"{name} has masked entries: fill them or leave them out")
     try:
-        given = np.asanyarray(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name} must be numbers in a rectangular array, got {_short(value)}") from None
-    parts = value if isinstance(value, list | tuple) else (given,)  # NumPy forgets the masks of what a list holds
-    if any(isinstance(one, np.ma.MaskedArray) and np.ma.is_masked(one) for one in parts):
-        raise ValueError(f"{name} must not be masked")
-    given = np.asarray(given)
-    if given.dtype.kind not in "biufO":
-        raise ValueError(f"{name} must be real numbers, got {_short(value)}")
-    if given.dtype.kind == "O":
-        return _from_objects(name, given)
-    with np.errstate(over="ignore"):  # a wider float may be too large: not finite
-        array = np.ascontiguousarray(given, np.float64).reshape(given.shape)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    if given.dtype.kind in "iu":
-        exact = _exact_integers(given, array)
+        # a list is read number by number: NumPy would round its large integers without a word
+        array = np.asarray(value) if hasattr(value, "__array__") else np.asarray(value, dtype=object)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"{name} must be numbers, got a {type(value).__name__}") from None
+    if array.dtype.kind not in "biufO":
+        raise ValueError(f"{name} must be numbers, and real ones, got dtype {array.dtype}")
+    if array.dtype.kind == "O" and not all(type(one) is float for one in array.flat):
+        doubles = np.array([_double(name, one) for one in array.flat], np.float64).reshape(array.shape)
     else:
-        exact = given.dtype.itemsize <= 8 or bool((array.astype(given.dtype) == given).all())
-    if not exact:
-        raise ValueError(f"{name} must be exact in float64: it holds a number that float64 would round")
-    return array
+        with np.errstate(over="ignore"):
+            doubles = np.asarray(array, dtype=np.float64, order="C")
+    if not np.isfinite(doubles).all():
+        raise ValueError(f"{name} must be finite")
+    if array.dtype.kind in "iuf" and array.dtype.itemsize >= 8 and array.dtype != np.float64:
+        for one, double in zip(array.flat, doubles.flat, strict=True):
+            if abs(double) >= 2**53 or array.dtype.kind == "f":
+                _check_same(name, int(one) if array.dtype.kind != "f" else one, float(double))
+    return doubles
 
 
-def _exact_integers(given: npt.NDArray[Any], array: Floats) -> bool:
-    """NumPy compares integers with floats as floats, so those beyond 2^53 are compared as Python's."""
-    large = np.abs(array) >= 2.0**53
-    return all(int(one) == int(other) for one, other in zip(given[large], array[large], strict=True))
+def _masked(value: Any, depth: int = 4) -> bool:
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(value))
+    return depth > 0 and isinstance(value, (list, tuple)) and any(_masked(one, depth - 1) for one in value)
 
 
-def _from_objects(name: str, given: npt.NDArray[np.object_]) -> Floats:
-    """Python's own numbers: int, float, Fraction, Decimal."""
-    array = np.empty(given.shape)
-    for place, one in np.ndenumerate(given):
-        if not isinstance(one, int | float | Fraction | Decimal | np.number):
-            raise ValueError(f"{name} must be real numbers, got {_short(one)}")
-        try:
-            array[place] = float(one)
-            exact = Fraction(float(one)) == (Fraction(one) if isinstance(one, int | Fraction | Decimal) else one)
-        except (OverflowError, ValueError):
-            raise ValueError(f"{name} must be finite and within the reach of float64, got {_short(one)}") from None
-        if not exact:
-            raise ValueError(f"{name} must be exact in float64, got {_short(one)}")
-    return array
-
-
-def _short(value: object) -> str:
-    """A value for an error message."""
+def _double(name: str, one: Any) -> float:
+    """One number of a list as a float, if that is the same number."""
+    if not isinstance(one, (Real, Decimal, np.bool_)):
+        raise ValueError(f"{name} must be numbers, and real ones, got a {type(one).__name__}")
     try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # an integer of more digits than Python prints
-        text = f"an integer of {int(value).bit_length()} bits"  # type: ignore[call-overload]
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        double = float(one)
+    except (OverflowError, TypeError, ValueError):
+        double = math.inf
+    if not math.isfinite(double):
+        raise ValueError(f"{name} must be finite in float64")
+    _check_same(name, one, double)
+    return double
 
 
-def thread_count(jobs: int | None) -> int:
-    """Threads of a search: all available cores for None; ValueError if it is no integer in [1, 4096]."""
-    return default_jobs() if jobs is None else whole_number("jobs", jobs, 1, MAX_JOBS)
-
-
-def whole_number(name: str, value: Any, low: int, high: int) -> int:
-    """An integer in [low, high]; ValueError with the name if it is none."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if isinstance(value, bool | np.bool_) or not low <= number <= high:
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {name}={_short(value)}")
-    return number
+def _check_same(name: str, one: Any, double: float) -> None:
+    if one != double:
+        raise ValueError(f"{name} must be numbers that float64 holds exactly, and {one} is none")
 
 
 def one_number(name: str, value: npt.ArrayLike) -> float:
@@ -133,3 +114,8 @@ def targets_of(alpha: npt.ArrayLike, rows: int) -> Floats:
     if targets.ndim > 1 or (targets.ndim == 1 and len(targets) != rows):
         raise ValueError(f"alpha must be a scalar or have one entry per row, got shape {targets.shape}")
     return np.ascontiguousarray(np.broadcast_to(targets, rows))
+
+
+def jobs_of(jobs: int | None) -> int:
+    """Threads: as many as asked for, all available cores if nothing was said."""
+    return default_jobs() if jobs is None else between("jobs", jobs, 1, MAX_JOBS)

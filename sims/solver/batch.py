@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -61,11 +62,11 @@ def evaluated(
     targets: Integers,
     exponents: npt.NDArray[np.int32],
     rounding: Floats,
-    again: Callable[[int], tuple[float, float]],
+    again: Callable[[int], tuple[Fraction, Fraction]],
 ) -> tuple[Floats, Floats]:
     """Sums and errors from sums of integers; ``again(row)`` gives both where the integers had been rounded."""
     sums = np.ldexp(totals.astype(np.float64), -exponents)
     errors = np.ldexp(np.abs(totals - targets).astype(np.float64), -exponents)
     for row in np.flatnonzero(rounding > 0):
-        sums[row], errors[row] = again(int(row))
+        sums[row], errors[row] = map(float, again(int(row)))
     return sums, errors

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sims.solver import dispatch, stream
-from sims.solver.arguments import Floats, Integers, finite_numbers, one_number, tables, targets_of, thread_count
+from sims.solver.arguments import Floats, Integers, finite_numbers, jobs_of, one_number, tables, targets_of
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.best_on_grid import shared_on_grid
-from sims.solver.fixed_point import exact_error, exact_sum, rounded, to_fixed_point, window
+from sims.solver.fixed_point import exact_error, rounded, to_fixed_point, window
 from sims.solver.grid import GridSolver
 from sims.solver.memory import check_scratch, check_size, default_jobs
 
@@ -113,7 +113,7 @@ def best_subsets(x: npt.ArrayLike, alpha: npt.ArrayLike, *, jobs: int | None = N
     [0.0, 0.04999999999999999]
     """
     cube, single = tables(x, rows=True)
-    return _best(cube, single, targets_of(alpha, len(cube)), thread_count(jobs))
+    return _best(cube, single, targets_of(alpha, len(cube)), jobs_of(jobs))
 
 
 def _best(cube: Floats, single: bool, targets: Floats, jobs: int) -> BestBatch:
@@ -197,7 +197,7 @@ def any_within(x: npt.ArrayLike, alpha: float, eps: float) -> bool:
     integers, _, exponents, rounding = to_fixed_point(cube, np.zeros(1))
     if rounding[0] > 0:
         found = _best(cube, False, np.array([target]), default_jobs())[0]
-        error = abs(exact_sum(cube[0], found.choice) - Fraction(target))
+        error = exact_error(cube[0], found.choice, target)[1]
         if error <= Fraction(tolerance):
             return True
         if error - 2 * Fraction(found.rounding) > Fraction(tolerance):

@@ -76,18 +76,15 @@ def window(target: float, eps: float | Fraction, exponent: int) -> tuple[int, in
     return int(low + high), int(high - low)
 
 
-def exact_sum(x: Floats, choice: npt.NDArray[Any]) -> Fraction:
-    """Sum of the chosen values. ``x``, shape (n, R). ``choice``, shape (n,): index of the value taken, -1 for none.
+def exact_error(x: Floats, choice: npt.NDArray[Any], target: float) -> tuple[Fraction, Fraction]:
+    """Sum of the chosen values and its distance from the target, in rational arithmetic.
+
+    ``x``, shape (n, R). ``choice``, shape (n,): index of the chosen value, -1 for none.
 
     Examples
     --------
-    >>> abs(exact_sum(np.array([[0.1], [0.2]]), np.array([0, 0], np.int32)) - Fraction(0.3)) < 3e-17
+    >>> exact_error(np.array([[0.1], [0.2]]), np.array([0, 0], np.int32), 0.3)[1] < 3e-17
     True
     """
-    return sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
-
-
-def exact_error(x: Floats, choice: npt.NDArray[np.int32], target: float) -> tuple[float, float]:
-    """`exact_sum` and its distance from the target, each rounded once."""
-    total = exact_sum(x, choice)
-    return float(total), float(abs(total - Fraction(target)))
+    total = sum((Fraction(float(x[i, r])) for i, r in enumerate(choice) if r >= 0), Fraction(0))
+    return total, abs(total - Fraction(target))

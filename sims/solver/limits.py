@@ -1,4 +1,9 @@
-"""The grid of the draws, and the ranges of what a draw is a function of; without Numba, for those who only ask."""
+"""The grid of the draws, and the ranges of whole numbers; without Numba, for those who only ask."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
 
 GRID_BITS = 52
 """Draws are integers m that stand for m * 2**-GRID_BITS."""
@@ -8,3 +13,17 @@ VALUES, TARGETS = 0, 1
 
 MAX_SEED = 2**64 - 1
 MAX_TRIAL = 2**63 - 1
+MAX_JOBS = 4096
+
+
+def between(name: str, value: Any, low: int, high: int) -> int:
+    """An integer in [low, high]; a float with an integral value (1e5) is one, True is none; else ValueError."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}") from None
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value}")
+    return number

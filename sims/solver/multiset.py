@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sims.solver.arguments import Floats, Integers, one_number, tables, targets_of, thread_count, whole_number
+from sims.solver.arguments import Floats, Integers, jobs_of, one_number, tables, targets_of
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
 from sims.solver.fixed_point import exact_error, to_fixed_point
 from sims.solver.kernels import multiset as _multiset
+from sims.solver.limits import between
 from sims.solver.memory import check_memory
 
 _MOST_HALF_SUMS = 2**30
@@ -159,12 +160,12 @@ def best_multisets(
     [[2, 0], [2, 0]]
     """
     values, _ = tables(x, rows=True, draws=False)
-    return _best(values[:, :, 0], targets_of(alpha, len(values)), slots, thread_count(jobs))
+    return _best(values[:, :, 0], targets_of(alpha, len(values)), slots, jobs_of(jobs))
 
 
 def _best(values: Floats, targets: Floats, slots: int | None, jobs: int) -> BestMultisets:
     rows, n = values.shape
-    slots = n if slots is None else whole_number("slots", slots, 1, 2**31)
+    slots = n if slots is None else between("slots", slots, 1, 2**31 - 1)
     _check(n, slots, min(jobs, max(rows, 1)))
     # every slot may take any of the n values: that is the table of options whose reach sets the scale
     options = np.broadcast_to(values[:, None, :], (rows, slots, n))

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
+
+
+def _numbers(**values: object) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Real):
+            raise ValueError(f"{name} must be a number, got a {type(value).__name__}")
 
 
 def _counts(successes: int, trials: int) -> tuple[int, int]:
+    _numbers(successes=successes, trials=trials)
+    if not trials <= 10**18:
+        raise ValueError("trials must be at most 10^18")
     if not trials >= 1:
         raise ValueError(f"trials must be at least 1, got trials={trials}")
     if not 0 <= successes <= trials:
@@ -45,6 +55,7 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
     from scipy.special import betainccinv, betaincinv
 
     k, n = _counts(successes, trials)
+    _numbers(confidence=confidence)
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must be in (0, 1), got confidence={confidence}")
     tail = (1.0 - confidence) / 2.0
@@ -90,6 +101,7 @@ def confidence_sequence(successes: int, trials: int, *, confidence: float = 0.95
     (0.338, 0.662)
     """
     k, n = _counts(successes, trials)
+    _numbers(confidence=confidence)
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must be in (0, 1), got confidence={confidence}")
     limit = -math.log1p(-confidence)
@@ -163,6 +175,7 @@ def band_p_value_anytime(successes: int, trials: int, low: float, high: float) -
 
 
 def _band(low: float, high: float) -> None:
+    _numbers(low=low, high=high)
     if not (0.0 <= low <= 1.0 and 0.0 <= high <= 1.0):
         raise ValueError(f"the ends of the band must be in [0, 1], got low={low}, high={high}")
 
@@ -191,11 +204,13 @@ def holm(p_values: Sequence[float], level: float) -> list[bool]:
     >>> holm([0.01, 0.04, 0.03], 0.05)
     [True, False, False]
     """
+    _numbers(level=level)
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must be in (0, 1), got level={level}")
     for p in p_values:
+        _numbers(p_values=p)
         if not 0.0 <= p <= 1.0:
-            raise ValueError(f"p_values must be in [0, 1], got {p}")
+            raise ValueError(f"p_values must be in [0, 1], got {p!r}")
     rejected = [False] * len(p_values)
     for rank, which in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         if not p_values[which] <= level / (len(p_values) - rank):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sims.statistics import intervals
 from sims.statistics.intervals import band_p_value, band_p_value_anytime, clopper_pearson, confidence_sequence, holm
 from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, UNDECIDED, verdicts, verdicts_with_undecided
 from tests.stats import assert_at_most
@@ -182,3 +183,14 @@ def test_a_table_is_judged_together() -> None:
     alone, together = (22, 0, 40), [(22, 0, 40), *[(39, 1, 40)] * 9]
     assert verdicts_with_undecided([alone], [0.8], level=1e-3) == [REFUTED]
     assert verdicts_with_undecided(together, [0.8] * 10, level=1e-3) == [CONSISTENT] * 10
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 10), (5, 10), (50, 100), (3, 1000), (999, 1000), (1, 10**9)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999999])
+def test_confidence_sequence_ends_on_the_safe_side(k: int, n: int, confidence: float) -> None:
+    """At both ends the test rejects already, as the same sum in floats says; one float inside, it does not."""
+    limit = -math.log1p(-confidence)
+    low, high = confidence_sequence(k, n, confidence=confidence)
+    for end in (low, high):
+        assert intervals._log_mixture(k, n, end) >= limit
+        assert intervals._log_mixture(k, n, math.nextafter(end, k / n)) < limit

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from sims.solver import any_within, best_subset, best_subsets, stream
 from sims.solver.grid import GridSolver
@@ -305,3 +306,17 @@ def test_out_of_reach_is_said_by_every_entry() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("bucket", [0, 1, 2])
+def test_a_window_keeps_what_has_a_partner_within_e(bucket: int) -> None:
+    """Buckets of 16, e = 8: a sum is kept if the bucket of sum - e or of sum + e is marked, at its very edges too."""
+    # parts of the kernel have no way in from Python
+    probe = njit(lambda *given: _stream._probe_window(*given))
+    bits = np.zeros(4, np.uint64)
+    bits[1] = 1 << bucket  # the first word lies before the window
+    for value in range(48):
+        one, ends, kept = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(8, np.int64)
+        q = np.array([value, 2**61])
+        m, *_ = probe(one, q, one, ends, 0, 0, 48, 4, 8, 100, bits, kept)
+        assert bool(m) == (bucket in ((value - 8) // 16, (value + 8) // 16))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from sims.jit import njit
 from sims.solver.limits import GRID_BITS
 
 _END = np.int64(2**GRID_BITS)
