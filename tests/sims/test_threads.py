@@ -108,3 +108,12 @@ sys.exit(7)
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False, timeout=50
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "last words\n", "")
+
+
+def test_one_thread_begins_no_part_before_the_last_was_taken() -> None:
+    started: list[int] = []
+    found = ordered(lambda k: started.append(k) or k, zip(range(5)), jobs=1)
+    for k in range(5):
+        assert next(found) == k
+        time.sleep(0.02)
+        assert started == list(range(k + 1))
