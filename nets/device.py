@@ -11,6 +11,8 @@ def resolve_device(device: str) -> str:
     """``auto`` becomes cuda where there is one; cuda where there is none is refused."""
     import torch
 
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got {device!r}")
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UsageError("--device cuda: this PyTorch finds no CUDA device")

@@ -29,7 +29,9 @@ from nets.certificate.norms import first_layer_sup, spectral_norm_upper
 from nets.certificate.rounding import add, mul
 from nets.targets.target import Target
 from nets.threads import few_threads
+from sims.solver.limits import between
 
+MOST_STARTS = 10**6
 DOMAINS = ("l2", "linf")
 _CHUNK_BYTES = 2**27
 _FAR = 2.0**-7
@@ -130,7 +132,7 @@ def certify(
     domain : {"l2", "linf"}
         Unit ball of the inputs. With `target.has_bias` it is the ball of the lifted input: points with ||x||_inf <= 1
         lie in it for "linf"; for "l2" multiply the upper end by sqrt(2).
-    starts, steps : int, >= 1 and >= 0
+    starts, steps : int, >= 1 and >= 0, at most 10^6
         Of the ascent; they change only how close the lower end comes.
     seed : int
         Of the random starts.
@@ -154,6 +156,9 @@ def certify(
     >>> found.verdict(0.1), found.verdict(0.6)
     ('refuted', 'holds')
     """
+    check_target(target)
+    if not isinstance(effective, list | tuple):
+        raise ValueError(f"effective must be a sequence of pairs, got {type(effective).__name__}")
     single = []
     for i, pair in enumerate(effective, 1):
         plus, minus = _pair(pair, i)
@@ -180,10 +185,8 @@ def certify_batch(
     """
     if domain not in DOMAINS:
         raise ValueError(f"domain must be one of {DOMAINS}, got domain={domain!r}")
-    if starts < 1:
-        raise ValueError(f"starts must be >= 1, got starts={starts}")
-    if steps < 0:
-        raise ValueError(f"steps must be >= 0, got steps={steps}")
+    starts, steps = between("starts", starts, 1, MOST_STARTS), between("steps", steps, 0, MOST_STARTS)
+    seed = between("seed", seed, 0, 2**63 - 1)
     pruned, first_minus = _checked(target, effective, device)
     source = [w.to(device) for w in target.weights]
     random = torch.randn(starts, target.widths[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -209,10 +212,19 @@ def _pair(pair: Any, index: int) -> tuple[Any, Any]:
     return pair[0], pair[1]
 
 
+def check_target(target: object) -> None:
+    """Refuse what is no `Target`."""
+    if not isinstance(target, Target):
+        raise ValueError(f"target must be a nets.targets.Target, got {type(target).__name__}")
+
+
 def _checked(
     target: Target, effective: Sequence[Any], device: str | torch.device
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Return every W+ and the first W- on the device, after checks."""
+    check_target(target)
+    if not isinstance(effective, list | tuple):
+        raise ValueError(f"effective must be a sequence of pairs, got {type(effective).__name__}")
     if len(effective) != target.depth:
         raise ValueError(f"effective must have one pair for each of {target.depth} layers, got {len(effective)}")
     kept = []

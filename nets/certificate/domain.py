@@ -13,6 +13,7 @@ import torch
 
 from nets.certificate.rounding import l2
 from nets.certificate.upward import joined, mul, root
+from sims.solver.limits import finite_number
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Domain:
         >>> Domain.ball(2.0).farthest((1, 4)), str(Domain.ball(2.0))
         (2.0, '||x||_2 <= 2')
         """
-        if not (math.isfinite(radius) and radius > 0):
+        if not finite_number("radius", radius) > 0:
             raise ValueError(f"radius must be a number > 0, got radius={radius}")
         return cls(float(radius), np.array(-np.inf), np.array(np.inf), origin)
 

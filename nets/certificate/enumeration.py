@@ -26,9 +26,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nets.certificate.bracket import DOMAINS
+from nets.certificate.bracket import DOMAINS, check_target
 from nets.certificate.rounding import UNIT
 from nets.targets.target import Target
+from sims.solver.limits import between, finite_number
 
 Array = NDArray[np.float64]
 
@@ -73,9 +74,9 @@ def decide(
     >>> decide(Target((one,)), [(1.25 * one, one)], 0.26), decide(Target((one,)), [(1.25 * one, one)], 0.24)
     ('holds', 'refuted')
     """
-    if not eps > 0:
+    if not finite_number("eps", eps) > 0:
         raise ValueError(f"eps must be > 0, got eps={eps}")
-    lower, upper = _search(_Pair.of(target, effective, domain), budget, eps=eps, width=0.0)
+    lower, upper = _search(_Pair.of(target, effective, domain), between("budget", budget, 1, 10**9), eps=eps, width=0.0)
     return "holds" if upper <= eps else "refuted" if lower > eps else "undecided"
 
 
@@ -101,9 +102,9 @@ def exact_bracket(
     lower, upper : float
         Both proved.
     """
-    if not width > 0:
+    if not finite_number("width", width) > 0:
         raise ValueError(f"width must be > 0, got width={width}")
-    return _search(_Pair.of(target, effective, domain), budget, eps=None, width=width)
+    return _search(_Pair.of(target, effective, domain), between("budget", budget, 1, 10**9), eps=None, width=width)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ class _Pair:
     def of(cls, target: Target, effective: Sequence[tuple[Any, Any]], domain: str) -> _Pair:
         if domain not in DOMAINS:
             raise ValueError(f"domain must be one of {DOMAINS}, got domain={domain!r}")
+        check_target(target)
+        if not isinstance(effective, list | tuple):
+            raise ValueError(f"effective must be a sequence of pairs, got {type(effective).__name__}")
         if target.widths[0] > MAX_INPUTS or sum(target.widths[1:-1]) > MAX_UNITS:
             most = f"at most {MAX_INPUTS} inputs and {MAX_UNITS} hidden units"
             raise ValueError(f"enumeration takes {most}, got widths={target.widths}")
@@ -139,7 +143,8 @@ class _Pair:
         first = np.maximum(np.abs(g[0]), np.abs(minus))
         off = lipschitz = 0.0
         for net in (f, [first, *g[1:]]):
-            size = math.prod(float(np.linalg.norm(w)) for w in net)
+            with np.errstate(over="ignore"):  # then nothing is proved
+                size = math.prod(float(np.linalg.norm(w)) for w in net)
             steps = sum(w.shape[1] + 8 for w in net)
             off += 32 * len(f) * steps * UNIT * size * radius
             lipschitz += size * (1 + 1e-12)

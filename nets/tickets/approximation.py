@@ -20,6 +20,7 @@ from nets.tickets.fields import MAX_WEIGHT
 from sims.experiment import between, fresh_seed
 from sims.files import write_bytes
 from sims.progress import Advance, silent
+from sims.solver.limits import finite_number
 from sims.solver.memory import available_bytes, default_jobs, readable
 from sims.solver.philox import MAX_SEED
 
@@ -80,7 +81,7 @@ class ApproximationSettings:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if not (math.isfinite(self.eta) and self.eta > 0):
+        if not finite_number("eta", self.eta) > 0:
             raise ValueError(f"eta must be a number > 0, got {self.eta}")
         if self.construction == "window" and self.eta > 1:
             raise ValueError(f"eta must be at most 1 with construction window, got {self.eta}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
 import struct
@@ -26,6 +25,7 @@ from nets.tickets.codes.rank import MAX_VALUES
 from sims.experiment import between, fresh_seed
 from sims.files import write_bytes
 from sims.progress import Advance, silent
+from sims.solver.limits import finite_number
 from sims.solver.memory import default_jobs
 from sims.solver.philox import MAX_SEED
 
@@ -89,9 +89,9 @@ class CodeSettings:
         for name, known in (("code", CODES), ("draws", DRAWS), ("law", LAWS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if self.absolute and not (math.isfinite(self.eta) and self.eta > 0):
+        if self.absolute and not finite_number("eta", self.eta) > 0:
             raise ValueError(f"eta must be a number > 0, got {self.eta}")
-        if not self.absolute and not MIN_ETA <= self.eta < 1:
+        if not self.absolute and not MIN_ETA <= finite_number("eta", self.eta) < 1:
             raise ValueError(f"eta must be in [{MIN_ETA:g}, 1) of a part's largest weight, got {self.eta}")
         R = self.R
         if R is None:

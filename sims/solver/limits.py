@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -25,5 +26,29 @@ def between(name: str, value: Any, low: int, high: int) -> int:
     except TypeError:
         raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}") from None
     if not low <= number <= high:
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value}")
+        shown = value if abs(number) < 2**200 else f"one of {number.bit_length()} bits"
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {shown}")
+    return number
+
+
+def finite_number(name: str, value: Any) -> float:
+    """A finite number; ValueError with the name if it is none.
+
+    Examples
+    --------
+    >>> finite_number("radius", "2")
+    Traceback (most recent call last):
+    ...
+    ValueError: radius must be a finite number, got '2'
+    """
+    try:
+        if isinstance(value, str | bytes | bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"{name} must be a finite number, got {str(value)[:60] if isinstance(value, float) else repr(value)[:60]}"
+        )
     return number
