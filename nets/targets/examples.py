@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from nets.graph.graph import Graph, GraphError, Input
 from nets.graph.module import readable_shape
+from sims.solver.memory import available_bytes, readable
 
 
 def checked_examples(
@@ -45,6 +47,12 @@ def read_examples(graph: Graph, path: str) -> dict[str, torch.Tensor]:
     GraphError
         If the file is missing, damaged, or does not fit; the message is one line.
     """
+    from nets.targets.state_dict import check_archive
+
+    try:
+        check_archive(path)
+    except GraphError as error:
+        raise GraphError(f"{path}: {error}") from None
     try:
         with open(path, "rb") as file:
             held = np.load(file, allow_pickle=False)
@@ -85,6 +93,8 @@ def one_example(graph: Graph, examples: Mapping[str, torch.Tensor] | None) -> di
         if one.shape is None or any(isinstance(side, str) for side in one.shape[1:]):
             raise GraphError(f"the input {one.name} has the shape {readable_shape(one.shape)}: give examples of it")
         sides = [1 if isinstance(side, str) else side for side in one.shape]
+        if (size := 8 * math.prod(sides)) > available_bytes() // 4:
+            raise GraphError(f"the input {one.name} takes {readable(size)}, more than a quarter of the memory")
         found[one.name] = torch.zeros(sides, dtype=getattr(torch, one.dtype))
     return found
 

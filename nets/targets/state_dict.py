@@ -9,8 +9,10 @@ refused: then only an ONNX export says what the network is. No code of a file is
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,21 +25,53 @@ from sims.solver.memory import available_bytes, readable
 
 SUFFIXES = (".pt", ".pth", ".safetensors", ".npz")
 _MAX_UNNUMBERED = 8
+_ALWAYS_BYTES, _MOST_PACKED = 2**28, 200
 _KEPT = (torch.float16, torch.float32, torch.float64)
 _EXPORT = "export it with torch.onnx.export and give the .onnx file"
-_DOUBTFUL = re.compile(
-    r"query|key|value|attn|attention|embed|running_(mean|var)|batches_tracked|norm|lstm|gru|rnn|_hh|_ih|q_proj|k_proj|"
-    r"v_proj|in_proj|conv|downsample|shortcut|residual|gate|expert|lora",
-    re.IGNORECASE,
-)
+_DOUBTFUL = {
+    "attention": r"query|key|value|attn|attention|in_proj|\b(qkv|kv|mhs?a|w[_ ]?[qkvo]|to[_ ][qkvo]|[qkv][_ ]?proj)\b",
+    "an embedding": r"embed|\b(embs?|wte|wpe|toks?|tokens?|vocab|pos|positions?|positional|lm)\b",
+    "a norm": r"norm|running_(mean|var)|batches_tracked|\b(bn|ln|gn|rms)\b",
+    "a recurrent layer": r"lstm|gru|rnn|recurrent|_hh|_ih|\b(w?hh|w?ih|[hix]2h|hidden to hidden|cells?)\b",
+    "a convolution": r"conv",
+    "a branch": r"downsample|shortcut|residual|gate|expert|router|lora|\b(skip|moe|adapters?)\b",
+}
+"""What names other than those of dense layers speak of; \b also stands between words, at dots, digits and _."""
 
 
 def read_chain(path: Path, *, activation: str | None = None) -> Graph:
     """Read a file of one of `SUFFIXES`; see `from_state_dict`."""
     if path.suffix.lower() == ".safetensors":
         return from_state_dict(_read_safetensors(path), activation=activation, ordered=False)
-    read = _read_npz if path.suffix.lower() == ".npz" else _read_pickle
-    return from_state_dict(read(path), activation=activation)
+    state = (_read_npz if path.suffix.lower() == ".npz" else _read_pickle)(path)
+    check_unpacked(path, sum(one.numel() * one.itemsize for one in state.values() if isinstance(one, torch.Tensor)))
+    return from_state_dict(state, activation=activation)
+
+
+def check_unpacked(path: Path | str, size: int) -> None:
+    """Refuse a file that becomes more than the memory, or far more than weights and examples do.
+
+    Zeros pack to a thousandth, numbers hardly at all; a tensor without strides is any number of times itself.
+
+    Raises
+    ------
+    GraphError
+        If `size`, in bytes, is more than half of the memory, or more than 256 MiB and 200 times the file.
+    """
+    if size > available_bytes() // 2:
+        raise GraphError(f"takes {readable(size)}, more than half of the memory")
+    if size > max(_ALWAYS_BYTES, _MOST_PACKED * (there := os.path.getsize(path))):
+        raise GraphError(f"{readable(there)} become {readable(size)}, more than {_MOST_PACKED} times as much: not read")
+
+
+def check_archive(path: Path | str) -> None:
+    """`check_unpacked` before a zip archive, as NumPy's and PyTorch's are, is unpacked; of other files, nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+    except Exception:  # whoever reads the file says what it is
+        return
+    check_unpacked(path, size)
 
 
 def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, ordered: bool = True) -> Graph:
@@ -93,8 +127,12 @@ def _layers(state: Mapping[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
     for key in state:
         if not isinstance(key, str):
             raise GraphError(f"its keys must be names of weights, got {key!r:.80}; {_EXPORT}")
-        if (found := _DOUBTFUL.search(key)) is not None:
-            raise GraphError(f"{key!r:.80} speaks of {found[0]!r}, no chain of dense layers: {_EXPORT}")
+        if (doubt := _doubt(key)) is not None:
+            raise GraphError(f"{key!r:.80} speaks of {doubt[0]!r}, {doubt[1]}, no chain of dense layers: {_EXPORT}")
+    if len(heads := {"q", "k", "v"}.intersection(word for key in state for word in _words(key))) > 1:
+        raise GraphError(
+            f"its names speak of {', '.join(sorted(heads))}, attention, no chain of dense layers: {_EXPORT}"
+        )
     layers: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in state.items():
         layer, _, part = key.rpartition(".")
@@ -117,6 +155,26 @@ def _layers(state: Mapping[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
         if (ndim := parts["weight"].ndim) != 2:
             raise GraphError(f"{label}: a {ndim}-D weight is no dense layer: {_EXPORT}")
     return layers
+
+
+def _words(key: str) -> list[str]:
+    """The words of a name, in small letters.
+
+    Examples
+    --------
+    >>> _words("tokEmb.layer_2.W_q.weight")
+    ['tok', 'emb', 'layer', 'w', 'q', 'weight']
+    """
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", key)]
+
+
+def _doubt(key: str) -> tuple[str, str] | None:
+    """The letters of a name that no dense layer of a chain has, and what they speak of."""
+    for what, pattern in _DOUBTFUL.items():
+        for text in (key, " ".join(_words(key))):
+            if (found := re.search(pattern, text, re.IGNORECASE)) is not None:
+                return found[0], what
+    return None
 
 
 def _layer_order(shapes: Mapping[str, tuple[int, int]], *, ordered: bool) -> list[str]:
@@ -151,6 +209,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     """Read a state dict; only tensors and plain containers are unpickled, never code."""
+    check_archive(path)
     try:
         with warnings.catch_warnings():  # about the protocol of files that we refuse or read anyway
             warnings.simplefilter("ignore")
@@ -182,11 +241,9 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
     import numpy as np
 
     state = {}
+    check_archive(path)
     try:
         with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            entries = archive.zip.infolist() if archive.zip is not None else []
-            if (size := sum(one.file_size for one in entries)) > available_bytes() // 2:
-                raise GraphError(f"takes {readable(size)}, more than half of the memory")
             for key in archive.files:
                 array = archive[key]
                 if not isinstance(array, np.ndarray):

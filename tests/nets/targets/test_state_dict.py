@@ -124,7 +124,7 @@ def test_the_order_of_the_layers(tmp_path):
     assert [w.shape for w in weights_of(graph)] == [(4, 2), (1, 4)]
     doubtful = {"fc10.weight": a, "fc9.weight": b}
     refused(save(tmp_path / "d.pt", doubtful), "chain in the file's order, ['fc10', 'fc9'], and in that of their names")
-    many = {f"{chr(97 + i) * 2}.weight": gaussian(2, 2) for i in range(9)}
+    many = {f"{chr(97 + i) * 3}.weight": gaussian(2, 2) for i in range(9)}
     refused(save(tmp_path / "n.safetensors", many), "layer order is unclear: rename")
     digits = {f"l{'9' * 5000}.weight": a, "l².weight": b, "l007.weight": c, "l٣.weight": a}
     with pytest.raises(ValueError, match="layer order is unclear"):
@@ -189,6 +189,54 @@ def test_unusable_states_are_refused_with_one_line(tmp_path, suffix, state, mess
 )
 def test_states_that_hold_something_else_are_refused(state, message):
     assert message in refusal(from_state_dict, state, activation="relu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("emb", "speaks of 'emb', an embedding"),
+        ("tokEmb", "speaks of 'tok', an embedding"),
+        ("wte", "an embedding"),
+        ("lm_head", "speaks of 'lm', an embedding"),
+        ("qkv1", "speaks of 'qkv', attention"),
+        ("self.Wq", "attention"),
+        ("W_k", "attention"),
+        ("to_v", "attention"),
+        ("bn1", "speaks of 'bn', a norm"),
+        ("ln_f", "a norm"),
+        ("i2h", "a recurrent layer"),
+        ("cell", "a recurrent layer"),
+        ("conv2", "a convolution"),
+        ("skip", "a branch"),
+    ],
+)
+def test_names_of_other_layers_are_refused_with_what_they_are(name, message):
+    state = {f"{name}.weight": torch.eye(3), "fc.weight": torch.eye(3)}
+    assert message in refusal(from_state_dict, state, activation="relu")
+
+
+def test_q_k_v_are_attention_but_one_of_them_is_a_name():
+    state = {f"{name}.weight": torch.eye(3) for name in ("q", "k", "v", "o")}
+    assert "speak of k, q, v, attention" in refusal(from_state_dict, state, activation="relu")
+    for names in (("fc1", "fc2", "q"), ("encoder", "decoder"), ("ensemble", "member"), ("backbone", "head")):
+        chain = from_state_dict({f"{name}.weight": torch.eye(3) for name in names}, activation="relu")
+        assert len(chain.assumptions) == 1
+
+
+def test_a_tensor_that_repeats_what_is_stored(tmp_path):
+    torch.save({f"{i}.weight": torch.ones(1).expand(10**4, 10**4) for i in range(3)}, tmp_path / "m.pt")
+    refused(tmp_path / "m.pt", "become 1.1 GiB, more than 200 times as much")
+    torch.save({"0.weight": torch.ones(1).expand(100, 100)}, tmp_path / "m.pt")
+    assert load_target(tmp_path / "m.pt").inputs[0].shape == ("batch", 100)
+
+
+def test_an_archive_of_zeros_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("nets.targets.state_dict._ALWAYS_BYTES", 10**6)
+    np.savez_compressed(tmp_path / "m.npz", weight=np.zeros((1000, 1000)))
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("unpacked"))
+    refused(tmp_path / "m.npz", "more than 200 times as much")
+    monkeypatch.undo()
+    assert load_target(tmp_path / "m.npz").inputs[0].shape == ("batch", 1000)
 
 
 def test_a_file_of_a_few_bytes_that_says_it_is_huge(tmp_path):
