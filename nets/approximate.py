@@ -11,8 +11,10 @@ from __future__ import annotations
 import json as json_text
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -142,18 +144,19 @@ def work(argv: Sequence[str] | None) -> int:
 
     settings = _settings(given)
     begun = time.monotonic()
-    graph = as_graph(load_target(given.target, activation=given.activation, fixed=dict(given.fix)))
+    with _named(given.target):
+        graph = as_graph(load_target(given.target, activation=given.activation, fixed=dict(given.fix)))
+        parts = parts_of(graph)
     images = load_images(tests, given.pixels, graph)
     examples: Mapping[str, Any] | None = read_examples(graph, given.inputs) if given.inputs is not None else None
     if examples is None and images is not None:
         examples = {graph.inputs[0].name: images[0]}
     times = {"load": time.monotonic() - begun}
-    parts = parts_of(graph)
     weights = sum(part.weights for part in parts)
     domain = _domain(given, examples)
     announce(_expected(parts, settings), max_time=given.max_time, quiet=given.quiet)
     store = None if given.out is None or given.code == "mask" else f"{given.out}.unfinished"
-    with progress(weights, quiet=given.quiet or given.json) as advance:
+    with _named(given.target), progress(weights, quiet=given.quiet or given.json) as advance:
         if given.code == "mask":
             found = approximate(graph, examples, domain=domain, advance=advance, **asdict(settings))
         else:
@@ -183,6 +186,18 @@ def work(argv: Sequence[str] | None) -> int:
     missed = given.check and numbers["within_eta"] < numbers["weights"]
     code = deliver(result, given, show=lambda: _print_table(result, where), document=document, code=int(missed))
     return failed or code
+
+
+@contextmanager
+def _named(target: str) -> Iterator[None]:
+    """Whatever a network is refused for names its file."""
+    from nets.graph.graph import GraphError
+
+    try:
+        yield
+    except GraphError as error:
+        name = Path(target).name
+        raise GraphError(f"{error}" if str(error).startswith(f"{name}: ") else f"{name}: {error}") from None
 
 
 def _keep(found: Approximation, out: str | None, store: str | None) -> int:

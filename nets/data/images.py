@@ -11,6 +11,7 @@ import itertools
 import lzma
 import os
 import tarfile
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,14 +102,28 @@ def open_image(source: Path | bytes, name: str) -> Any:
     ValueError
         If it cannot be decoded, or its pixels do not say what is white.
     """
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with _opened(source, name) as image:
             return to_rgb(image)
     except DepthError as error:
         raise ValueError(f"{name}: {error}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
+    """An image whose header was read, and which Pillow does not think a bomb; what it warns of is passed over."""
+    from PIL import Image
+
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # for good: a filter for a while is not safe with threads
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            yield image
+    except DepthError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{name}: has more than {Image.MAX_IMAGE_PIXELS} pixels; replace or remove it") from None
+    except Exception as error:  # a damaged image can raise almost anything
         reason = " ".join(str(error).split())[:120]
         raise ValueError(
             f"{name}: not a readable image ({type(error).__name__}: {reason}); replace or remove it"
@@ -151,15 +166,10 @@ def decode_all(files: Sequence[Path], side: int, *, workers: int) -> tuple[npt.N
 
 def usual_size(files: Sequence[Path]) -> tuple[int, int]:
     """Commonest (width, height) among up to 64 images spread over the list; only headers are read."""
-    from PIL import Image
-
     found: Counter[tuple[int, int]] = Counter()
     for path in files[:: max(1, len(files) // 64)]:
-        try:
-            with Image.open(path) as image:
-                found[image.size] += 1
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{path}: not a readable image ({type(error).__name__}); replace or remove it") from None
+        with _opened(path, str(path)) as image:
+            found[image.size] += 1
     return found.most_common(1)[0][0]
 
 

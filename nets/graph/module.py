@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from nets.graph.graph import Graph, GraphError
+from nets.graph.graph import Graph, GraphError, Node
 from nets.graph.operators import run
+from sims.solver.memory import readable
+
+_ALWAYS_BYTES, _MOST_GROWTH = 2**28, 1000
 
 
 class GraphModule(torch.nn.Module):
@@ -94,10 +97,18 @@ class GraphModule(torch.nn.Module):
                 reason = " ".join(str(error).split())[:200]
                 raise GraphError(f"{node}: does not fit inputs of shapes {shapes} ({reason})") from None
             made = {name: value for name, value in zip(node.outputs, results, strict=False) if name}
+            if (size := max((one.numel() * one.itemsize for one in made.values()), default=0)) > _ALWAYS_BYTES:
+                self._check_growth(node, size, given)
             values |= made
             for name in self._spent[i]:
                 values.pop(name, None)
             yield made
+
+    def _check_growth(self, node: Node, size: int, given: dict[str, torch.Tensor]) -> None:
+        """A few bytes of a file can ask for any memory: refuse a value far larger than all inputs and constants."""
+        there = sum(one.numel() * one.itemsize for one in (*given.values(), *self.buffers()))
+        if size > _MOST_GROWTH * there:
+            raise GraphError(f"{node}: makes {readable(size)} of inputs and weights of {readable(there)}: not run")
 
     def _given(self, inputs: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         wanted = [one.name for one in self.graph.inputs]

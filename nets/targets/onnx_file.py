@@ -19,9 +19,10 @@ import numpy as np
 from nets.graph.graph import Array, Attribute, Graph, GraphError, Input, Node, fresh_name, labelled
 from nets.graph.operators import FIRST_OPSET, LAST_OPSET, SUPPORTED
 from nets.targets.onnx_functions import OWN_DOMAINS, inlined
-from nets.targets.onnx_tensor import input_dtype, tensor_array
+from nets.targets.onnx_tensor import input_dtype, tensor_array, type_name
 
 _LISTED = 8
+_FIRST_IR = 3  # from which on a file names the version of its operators
 
 
 def read_onnx(path: str | Path, *, fixed: Mapping[str, Any] | None = None) -> Graph:
@@ -45,6 +46,7 @@ def model_graph(model: Any, *, folder: Path | None = None, fixed: Mapping[str, A
     """The graph of an `onnx.ModelProto`, its constants folded; see `read_onnx`."""
     from nets.targets.folding import folded
 
+    _check_version(model)
     opset = _opset(model)
     if len(model.functions):
         model = inlined(model)
@@ -64,6 +66,14 @@ def _parse(content: bytes) -> Any:
     if not model.HasField("graph") or not len(model.graph.output):
         raise GraphError("not a readable ONNX file (it holds no network)")
     return model
+
+
+def _check_version(model: Any) -> None:
+    """Of the format, which is not that of the operators."""
+    from onnx import IR_VERSION
+
+    if not _FIRST_IR <= model.ir_version <= IR_VERSION:
+        raise GraphError(f"ir_version {model.ir_version} is not read, only {_FIRST_IR} to {IR_VERSION}")
 
 
 def _opset(model: Any) -> int:
@@ -118,6 +128,8 @@ class _Reader:
         if not self.inputs:
             raise GraphError("the network has no input")
         _refuse_unknown(proto)
+        for value in (*proto.value_info, *proto.output):
+            _check_declared(value)
         for node in proto.node:
             self._node(node, "")
         for value in proto.output:
@@ -329,6 +341,17 @@ def _schema(op: str, opset: int) -> _Schema | None:
     described: Any = found.attributes  # the stubs know no number of a type
     kinds = {name: int(one.type.value) for name, one in described.items()}
     return _Schema(found.deprecated, found.min_input, found.max_input, found.max_output, kinds)
+
+
+def _check_declared(value: Any) -> None:
+    """What a file says of a value that it makes: computed anew here, but it must make sense."""
+    if value.type.HasField("tensor_type"):
+        tensor = value.type.tensor_type
+        if (kind := type_name(tensor.elem_type)).isdecimal() or kind.startswith("-"):
+            raise GraphError(f"{value.name!r} is said to have the type {kind}, which does not exist")
+        for side in tensor.shape.dim:
+            if side.HasField("dim_value") and side.dim_value < -1:
+                raise GraphError(f"{value.name!r} is said to have a negative side: {side.dim_value}")
 
 
 def _input(value: Any) -> Input:

@@ -400,6 +400,21 @@ def test_free_sides_need_examples() -> None:
         approximate_network(free, n=4)
 
 
+@pytest.mark.parametrize("sizes", [[10**6, 10**6], [2**40, 2**40]])
+def test_a_network_that_asks_for_all_memory_is_named(
+    sizes: list[int], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    nodes = (Node("MatMul", ("x", "w"), ("h",)), Node("Tile", ("h", "s"), ("y",)))
+    constants = {"w": np.eye(3, dtype=np.float32), "s": np.array(sizes)}
+    proto = to_onnx(Graph(17, (Input("x", "float32", ("batch", 3)),), ("y",), nodes, constants))
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    flags = ["--source", "shared", "--n", "2", "--seed", "1", "--radius", "1", "--quiet"]
+    assert approximate.main([str(tmp_path / "net.onnx"), *flags]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: net.onnx: node1 (Tile): ")
+    assert captured.err.count("\n") == 1
+
+
 def test_outputs_of_size_zero_have_no_relative_difference(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """A target whose outputs on the data are 0 is no reason to fail."""
     path = save(tmp_path / "net.pt", torch.tensor([[0.51], [0.73]]), torch.tensor([[-1.1, -0.9]]))

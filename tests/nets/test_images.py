@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import struct
 import tarfile
 import time
+import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +187,27 @@ def test_a_damaged_image_is_named(tmp_path, damage, side):
         for _ in load_data("imagefolder", root).test.batches(50):
             pass
     assert "\n" not in str(caught.value)
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG file whose header alone says that it is large."""
+    header = struct.pack(">II5B", width, height, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize("sides", [(10_000, 10_000), (2**31 - 1, 2**31 - 1), (100_000, 100_000)])
+@pytest.mark.parametrize("size", [None, 8])
+def test_an_image_of_too_many_pixels_is_refused_without_a_warning(tmp_path, sides, size):
+    root = write_folder(tmp_path / "set")
+    (root / "train" / "ant" / "0000.png").write_bytes(png_of(*sides))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match=r"0000.png: has more than \d+ pixels; replace or remove it"):
+            load_data("imagefolder", root, size=size)
+    assert heard == []
 
 
 def test_missing_parts_are_named(tmp_path):

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 import torch
 
 from nets.graph.graph import GraphError, Node
+from sims.commands.cli import exhausted
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -195,6 +196,7 @@ class Operator:
         except (RuntimeError, IndexError, ValueError, TypeError, ArithmeticError) as error:
             shapes = ", ".join(str(call.shape(position)) for position in range(len(call.values)))
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = "makes more of them than the memory holds" if exhausted(error) else reason
             raise GraphError(f"{node}: inputs of shapes {shapes}: {reason}") from error
         results = found if isinstance(found, tuple) else (found,)
         if len(results) < len(node.outputs):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper, numpy_helper
 
+from nets.graph import GraphModule
 from nets.graph.graph import GraphError
 from nets.targets import load_target
 from nets.targets.folding import prepared
@@ -76,6 +79,57 @@ def test_constants_that_would_take_all_memory_are_refused(nodes, weights, monkey
     monkeypatch.setattr("nets.targets.folding.available_bytes", lambda: 2**30)
     proto = model([*nodes, node("ReduceSum", "h", "k"), node("Add", "x k", "y")], weights)
     assert "the limit is" in refused(proto)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "message"),
+    [
+        ([node("Expand", "x s", "y")], [tensor("s", [10**6, 10**6, 3], np.int64)], "y (Expand): makes 10.9 TiB of"),
+        (
+            [node("Tile", "x s", "y")],
+            [tensor("s", [10**6, 10**6], np.int64)],
+            "makes more of them than the memory holds",
+        ),
+        (
+            [node("Pad", "x s", "y")],
+            [tensor("s", [0, 0, 10**6, 10**6], np.int64)],
+            "makes more of them than the memory holds",
+        ),
+        (
+            [node("Concat", f"{f'h{i}' if i else 'x'} {f'h{i}' if i else 'x'}", f"h{i + 1}", axis=0) for i in range(60)]
+            + [node("Identity", "h60", "y")],
+            [],
+            "of inputs and weights of",
+        ),
+    ],
+)
+def test_values_that_would_take_all_memory_are_not_made(nodes, weights, message, monkeypatch):
+    monkeypatch.setattr("nets.graph.module._ALWAYS_BYTES", 2**20)
+    module = GraphModule(model_graph(model(nodes, weights)))
+    with pytest.raises(GraphError, match=re.escape(message)):
+        module(torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("version", [999, 0, -1, 2, 2**40])
+def test_versions_of_the_format_that_do_not_exist(version):
+    proto = model([node("Relu", "x", "y")])
+    proto.ir_version = version
+    assert f"ir_version {version} is not read, only 3 to" in refused(proto)
+
+
+def test_what_is_said_of_values_must_make_sense():
+    for place, change, message in (
+        ("output", {"elem_type": 77}, "'y' is said to have the type 77, which does not exist"),
+        ("value_info", {"elem_type": -3}, "'y' is said to have the type -3, which does not exist"),
+        ("output", {"side": -7}, "'y' is said to have a negative side: -7"),
+        ("value_info", {"side": -2}, "'y' is said to have a negative side: -2"),
+    ):
+        proto = model([node("Relu", "x", "y")])
+        value = proto.graph.output[0] if place == "output" else proto.graph.value_info.add(name="y")
+        value.type.tensor_type.elem_type = change.get("elem_type", 1)
+        if "side" in change:
+            value.type.tensor_type.shape.dim.add().dim_value = change["side"]
+        assert message in refused(proto)
 
 
 def test_a_chain_of_a_hundred_thousand_operators():
