@@ -28,6 +28,7 @@ from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.commands.output import check_table, deliver
 from sims.files import OutputFile, beginning_with, write_text
+from sims.plain_text import counted
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, provenance
@@ -272,7 +273,7 @@ def work(argv: Sequence[str] | None) -> int:
 
     def show() -> None:
         print(text, end="")
-        print(f"{len(result.rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
+        print(f"{counted(len(result.rows), 'run')}, {result.provenance['seconds']:.1f} s -> {folder}")
 
     files = (
         ("table in Markdown", table, lambda: write_text(table, text)),
