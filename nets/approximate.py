@@ -24,7 +24,7 @@ from sims.commands import cli, flags
 from sims.commands.output import Delivery, check_table, console, deliver
 from sims.commands.prediction import Prediction, announce
 from sims.files import OutputFile
-from sims.plain_text import one_line
+from sims.plain_text import counted, one_line
 from sims.progress import progress
 from sims.statistics.result import Result, provenance
 
@@ -326,10 +326,8 @@ def _print_table(result: Result, ticket: str | None) -> None:
     def say(text: str) -> None:
         out.print(text, soft_wrap=True)
 
-    say(
-        f"{one_line(params['target'])}: {found['weights']} weights in {len(result.rows)} parts, {_how(params)}, "
-        f"seed {params['seed']}"
-    )
+    held = f"{counted(found['weights'], 'weight')} in {counted(len(result.rows), 'part')}"
+    say(f"{one_line(params['target'])}: {held}, {_how(params)}, seed {params['seed']}")
     for text in found["assumptions"]:
         say(f"assumed: {text}")
     table = Table()
@@ -348,8 +346,8 @@ def _print_table(result: Result, ticket: str | None) -> None:
         table.add_row(*map(str, [*cells, f"{row['max_weight_error']:.3g}", f"{row['kept'] / row['weights']:.2f}"]))
     out.print(table)
     if len(shown) < len(result.rows):
-        say(f"{len(result.rows) - len(shown)} more parts are in --json and --csv")
-    say(f"{found['exact']} numbers are kept as they are; the rest comes from the random network")
+        say(f"{counted(len(result.rows) - len(shown), 'more part')} in --json and --csv")
+    say(f"{counted(found['exact'], 'number')} kept as given; the rest comes from the random network")
     if found["exceptions"]:
         say(f"{found['exceptions']} weights have no such random value and stand in the ticket as they are")
     missing = found["weights"] - found["within_eta"]
@@ -357,8 +355,9 @@ def _print_table(result: Result, ticket: str | None) -> None:
         worst = found["missed"][0]
         say(
             f"{missing} of {found['weights']} weights miss eta={params['eta']:g}; the worst is {worst['weight']:.4g} "
-            f"at {worst['index']} of {worst['part']}, best error {worst['error']:.3g}"
+            f"at {worst['index']} of {one_line(worst['part'])}, best error {worst['error']:.3g}"
         )
+        say("a larger --n or --eta reaches more of them" + (", so does --R" if params["R"] == 1 else ""))
     for line in certificate_lines(found["error"]):
         say(line)
     if found["accuracy"]["target"] is not None:

@@ -18,6 +18,7 @@ from nets.accuracy import accuracy, images_named, load_images
 from sims.commands import cli, flags
 from sims.commands.output import check_files, console, deliver
 from sims.commands.prediction import Prediction, announce
+from sims.plain_text import counted, one_line
 from sims.progress import progress
 from sims.statistics.result import Result, provenance
 
@@ -189,7 +190,8 @@ def print_table(result: Result) -> None:
     out, params, parts = console(), result.params, result.details["parts"]
     weights = result.rows[0]["weights"]
     out.print(
-        f"{params['target']}: {weights} weights in {len(parts)} parts, d={params['d']}, seed {params['seed']}",
+        f"{one_line(params['target'])}: {counted(weights, 'weight')} in {counted(len(parts), 'part')}, "
+        f"d={params['d']}, seed {params['seed']}",
         soft_wrap=True,
     )
     title = "bits: of the whole file for each weight; of weights: without the graph and other constants"

@@ -34,6 +34,7 @@ from sims.commands.interrupt import keeping
 from sims.commands.output import check_table, deliver
 from sims.commands.prediction import Prediction, announce
 from sims.files import OutputFile, beginning_with, write_text
+from sims.plain_text import counted
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, provenance
@@ -332,7 +333,7 @@ def work(argv: Sequence[str] | None) -> int:
 
     def show() -> None:
         print(text, end="")
-        print(f"{len(result.rows)} runs, {result.provenance['seconds']:.1f} s -> {folder}")
+        print(f"{counted(len(result.rows), 'run')}, {result.provenance['seconds']:.1f} s -> {folder}")
 
     files = (
         ("table in Markdown", table, lambda: write_text(table, text)),

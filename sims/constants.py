@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from sims.commands import cli, flags
 from sims.commands.flags import UsageError, between
 from sims.options import fresh_seed
+from sims.plain_text import counted
 from sims.progress import progress
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _print(result: Result) -> None:
     from sims.commands.output import console
 
     out = console()
-    print(f"seed {result.params['seed']}, {result.params['trials']} trials at each n")
+    print(f"seed {result.params['seed']}, {counted(result.params['trials'], 'trial')} at each n")
     table = Table(
         title="Smallest n with success >= 1 - delta, and its 95 % interval", title_justify="left", padding=(0, 0)
     )

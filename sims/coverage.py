@@ -23,7 +23,7 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Found, judge, measured
 from sims.draws import draws
-from sims.experiment import Experiment, Layout, first_n, rows_of, seen_from, suffices
+from sims.experiment import Experiment, Layout, first_n, necessary, rows_of, seen_from, suffices
 from sims.options import Options, Request, Row, as_tuple, between, grid, plain, read_options, restored_options
 from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
@@ -267,8 +267,8 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         return (
-            f"For all targets at once with probability >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is "
-            f"necessary (proved), {suffices(entry)} by {entry['required_way']}; {seen_from(entry)}."
+            f"For all targets at once with probability >= {1.0 - entry['delta']:g}: {necessary(entry)}, "
+            f"{suffices(entry)} by {entry['required_way']}; {seen_from(entry)}."
         )
 
 

@@ -59,6 +59,7 @@ __all__ = [
     "half_sum_reach",
     "judge",
     "measured",
+    "necessary",
     "plain",
     "read_options",
     "restored_options",
@@ -75,6 +76,12 @@ def seen_from(entry: Mapping[str, Any]) -> str:
     """What simulation says of the n that suffices, in words."""
     first = entry["first_n"]
     return "no simulated n shows it" if first is None else f"simulation shows it from n = {first}"
+
+
+def necessary(entry: Mapping[str, Any]) -> str:
+    """The n below which the aim is proved to be missed, in words."""
+    least = entry["necessary_n"]
+    return f"n >= {least} is necessary (proved)" if least else "no n is proved necessary"
 
 
 def suffices(entry: Mapping[str, Any]) -> str:
@@ -332,8 +339,7 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
             return {"necessary_n": necessary, "required_n": None}
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
-        necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
-        return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {suffices(entry)}; {seen_from(entry)}."
+        return f"For success >= {1.0 - entry['delta']:g}: {necessary(entry)}, {suffices(entry)}; {seen_from(entry)}."
 
     def published(self, question: Any, first: int | None) -> Sequence[Published]:
         """What papers state about the question; ``first``: the first simulated n that succeeds as asked."""

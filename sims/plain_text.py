@@ -38,6 +38,17 @@ def one_line(text: str) -> str:
     return plain(text).replace("\n", "\\u000a").replace("\t", "\\u0009")
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "case"), counted(0, "case"), counted(2, "proved statement")
+    ('1 case', '0 cases', '2 proved statements')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def cell(value: Any) -> Any:
     """A value for a CSV file: a text that a spreadsheet would take for a formula begins with an apostrophe.
 

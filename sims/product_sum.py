@@ -24,7 +24,7 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, seen_from
+from sims.experiment import GridExperiment, necessary, seen_from
 from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
 from sims.solver.limits import GRID_BITS
@@ -106,8 +106,8 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
         enough, first = entry["required_n"], entry["first_n"]
         loose = "" if first is None else f" Proved / first simulated: {enough} / {first} = {enough / first:.2g}."
         return (
-            f"For success >= {1.0 - entry['delta']:g}: n >= {entry['necessary_n']} is necessary (proved), "
-            f"n = {enough} suffices (proved, for every alpha); {seen_from(entry)}.{loose}"
+            f"For success >= {1.0 - entry['delta']:g}: {necessary(entry)}, n = {enough} "
+            f"suffices (proved, for every alpha); {seen_from(entry)}.{loose}"
         )
 
     def cost(self, work: Pass[ProductSum]) -> float:

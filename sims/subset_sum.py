@@ -19,7 +19,7 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, seen_from
+from sims.experiment import GridExperiment, necessary, seen_from
 from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
 from sims.threads import one_per_thread
@@ -87,12 +87,13 @@ class SubsetSumExperiment(GridExperiment[SubsetSum]):
         }
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
+        if entry["required_n"] == 0:
+            return f"For success >= {1.0 - entry['delta']:g}: n = 0 suffices (proved: the empty sum does)."
         design = f"{entry['required_n_way']}, blocks of {entry['required_n_block']}"
         if entry["required_n_groups"] > 1:
             design += f", draws in {entry['required_n_groups']} groups"
         enough = f"n = {entry['required_n']} suffices (proved: {design})"
-        necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
-        return f"For success >= {1.0 - entry['delta']:g}: {necessary}, {enough}; {seen_from(entry)}."
+        return f"For success >= {1.0 - entry['delta']:g}: {necessary(entry)}, {enough}; {seen_from(entry)}."
 
     def cost(self, work: Pass[SubsetSum]) -> float:
         one, n = work.question, max(work.sizes)

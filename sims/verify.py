@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from sims.commands import cli, flags
 from sims.commands.flags import UsageError, between
+from sims.plain_text import counted
 from sims.progress import progress
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def verify(given: Verify) -> int:
         _rewrite(given.table, [])
     silent = given.quiet or given.json
     if not (silent or given.list):
-        print(f"seed {seed}, budget {given.budget:g} s, {len(ids)} claims", flush=True)
+        print(f"seed {seed}, budget {given.budget:g} s, {counted(len(ids), 'claim')}", flush=True)
     if given.list:
         return _print_list(ids, _run.collect(seed, ids))
     result = check_claims(given.only, budget=given.budget, seed=seed, jobs=jobs, quiet=silent)
@@ -183,7 +184,7 @@ def _print_list(ids: Sequence[str], checks: Sequence[Check]) -> int:
         reasons = [check.reason for check in mine if isinstance(check, Untested)]
         controls = sum(not isinstance(check, Untested) and bool(check.control) for check in mine)
         tests = len(mine) - controls - len(reasons)
-        text = f"{tests} checks, {controls} controls" if tests else "not testable by simulation"
+        text = f"{counted(tests, 'check')}, {counted(controls, 'control')}" if tests else "not testable by simulation"
         reason = f": {'; '.join(reasons)}" if reasons else ""
         print(f"{name:9} {BY_ID[name].status:9}  {text}{reason}")
     return 0

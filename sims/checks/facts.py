@@ -9,6 +9,7 @@ from typing import SupportsFloat
 import numpy as np
 
 from sims.checks.check import Closest, own_seed
+from sims.plain_text import counted
 
 Rng = np.random.Generator
 Pairs = Iterator[tuple[SupportsFloat, SupportsFloat]]
@@ -41,7 +42,9 @@ def equal(pairs: Iterable[tuple[SupportsFloat, SupportsFloat]], tolerance: float
         worst = max(worst, relative_error(float(claimed), float(true)))
     return Closest(
         math.inf if worst == 0.0 else tolerance / worst,
-        f"error {worst:.0e} of {tolerance:.0e} allowed, {cases} cases" if worst else f"equal, {cases} cases",
+        f"error {worst:.0e} of {tolerance:.0e} allowed, {counted(cases, 'case')}"
+        if worst
+        else f"equal, {counted(cases, 'case')}",
         1.0 + tolerance,
     )
 
@@ -59,7 +62,7 @@ def at_most(pairs: Iterable[tuple[SupportsFloat, SupportsFloat]], *, slack: floa
     """First <= second in every pair of numbers >= 0; the ratio is the least second / first."""
     ratios = [_ratio(float(smaller), float(larger)) for smaller, larger in pairs]
     least = min(ratios)
-    return Closest(least * (1.0 + slack), f"closest {least:.4g}, {len(ratios)} cases", least)
+    return Closest(least * (1.0 + slack), f"closest {least:.4g}, {counted(len(ratios), 'case')}", least)
 
 
 def _ratio(smaller: float, larger: float) -> float:
@@ -73,12 +76,13 @@ def _ratio(smaller: float, larger: float) -> float:
 def measured(errors: Sequence[float], allowed: float, text: str = "") -> Closest:
     """A prediction: its largest relative error, which contradicts it only beyond what is allowed."""
     worst = max(errors)
-    shown = f"{text}off by {100 * worst:.2g} % at most, {len(errors)} cases"
+    shown = f"{text}off by {100 * worst:.2g} % at most, {counted(len(errors), 'case')}"
     return Closest(allowed / worst if worst else math.inf, shown, 1.0 + allowed, worst)
 
 
 def all_true(cases: Sequence[bool], text: str) -> Closest:
     """A yes-or-no statement that holds in every case."""
     wrong = sum(not case for case in cases)
-    shown = f"{text}, {len(cases)} cases" if not wrong else f"{wrong} of {len(cases)} cases fail: {text}"
+    tried = counted(len(cases), "case")
+    shown = f"{text}, {tried}" if not wrong else f"fails in {wrong} of {tried}: {text}"
     return Closest(0.0 if wrong else math.inf, shown, 1.0)

@@ -12,6 +12,7 @@ from sims.checks.judge import MEASURED, NOT_RUN
 from sims.checks.run import Outcome
 from sims.commands.output import COLOURS, console, number
 from sims.files import beginning_with
+from sims.plain_text import counted
 from sims.statistics.intervals import clopper_pearson
 from sims.statistics.result import Result
 from sims.statistics.verdict import CONSISTENT, LEVEL, NO_POWER, REFUTED
@@ -143,8 +144,9 @@ def headline(result: Result) -> str:
     caught = sum(cells["verdict"] == REFUTED for cells in controls)
     statements = len({cells["claim"] for cells in proved})
     return (
-        f"{statements} proved statements, {len(proved)} checks: {refuted} refuted, {weak} without power; "
-        f"{caught} of {len(controls)} controls refuted; false alarms <= {LEVEL:g} in all, "
+        f"{counted(statements, 'proved statement')}, {counted(len(proved), 'check')}: {refuted} refuted, "
+        f"{weak} without power; "
+        f"{caught} of {counted(len(controls), 'control')} refuted; false alarms <= {LEVEL:g} in all, "
         f"seed {result.params['seed']}, budget {result.params['budget']:g} s."
     )
 
@@ -178,7 +180,7 @@ def summary(rows: Sequence[Mapping[str, Any]], claim: str) -> str:
         proved = tested[0]["status"] == "proved"
         fails = sum(cells["verdict"] == REFUTED for cells in tested)
         word = next((word for word in (REFUTED, CONSISTENT, NO_POWER) if word in verdicts), NO_POWER)
-        words.append(word if proved or word != REFUTED else f"fails in {fails} of {len(tested)} checks")
+        words.append(word if proved or word != REFUTED else f"fails in {fails} of {counted(len(tested), 'check')}")
     exact = [cells["tightness"] for cells in tested if cells["kind"] == "exact" and cells["verdict"] == CONSISTENT]
     bounds = [cells["tightness"] for cells in tested if cells["kind"] in ("upper", "lower")]
     facts = sum(cells["kind"] == "fact" and cells["verdict"] == CONSISTENT for cells in tested)

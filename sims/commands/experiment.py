@@ -11,6 +11,7 @@ from sims.commands.output import COLOURS, OutputFlags, check_files, console, del
 from sims.commands.prediction import announce, foresee, plan
 from sims.experiment import Experiment, Request
 from sims.files import AnyPath, OutputFile
+from sims.plain_text import counted
 from sims.progress import progress
 from sims.statistics.result import Result
 
@@ -28,7 +29,7 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
         silent = given.quiet or given.json
         if not silent:
-            print(f"seed {request.options.seed}, {request.options.trials} trials a row", flush=True)
+            print(f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row", flush=True)
         with progress(request.options.trials * len(passes), quiet=silent) as advance:
             result = experiment.simulate(request, passes=passes, advance=advance)
         return deliver_result(experiment, result, given)

@@ -47,6 +47,7 @@ from sims.commands.prediction import Prediction, announce, duration
 from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
+from sims.plain_text import counted
 from sims.progress import Advance, progress
 from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
@@ -314,8 +315,9 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
         announce(left, max_time=given.max_time or math.inf, quiet=given.quiet)
         if not silent:
-            print(f"seed {plan.options.seed}, {trials} trials a row, {len(plan.cells)} cells, {total} chunks, "
-                  f"{store.done()[0]} of them done", flush=True)  # fmt: skip
+            size = ", ".join([counted(len(plan.cells), "cell"), counted(total, "chunk")])
+            print(f"seed {plan.options.seed}, {counted(trials, 'trial')} a row, {size}, {store.done()[0]} of them done",
+                  flush=True)  # fmt: skip
 
         def kept() -> str:
             done = store.done()[0]

@@ -15,6 +15,7 @@ from typing import Any
 
 from sims.commands.prediction import duration
 from sims.experiment import describe
+from sims.plain_text import counted
 from sims.progress import silent
 from sims.solver.memory import readable
 from sims.sweep.plan import Plan
@@ -136,7 +137,8 @@ def print_dry_run(found: Mapping[str, Any]) -> None:
     out.print(table)
     most = "at most " if found["until"] is not None else ""
     out.print(
-        f"{len(found['cells'])} cells, {found['chunks']} chunks, {most}{found['worker_seconds']:.3g} worker seconds: "
+        f"{counted(len(found['cells']), 'cell')}, {counted(found['chunks'], 'chunk')}, "
+        f"{most}{found['worker_seconds']:.3g} worker seconds: "
         f"{most}{duration(found['seconds'])} with {found['where']}, about {readable(found['bytes'])} of memory.",
         soft_wrap=True,
     )

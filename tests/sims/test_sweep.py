@@ -77,7 +77,7 @@ def test_kill_9_again_and_again_then_resume(tmp_path: Path, capsys: pytest.Captu
 
 def test_ctrl_c_leaves_a_resumable_store(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     process = start(tmp_path / "s", *("1e9" if token == "120000" else token for token in SLOW))
-    assert process.stdout.readline().startswith("seed 4, 1000000000 trials a row, 1 cells, 666667 chunks")
+    assert process.stdout.readline().startswith("seed 4, 1000000000 trials a row, 1 cell, 666667 chunks")
     while stored(tmp_path / "s") < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
