@@ -22,8 +22,9 @@ from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
-from sims.experiment import suffices
+from sims.experiment import necessary, suffices
 from sims.options import Options, Request, Row, between, check_grid, default_sizes, grid, read_options
+from sims.plain_text import counted
 from sims.progress import Advance, progress, silent
 from sims.solver.arguments import Floats
 from sims.statistics.intervals import holm
@@ -275,8 +276,7 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
 def _sentence(entry: Mapping[str, Any]) -> str:
     seen = "no n here shows it" if entry["first_n"] is None else f"the estimates show it from n = {entry['first_n']}"
     decay = "" if entry["decay"] is None else f" At the end a further variable multiplies it by {entry['decay']:.3g}."
-    necessary = f"n >= {entry['necessary_n']} is necessary (proved)"
-    return f"For failure <= {entry['delta']:g}: {necessary}, {suffices(entry)}; {seen}.{decay}"
+    return f"For failure <= {entry['delta']:g}: {necessary(entry)}, {suffices(entry)}; {seen}.{decay}"
 
 
 def _work(args: Sequence[str] | None) -> int:
@@ -287,7 +287,7 @@ def _work(args: Sequence[str] | None) -> int:
     announce(_foreseen(request), max_time=given.max_time, quiet=given.quiet)
     quiet = given.quiet or given.json
     if not quiet:
-        print(f"seed {request.options.seed}, {request.options.trials} samples in {RUNS} runs", flush=True)
+        print(f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs", flush=True)
     with progress(request.options.trials * len(questions), quiet=quiet) as advance:
         result = _simulated(request, advance)
     picture = ("picture", given.plot, lambda: result.plot(given.plot))

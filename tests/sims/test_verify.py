@@ -67,7 +67,7 @@ def test_a_planted_wrong_bound_is_refuted(monkeypatch: pytest.MonkeyPatch, capsy
     shown = capsys.readouterr().out
     assert "REFUTED: 1.2" in shown
     last = shown.splitlines()[-1]
-    assert "1 proved statements" in last
+    assert "1 proved statement, " in last
     assert "seed 1" in last
 
 
