@@ -9,10 +9,12 @@ import numpy as np
 import torch
 
 from nets.graph.graph import Graph, GraphError, Node
+from nets.graph.made_size import made_by
 from nets.graph.operators import run
 from sims.solver.memory import readable
 
 _ALWAYS_BYTES, _MOST_GROWTH = 2**28, 1000
+_GROWING = frozenset({"ConstantOfShape", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"})
 
 
 class GraphModule(torch.nn.Module):
@@ -88,6 +90,10 @@ class GraphModule(torch.nn.Module):
                 None if not name else self.constant(name) if name in self._places else values[name]
                 for name in node.inputs
             ]
+            if node.op in _GROWING and all(value is None or type(value) is torch.Tensor for value in taken):
+                arrays = [None if value is None else value.detach().cpu().numpy() for value in taken]
+                if (size := 4 * made_by(node, arrays)) > _ALWAYS_BYTES:
+                    self._check_growth(node, size, given)
             try:
                 results = run(node, taken, opset=self.graph.opset, real=self.dtype)
             except GraphError:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from nets.graph.graph import Array, Attribute, Graph, GraphError, Node, fresh_name
+from nets.graph.made_size import made_by
 from nets.graph.module import as_tensor
 from nets.graph.operators import run
 from nets.graph.parts import Part, part_inputs
-from nets.targets.made_size import made_by
 from sims.solver.memory import available_bytes, readable
 
 _MOST_BYTES = 2**32

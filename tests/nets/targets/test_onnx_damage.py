@@ -85,14 +85,12 @@ def test_constants_that_would_take_all_memory_are_refused(nodes, weights, monkey
     ("nodes", "weights", "message"),
     [
         ([node("Expand", "x s", "y")], [tensor("s", [10**6, 10**6, 3], np.int64)], "y (Expand): makes 10.9 TiB of"),
+        ([node("Tile", "x s", "y")], [tensor("s", [10**6, 10**6], np.int64)], "y (Tile): makes 10.9 TiB of"),
+        ([node("Pad", "x s", "y")], [tensor("s", [0, 0, 10**6, 10**6], np.int64)], "y (Pad): makes"),
+        ([node("Resize", "x - s", "y")], [tensor("s", [1e6, 1e6])], "y (Resize): makes"),
         (
-            [node("Tile", "x s", "y")],
-            [tensor("s", [10**6, 10**6], np.int64)],
-            "makes more of them than the memory holds",
-        ),
-        (
-            [node("Pad", "x s", "y")],
-            [tensor("s", [0, 0, 10**6, 10**6], np.int64)],
+            [node("Unsqueeze", "x a", "h"), node("Conv", "h k", "y", pads=[10**13, 0])],
+            [tensor("a", [0], np.int64), tensor("k", np.ones((1, 1, 1)))],
             "makes more of them than the memory holds",
         ),
         (
@@ -108,6 +106,15 @@ def test_values_that_would_take_all_memory_are_not_made(nodes, weights, message,
     module = GraphModule(model_graph(model(nodes, weights)))
     with pytest.raises(GraphError, match=re.escape(message)):
         module(torch.zeros(1, 3))
+
+
+def test_sizes_of_a_resize_are_those_of_its_output(monkeypatch):
+    monkeypatch.setattr("nets.graph.module._ALWAYS_BYTES", 2**10)
+    monkeypatch.setattr("nets.graph.module._MOST_GROWTH", 4)
+    sizes = tensor("s", [1, 1, 8, 8], np.int64)
+    image = value("x", (1, 1, 8, 8))
+    module = GraphModule(model_graph(model([node("Resize", "x - - s", "y")], [sizes], inputs=[image])))
+    assert module(torch.ones(1, 1, 8, 8)).shape == (1, 1, 8, 8)
 
 
 @pytest.mark.parametrize("version", [999, 0, -1, 2, 2**40])

@@ -93,7 +93,7 @@ def _resized(node: Node, value: Array, rest: Sequence[Array]) -> int:
         if more.dtype.kind == "f":
             factors += more.reshape(-1).tolist()
         else:
-            found = max(found, _product(more) * value.size)
+            found = max(found, _product(more) * (value.size if more.size < value.ndim else 1))  # of some axes, or all
     grown = math.prod((max(one, 1.0) for one in factors if math.isfinite(one)), start=float(found))
     return math.ceil(grown) if math.isfinite(grown) else 2**62
 
