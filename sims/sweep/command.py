@@ -54,7 +54,7 @@ from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
 from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
-from sims.sweep.plan import Plan, Replay, counted_by, piece_count, pieces
+from sims.sweep.plan import Plan, Replay, counted_by, piece_count, pieces, sensible
 from sims.sweep.store import (
     ANY_VERSION,
     Chunk,
@@ -162,7 +162,8 @@ class Sweep:
     def _open(self, cell: _Cell, advance: Advance) -> None:
         """Find out what a cell needs next, if anything."""
         if self.until is not None:
-            demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
+            with sensible(self.store):
+                demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
             if demand is None:
                 advance(cell.left)
                 cell.left = 0.0
@@ -271,8 +272,12 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
 
 
 def finish(plan: Plan, store: Store) -> Result:
-    """What the command would have found; raises Missing."""
-    result = plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
+    """What the command would have found.
+
+    Raises Missing, or StoreError: what the store holds makes no sense.
+    """
+    with sensible(store):
+        result = plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
     return counted_by(result, store.writers)
 
 

@@ -136,7 +136,7 @@ class Store:
             elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
                 why = "cannot be written" if self.writes else "cannot be read"
             elif code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-                why = "writing failed; every finished chunk is kept, and --resume goes on when there is room"
+                why = "writing failed; every finished chunk is kept: with room, --resume the sweep or repeat the merge"
             elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 why = "another process keeps it locked"
             else:

@@ -207,3 +207,36 @@ def test_a_counter_is_of_one_seed_and_one_cell() -> None:
         alone.append(cluster.run_task(one).counts)
     assert together == alone
     assert len(set(alone)) == 3
+
+
+@pytest.mark.parametrize("until", [[], ["--until", "0.5"]])
+def test_a_sweep_that_goes_on_names_the_store_whose_counts_fit_no_row(
+    until: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "mine.sqlite"
+    argv = [*ARGV, *until, "--store", str(path), "--quiet", "--jobs", "1"]
+    assert sweep.main(argv) == 0
+    with_chunk(path, 100, (1,))
+    capsys.readouterr()
+    assert sweep.main([*argv, "--resume"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: {path}: what it holds makes no sense")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_merge_without_room_speaks_of_merging(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge has no ``--resume``: the same command goes on."""
+
+    def full(*_: object) -> None:
+        problem = sqlite3.OperationalError("database or disk is full")
+        problem.sqlite_errorname = "SQLITE_FULL"
+        raise problem
+
+    monkeypatch.setattr(Store, "_transaction", full)
+    assert store_cli.main(["merge", str(tmp_path / "all.sqlite"), str(made)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "repeat the merge" in error

@@ -243,7 +243,7 @@ def test_a_disk_that_is_full_under_the_command(tmp_path: Path) -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "--resume goes on when there is room" in done.stderr
+    assert "--resume the sweep" in done.stderr
     assert done.stderr.count("\n") == 1
     kept = contents(tmp_path / "s")
     assert 0 < len(kept) < 400
