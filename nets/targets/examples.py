@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,8 @@ def read_examples(graph: Graph, path: str) -> dict[str, torch.Tensor]:
     except GraphError as error:
         raise GraphError(f"{path}: {error}") from None
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of NumPy's about headers: what it cannot read is an error of ours
             held = np.load(file, allow_pickle=False)
             arrays = {name: held[name] for name in held.files} if hasattr(held, "files") else {"": held}
     except FileNotFoundError:

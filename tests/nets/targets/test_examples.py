@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 
+from nets import approximate
 from nets.graph.graph import Graph, Input, Node
 from nets.targets.examples import batches, checked_examples, one_example, read_examples
 from tests.nets.targets.models import refusal
@@ -110,3 +112,28 @@ def test_one_example_and_batches():
     fixed = graph_of(("x", "float32", (2, 3)))
     assert [one.shape for (one,) in batches(fixed, {"x": torch.ones(6, 3)})] == [(2, 3)] * 3
     assert [len(a) for a, _ in batches(PAIR, {"a": torch.ones(5, 2), "i": torch.arange(4)})] == [5]
+
+
+def test_a_header_that_numpy_warns_of_is_one_line(tmp_path, capsys):
+    """As Python 2 wrote it: read, or refused, without a word of NumPy's beside it."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (5L, 3), }"
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(60)
+    (tmp_path / "old.npy").write_bytes(content)
+    np.savez(tmp_path / "net.npz", **{"0.weight": np.ones((2, 3), np.float32)})
+    argv = [
+        str(tmp_path / "net.npz"),
+        "--activation",
+        "none",
+        "--source",
+        "shared",
+        "--n",
+        "2",
+        "--seed",
+        "1",
+        "--quiet",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert approximate.main([*argv, "--inputs", str(tmp_path / "old.npy")]) == 0
+    assert capsys.readouterr().err == ""
