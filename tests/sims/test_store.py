@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from sims import store as store_cli
 from sims.sweep import command as sweep
-from sims.sweep.store import Chunk, Store, StoreError, merge
+from sims.sweep.merge import merge
+from sims.sweep.store import Chunk, Store, StoreError
 
 HEADER = {
-    "settings": {"experiment": "subset_sum", "seed": 3},
+    "settings": {"experiment": "some_other", "seed": 3},
     "options": {"seed": 3, "first_trial": 0},
     "trials": 100,
     "made": {},
@@ -101,7 +102,8 @@ def test_conflicting_and_foreign_parts_are_refused(tmp_path: Path, capsys: pytes
         store.add([chunk(0, 1)])
     with new(Path(b)) as store:
         store.add([chunk(0, 1, shift=2)])
-    new(Path(c), settings={"experiment": "subset_sum", "seed": 4}).close()
+    other = {"seed": 4, "first_trial": 0}
+    new(Path(c), settings={"experiment": "some_other", "seed": 4}, options=other).close()
     assert store_cli.main(["merge", out, a, b]) == 2
     assert "conflicting counts for the chunk of 10 trials from trial 10 of cell 0" in capsys.readouterr().err
     assert store_cli.main(["merge", out, a, c]) == 2
