@@ -147,8 +147,9 @@ def _check_protocol(where: str) -> None:
 
     protocol = where.partition("://")[0]
     start_security: Any = Security
+    backend: Any = get_backend
     try:
-        get_backend(protocol).get_connector()
+        backend(protocol).get_connector()
         keys = start_security().get_connection_args("client").get("ssl_context")
     except (OSError, ValueError, TypeError, LookupError, ImportError, RuntimeError) as problem:
         raise UsageError(

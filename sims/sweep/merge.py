@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sims.sweep.store import Store, StoreError, Writer
@@ -33,6 +33,10 @@ def difference(a: Store, header: Mapping[str, Any], cells: Sequence[tuple[str, i
     return None
 
 
+def _same(a: str, b: str) -> bool:
+    return os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -48,7 +52,7 @@ def merge(out: str, parts: Sequence[str], *, any_version: bool = False) -> tuple
     opened = []
     with contextlib.ExitStack() as stack:
         for part in parts:
-            if Path(part).resolve() == Path(out).resolve() or (Path(out).exists() and Path(part).samefile(out)):
+            if os.path.realpath(part) == os.path.realpath(out) or _same(part, out):
                 raise StoreError(f"{part}: the output is also an input")
             opened.append(stack.enter_context(Store(part)))
         head = opened[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,11 +93,11 @@ class Store:
         self.path = path
         self.writes = write or create is not None
         self._rows: dict[int, int] = {}
-        if Path(path).is_dir() or not path:
-            raise StoreError(f"--store must name a file, got {path!r}")
+        if not path or (os.path.exists(path) and not os.path.isfile(path)):
+            raise StoreError(f"a store must be a regular file, got {path!r}")
         if create is None and not holds_something(path):
             raise StoreError(f"{path}: no such store, or an empty file")
-        if create is not None and not Path(path).resolve().parent.is_dir():
+        if create is not None and not os.path.isdir(os.path.dirname(_place(path))):
             raise StoreError(f"{path}: the folder {str(Path(path).parent)!r} does not exist")
         with self._explained():
             self._db = self._connect()
@@ -111,7 +112,7 @@ class Store:
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        uri = Path(self.path).resolve().as_uri()
+        uri = Path(_place(self.path)).as_uri()
         if self.writes:
             return sqlite3.connect(f"{uri}?mode=rwc", uri=True, timeout=120.0, isolation_level=None)
         db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=120.0, isolation_level=None)
@@ -359,9 +360,14 @@ def _crc_of_header(text: str, cells: Sequence[tuple[str, int]]) -> int:
     return zlib.crc32(repr((text, [tuple(cell) for cell in cells])).encode())
 
 
+def _place(path: str) -> str:
+    """Where a file is, or will be; a loop of links stays what it is."""
+    return os.path.realpath(path)
+
+
 def files_of(path: str) -> tuple[str, ...]:
     """The files in which a store lies while it is written."""
-    place = Path(path).resolve()
+    place = _place(path)
     return path, f"{place}-wal", f"{place}-shm", f"{place}-journal"
 
 

@@ -162,7 +162,7 @@ DAMAGE = [
     (lambda path: path.write_bytes(b""), "no such store, or an empty file"),
     (lambda path: None, "no such store, or an empty file"),
     (lambda path: path.write_text("n,R,eps\n" * 1000), "no store of a sweep, or it is damaged"),
-    (lambda path: path.mkdir(), "must name a file"),
+    (lambda path: path.mkdir(), "a store must be a regular file"),
     (foreign, "a database, but no store of a sweep"),
     (newer, "layout 99"),
     (one_count, "fails its checksum"),
@@ -281,3 +281,36 @@ def test_the_checksum_covers_everything_but_the_time() -> None:
 def test_usage(argv: list[str], capsys: pytest.CaptureFixture) -> None:
     assert store_cli.main(argv) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_no_regular_file_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A loop of links, a pipe, a device: neither read nor made into a store."""
+    new(tmp_path / "s").close()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    before = set(os.listdir("/dev"))
+    for name in ("loop", "pipe", "device"):
+        path = str(tmp_path / name)
+        for argv in (["info", path], ["merge", str(tmp_path / "out"), path], ["merge", path, str(tmp_path / "s")]):
+            assert store_cli.main(argv) == 2
+            error = capsys.readouterr().err
+            assert path in error
+            assert error.count("\n") == 1
+        argv = [
+            "subset_sum",
+            "--n",
+            "1:3",
+            "--trials",
+            "100",
+            "--seed",
+            "1",
+            "--jobs",
+            "1",
+            "--store",
+            path,
+            "--resume",
+        ]
+        assert sweep.main(argv) == 2
+        assert path in capsys.readouterr().err
+    assert set(os.listdir("/dev")) == before
