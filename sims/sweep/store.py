@@ -150,6 +150,8 @@ class Store:
             else:
                 why = "the store does not answer"
             raise StoreError(f"{self.path}: {why} ({text})") from None
+        except UnicodeDecodeError:  # SQLite's complaint quotes the file
+            raise StoreError(f"{self.path}: this is no store of a sweep, or it is damaged") from None
 
     def _create(self, header: Mapping[str, Any], cells: Sequence[tuple[str, int]]) -> None:
         db = self._db

@@ -158,6 +158,13 @@ def one_page(path: Path) -> None:
     path.write_bytes(data)
 
 
+def one_name(path: Path) -> None:
+    """A byte that is no text in the name of a table, which SQLite quotes in its complaint."""
+    new(path).close()
+    data = path.read_bytes().replace(b"tableheaderheader", b"tablehea\xfcerheader")
+    path.write_bytes(data.replace(b"CREATE TABLE header", b"CREATE TAXLE header"))
+
+
 DAMAGE = [
     (lambda path: path.write_bytes(b""), "no such store, or an empty file"),
     (lambda path: None, "no such store, or an empty file"),
@@ -168,6 +175,7 @@ DAMAGE = [
     (one_count, "fails its checksum"),
     (one_setting, "its settings fail their checksum"),
     (one_page, "damaged"),
+    (one_name, "damaged"),
 ]
 
 
