@@ -285,7 +285,7 @@ def _digits(folder: str | Path | None) -> _Parts:
 
 
 def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
-    from nets.data.mnist import load_mnist, mnist_folder
+    from nets.data.mnist import mnist_folder, read_part
 
     places = _places("mnist", cache) if folder is None else [Path(folder)]
     place = next((found for root in places if (found := mnist_folder(root)) is not None), None)
@@ -294,13 +294,12 @@ def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
     parts = []
     for part in ("train", "test"):
         try:
-            x, y = load_mnist(place, part, dtype=torch.float32)
+            images, labels = read_part(place, part)
         except ValueError as error:
             raise ValueError(f"mnist: {error}; the folder must hold the four published IDX files") from None
-        side = round(x.shape[1] ** 0.5)
-        if side * side != x.shape[1] or int(y.max()) > 9:
+        if images.shape[1] != images.shape[2] or int(labels.max()) > 9:
             raise ValueError(f"mnist: {place} holds no square images of ten classes")
-        parts.append(((x * 255).round().to(torch.uint8).reshape(-1, 1, side, side).numpy(), y.numpy()))
+        parts.append((images[:, None], labels.astype(np.int64)))
     shape = parts[0][0].shape[1:]
     if parts[1][0].shape[1:] != shape:
         raise ValueError(f"mnist: training images of shape {shape}, test images of shape {parts[1][0].shape[1:]}")

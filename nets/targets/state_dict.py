@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from nets.graph.graph import Graph, GraphError
+from nets.pickled import PickleError, check_torch
 from nets.targets.chain import ACTIVATIONS, chain_graph
 from sims.solver.memory import available_bytes, readable
 
@@ -259,6 +260,10 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     """Read a state dict; only tensors and plain containers are unpickled, never code."""
     check_archive(path)
+    try:
+        check_torch(path)
+    except PickleError as error:
+        raise GraphError(f"not a readable PyTorch file (its pickle {error})") from None
     try:
         with warnings.catch_warnings():  # about the protocol of files that we refuse or read anyway
             warnings.simplefilter("ignore")
