@@ -66,7 +66,7 @@ def _check_one(file: IO[bytes]) -> None:
     tuples = 0
     try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
-            if operation.name in _PUTS and int(argument) > count:
+            if operation.name in _PUTS and argument is not None and int(argument) > count:
                 raise PickleError(f"numbers an object {argument} where at most {count} are")
             tuples += operation.name in _TUPLES
             if tuples > MOST_TUPLES:

@@ -306,7 +306,7 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
     """Read named arrays, or `arr_0`, `arr_1`, ... as weights; object arrays (pickles) are refused."""
     import numpy as np
 
-    state = {}
+    state: dict[str, Any] = {}
     check_archive(path)
     try:
         with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
