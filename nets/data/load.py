@@ -123,7 +123,8 @@ def load_data(
         puts aside are the test part, whatever `seed` is. "mnist": four IDX files, in the folder or where torchvision
         puts them (`nets.data.mnist`). "cifar10": the published Python
         batches, or an image folder or archive of one with the ten classes. "imagefolder": train/<class>/<image> and
-        test/<class>/<image> or val/<class>/<image>, such as ImageNet; grey images get three equal channels, files that
+        test/<class>/<image> or val/<class>/<image>, such as ImageNet; grey images get three equal channels; of
+        several frames the first counts, transparency and the orientation in a photograph's EXIF data do not; files that
         are no images are passed over and counted in the note.
     folder : str or Path, optional
         Where the files lie, or the archive itself. Default for "mnist" and "cifar10": $STRONGTICKETS_DATA (its mnist/
@@ -285,7 +286,7 @@ def _digits(folder: str | Path | None) -> _Parts:
 
 
 def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
-    from nets.data.mnist import load_mnist, mnist_folder
+    from nets.data.mnist import mnist_folder, read_part
 
     places = _places("mnist", cache) if folder is None else [Path(folder)]
     place = next((found for root in places if (found := mnist_folder(root)) is not None), None)
@@ -294,13 +295,14 @@ def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
     parts = []
     for part in ("train", "test"):
         try:
-            x, y = load_mnist(place, part, dtype=torch.float32)
+            images, labels = read_part(place, part)
         except ValueError as error:
             raise ValueError(f"mnist: {error}; the folder must hold the four published IDX files") from None
-        side = round(x.shape[1] ** 0.5)
-        if side * side != x.shape[1] or int(y.max()) > 9:
-            raise ValueError(f"mnist: {place} holds no square images of ten classes")
-        parts.append(((x * 255).round().to(torch.uint8).reshape(-1, 1, side, side).numpy(), y.numpy()))
+        if images.shape[1] != images.shape[2]:
+            raise ValueError(f"mnist: the {part} images in {place} are {images.shape[1]}x{images.shape[2]}, not square")
+        if (highest := int(labels.max())) > 9:
+            raise ValueError(f"mnist: the {part} labels in {place} go up to {highest}, not 9")
+        parts.append((images[:, None], labels.astype(np.int64)))
     shape = parts[0][0].shape[1:]
     if parts[1][0].shape[1:] != shape:
         raise ValueError(f"mnist: training images of shape {shape}, test images of shape {parts[1][0].shape[1:]}")

@@ -224,7 +224,7 @@ class FileSplit(Split):
         path = self.files[i]
         image = open_image(self._bytes(i), str(path))
         if draws is None:
-            return fit(image, self.side, shorter=self.shorter)
+            return fit(image, self.side, str(path), shorter=self.shorter)
         from PIL import Image
 
         top, left, height, width = crop_boxes(draws[None, 1:], [[image.height, image.width]])[0].tolist()
@@ -232,7 +232,7 @@ class FileSplit(Split):
         window = window.resize((self.side, self.side), Image.Resampling.BILINEAR)
         if draws[0] < 0.5:
             window = window.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return fit(window, self.side)
+        return fit(window, self.side, str(path))
 
     def _bytes(self, i: int) -> bytes:
         """The content of a file, if it is what it was when it was first read."""

@@ -47,13 +47,15 @@ def chain_graph(
     Raises
     ------
     GraphError
-        If the shapes do not chain.
+        If the shapes do not chain, or two layers have one name.
 
     Examples
     --------
     >>> chain_graph([torch.ones(3, 2), torch.ones(1, 3)], [None, torch.zeros(1)], names=["a", "b"])
     <Graph of 3 operators, 10 numbers, inputs input>
     """
+    if len(set(names)) < len(names):
+        raise GraphError(f"two layers have one name: {', '.join(names)}")
     constants = {}
     nodes = []
     op, attributes = ACTIVATIONS[activation]

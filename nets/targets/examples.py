@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -50,6 +51,8 @@ def read_examples(graph: Graph, path: str) -> dict[str, torch.Tensor]:
     """
     from nets.targets.state_dict import check_archive
 
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise GraphError(f"{path}: is no file")
     try:
         check_archive(path)
     except GraphError as error:
