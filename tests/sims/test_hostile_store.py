@@ -338,7 +338,7 @@ def test_a_sweep_that_goes_on_names_the_store_whose_counts_fit_no_row(
     assert sweep.main([*argv, "--resume"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"error: {path}: what it holds makes no sense")
+    assert captured.err.startswith(f"error: {path}: ")
     assert captured.err.count("\n") == 1
 
 
