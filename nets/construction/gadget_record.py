@@ -20,6 +20,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import flag
 from nets.construction import pick
 from nets.construction.bits import Packed, popcount
 from nets.construction.source import check_sampler, check_seed
@@ -69,11 +70,11 @@ class Gadget:
     relu: bool = True
 
     def __post_init__(self) -> None:
-        natural("number", self.number)
-        for name in ("groups", "rows", "cols", "n"):
-            positive_int(name, getattr(self, name))
-        check_seed(self.seed)
-        check_sampler(self.R, "draws")
+        whole = {name: positive_int(name, getattr(self, name)) for name in ("groups", "rows", "cols", "n")}
+        whole |= {"number": natural("number", self.number), "seed": check_seed(self.seed)}
+        whole |= {"R": check_sampler(self.R, "draws")[0], "halves": natural("halves", self.halves)}
+        for name, value in {**whole, "relu": flag("relu", self.relu)}.items():
+            object.__setattr__(self, name, value)
         if self.halves not in (1, 2):
             raise ValueError(f"halves must be 1 or 2, got halves={self.halves!r}")
         if self.halves == 2 and not self.relu:
