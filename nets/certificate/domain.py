@@ -16,6 +16,7 @@ from nets.certificate.rounding import l2
 from nets.certificate.upward import joined, mul, root
 from sims.solver.arguments import finite_numbers, one_number
 from sims.solver.limits import finite_number
+from theory.numerics.check import shown
 
 Array = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class Domain:
         elif one_number("radius", self.radius) <= 0:
             raise ValueError(f"radius must be a number > 0, got radius={self.radius}")
         elif not ((low == -np.inf).all() and (high == np.inf).all()):
-            raise ValueError(f"low and high must be infinite for a ball, got low={low}, high={high}")
+            raise ValueError(f"low and high must be infinite for a ball, got {shown(self.low)}, {shown(self.high)}")
         for name, value in (("low", low), ("high", high)):
             object.__setattr__(self, name, value)
 
@@ -125,7 +126,7 @@ class Domain:
         if self.radius is not None:
             return self.radius
         reach = np.maximum(np.abs(self.low), np.abs(self.high))
-        self._check_fits(shape)
+        self.check_fits(shape)
         largest = float(reach.max())
         if largest == 0:
             return 0.0
@@ -133,7 +134,8 @@ class Domain:
         rounding = 1 + 4 * (reach.size + 8) * 2.0**-53 if reach.size > 1 else 1.0
         return mul(largest, root(mul(squares, rounding)))
 
-    def _check_fits(self, shape: tuple[int, ...]) -> None:
+    def check_fits(self, shape: tuple[int, ...]) -> None:
+        """Refuse a shape of examples over which the box would be spread, or that it would spread."""
         own = np.broadcast_shapes(self.low.shape, self.high.shape)
         try:
             whole = np.broadcast_shapes(own, shape)
@@ -146,7 +148,7 @@ class Domain:
         """Whether every one of the examples[0], examples[1], ... lies in the domain (no tolerance)."""
         rows = _examples("examples", examples)
         if self.radius is None:
-            self._check_fits(rows.shape[1:])
+            self.check_fits(rows.shape[1:])
             return bool(((rows >= self.low) & (rows <= self.high)).all())
         flat = torch.from_numpy(rows.reshape(len(rows), -1))
         return bool((l2(flat) <= self.radius).all())

@@ -156,6 +156,8 @@ def certify_network(
     check_domains(graph, domain)
     pruned = substituted(graph, effective)
     sides = _shapes(graph, data) if shapes is None else _checked_shapes(graph, shapes)
+    for name in (one.name for one in graph.inputs if one.floating):
+        (domain if isinstance(domain, Domain) else domain[name]).check_fits(sides[name])
     pair = Pair(
         GraphModule(graph, dtype=torch.float64, share=True),
         GraphModule(pruned, dtype=torch.float64, share=True),

@@ -25,7 +25,7 @@ from nets.construction import pick
 from nets.construction.bits import Packed, popcount
 from nets.construction.source import check_sampler, check_seed
 from sims.threads import each, pieces
-from theory.numerics.check import natural, positive_int
+from theory.numerics.check import natural, positive_int, shown
 
 Floats = npt.NDArray[np.float64]
 _ELEMENTS = 2**18
@@ -76,11 +76,12 @@ class Gadget:
         for name, value in {**whole, "relu": flag("relu", self.relu)}.items():
             object.__setattr__(self, name, value)
         if self.halves not in (1, 2):
-            raise ValueError(f"halves must be 1 or 2, got halves={self.halves!r}")
+            raise ValueError(f"halves must be 1 or 2, got halves={shown(self.halves)}")
         if self.halves == 2 and not self.relu:
             raise ValueError("halves must be 1 without a ReLU between the layers, got halves=2")
         if max(self.bits_a, self.bits_b * self.coordinates) >= 2**62 or self.stream_a >= 2**30:
-            raise ValueError(f"the part is too large or its number too high: {self}")
+            sizes = ", ".join(f"{name}={shown(value)}" for name, value in whole.items())
+            raise ValueError(f"the part is too large or its number too high: {sizes}")
 
     @property
     def shape(self) -> tuple[int, int, int]:

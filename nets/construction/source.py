@@ -369,7 +369,7 @@ def check_sampler(R: int, sampler: str) -> tuple[int, str]:
     if not isinstance(sampler, str) or sampler not in SAMPLERS:
         raise ValueError(f"sampler must be 'draws' or 'nearest', got sampler={shown(sampler)}")
     if positive_int("R", R) > MAX_R[sampler]:
-        raise ValueError(f"R must be at most {MAX_R[sampler]} with sampler {sampler!r}, got R={R}")
+        raise ValueError(f"R must be at most {MAX_R[sampler]} with sampler {sampler!r}, got R={shown(R)}")
     return int(R), sampler
 
 

@@ -280,7 +280,7 @@ def _order(order: Any) -> tuple[int, int]:
     except (TypeError, ValueError):
         fine = False
     if not fine:
-        raise ValueError(f"order must be (seed in [0, 2^64), epoch in [0, 2^63 - 1)), got order={order!r}")
+        raise ValueError(f"order must be (seed in [0, 2^64), epoch in [0, 2^63 - 1)), got order={shown(order)}")
     return seed, epoch
 
 

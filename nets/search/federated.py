@@ -252,14 +252,16 @@ def _check_client(name: str, client: Any) -> None:
     """Inputs that are finite numbers, and a label for each."""
     if not isinstance(client, tuple | list) or len(client) != 2:
         raise ValueError(f"{name} must be (inputs, labels), got {type(client).__name__}")
+    for one in client:
+        of_type(name, one, torch.Tensor, "tensors of inputs and of labels")
     inputs, labels = as_input(f"{name} inputs", client[0]), dense(f"{name} labels", client[1])
     if not bool(torch.isfinite(inputs).all()):
         raise ValueError(f"{name} inputs must be finite, got NaN or infinity")
-    if labels.numel() and not labels.is_complex() and int(labels.min()) < 0:
-        raise ValueError(f"{name} labels must be >= 0, got {int(labels.min())}")
     if labels.dtype != torch.int64 or labels.ndim != 1 or not inputs.ndim or not 0 < len(labels) == len(inputs):
         shapes = f"{labels.dtype} of shape {tuple(labels.shape)} for inputs of shape {tuple(inputs.shape)}"
         raise ValueError(f"{name} labels must be int64, one for each input, got {shapes}")
+    if int(labels.min()) < 0:
+        raise ValueError(f"{name} labels must be >= 0, got {int(labels.min())}")
 
 
 def _prior(prior: float) -> float:

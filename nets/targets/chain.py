@@ -61,20 +61,20 @@ def chain_graph(
             raise GraphError(f"{what} must be one for each layer, one at least, got {len(listed)}")
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise GraphError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(activation)}")
-    constants = {}
-    nodes = []
+    constants: dict[str, Array] = {}
+    nodes, outputs = [], 0
     op, attributes = ACTIVATIONS[activation]
     value = "input"
-    for i, (weight, bias, name) in enumerate(zip(weights, biases, names, strict=True), 1):
-        constants[f"{name}.weight"] = _numbers(f"{name}.weight", weight, 2)
-        if i > 1 and weight.shape[1] != weights[i - 2].shape[0]:
-            before = f"{names[i - 2]} gives {weights[i - 2].shape[0]}"
-            raise GraphError(f"{name}: takes {weight.shape[1]} inputs, but {before}")
+    for i, (given, bias, name) in enumerate(zip(weights, biases, names, strict=True), 1):
+        weight = constants[f"{name}.weight"] = _numbers(f"{name}.weight", given, 2)
+        if i > 1 and weight.shape[1] != outputs:
+            raise GraphError(f"{name}: takes {weight.shape[1]} inputs, but {names[i - 2]} gives {outputs}")
+        outputs = len(weight)
         inputs = [value, f"{name}.weight"]
         if bias is not None:
             constants[f"{name}.bias"] = _numbers(f"{name}.bias", bias, 1)
-            if len(bias) != len(weight):
-                raise GraphError(f"{name}: a bias of shape {tuple(bias.shape)} does not fit {len(weight)} outputs")
+            if len(bias) != outputs:
+                raise GraphError(f"{name}: a bias of shape {(len(bias),)} does not fit {outputs} outputs")
             inputs.append(f"{name}.bias")
         value = "output" if i == len(weights) else f"{name}.out"
         nodes.append(Node("Gemm", tuple(inputs), (value,), {"transB": 1}, name))
@@ -85,10 +85,11 @@ def chain_graph(
                 taken = (value, "zero", "six")
             nodes.append(Node(op, taken, (f"{name}.active",), attributes, f"{name}.{activation}"))
             value = f"{name}.active"
-    dtype = str(constants[f"{names[0]}.weight"].dtype)
+    first = constants[f"{names[0]}.weight"]
+    dtype = str(first.dtype)
     dtype = dtype if dtype in ("float16", "float32") else "float64"
-    given = Input("input", dtype, ("batch", int(weights[0].shape[1])))
-    return Graph(OPSET, (given,), ("output",), tuple(nodes), constants, tuple(assumptions))
+    entry = Input("input", dtype, ("batch", int(first.shape[1])))
+    return Graph(OPSET, (entry,), ("output",), tuple(nodes), constants, tuple(assumptions))
 
 
 def _numbers(name: str, given: torch.Tensor, ndim: int) -> Array:

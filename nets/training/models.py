@@ -233,7 +233,7 @@ def _check_memory(parts: _Parts, arch: str, *sizes: Any) -> None:
         needed = 2**63
     if needed > available_bytes() // 2:
         raise ValueError(
-            f"width, shape, hidden and classes make a network of {readable(needed)}, more than half of the memory"
+            f"width, shape, hidden and classes make a network that takes {readable(needed)} of memory, more than half"
         )
 
 
