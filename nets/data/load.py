@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.arguments import file_path, flag, of_type
 from nets.data import cifar as _cifar
 from nets.data import images as _images
 from nets.data.augment import check_augmentation
 from nets.data.split import FileSplit, Split
+from sims.solver.limits import MAX_SEED, between, finite_number
+from theory.numerics.check import shown
 
 __all__ = ["AUGMENTS", "DATASETS", "NORMALISE", "Data", "Split", "cache_folder", "load_data"]
 
@@ -165,18 +168,20 @@ def load_data(
     >>> x.shape, y.shape
     (torch.Size([32, 1, 8, 8]), torch.Size([32]))
     """
-    if name not in DATASETS:
-        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got name={name!r}")
+    if not isinstance(name, str) or name not in DATASETS:
+        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got name={shown(name)}")
     augmentation = AUGMENTS[name] if augment is None else augment
     check_augmentation(augmentation)
-    if not 0 <= noise < float("inf"):
+    if (noise := finite_number("noise", noise)) < 0:
         raise ValueError(f"noise must be a number >= 0, got noise={noise!r}")
+    seed, download = between("seed", seed, 0, MAX_SEED), flag("download", download)
+    folder = folder if folder is None else file_path("folder", folder)
     for label, number in (("size", size), ("workers", workers)):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
             raise ValueError(f"{label} must be an integer >= 1, got {label}={number!r}")
     if size is not None and name != "imagefolder":
         raise ValueError(f"size is for imagefolder only, got size={size} for {name}")
-    kept = None if cache is None else Path(cache)
+    kept = None if cache is None else Path(file_path("cache", cache))
     threads = workers or min(16, os.cpu_count() or 1)
     if name == "digits":
         parts = _digits(folder)
@@ -186,7 +191,7 @@ def load_data(
         parts = _cifar10(folder, kept, download, threads)
     else:
         parts = _folder(folder, kept, threads, size, augmentation)
-    mean, std = _constants(normalise or _USUAL[name], parts.shape[0])
+    mean, std = _constants(_USUAL[name] if normalise is None else normalise, parts.shape[0])
     options: dict[str, Any] = {"levels": parts.levels, "mean": mean, "std": std, **parts.options}
     for_training = {"augmentation": augmentation, "noise": noise}
     train, held = _hold_out(len(parts.train[1]), validation, seed)
@@ -238,10 +243,11 @@ def _split(part: tuple[Any, Any], chosen: np.ndarray | None, options: dict[str, 
 
 def _hold_out(count: int, validation: int | float, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Indices that stay and indices that are held out, each in the file's order."""
-    number = validation if isinstance(validation, int) else round(validation * count) if 0 <= validation < 1 else -1
+    part = 0.0 if isinstance(validation, int) else finite_number("validation", validation)
+    number = validation if isinstance(validation, int) else round(part * count) if 0 <= part < 1 else -1
     if isinstance(validation, bool) or not 0 <= number < count:
         raise ValueError(
-            f"validation must be an integer in [0, {count}) or a part in [0, 1), got validation={validation!r}"
+            f"validation must be an integer in [0, {count}) or a part in [0, 1), got validation={shown(validation)}"
         )
     if number == 0:
         return None, None
@@ -254,7 +260,10 @@ def _constants(normalise: Any, channels: int) -> tuple[tuple[float, ...], tuple[
         if normalise not in NORMALISE:
             raise ValueError(f"normalise must be one of {', '.join(NORMALISE)}, got normalise={normalise!r}")
         normalise = NORMALISE[normalise]
-    mean, std = (tuple(float(v) for v in side) for side in normalise)
+    pair = of_type("normalise", normalise, (tuple, list), "a name or (means, spreads)")
+    if len(pair) != 2 or not all(isinstance(side, Sequence) and not isinstance(side, str) for side in pair):
+        raise ValueError(f"normalise must be a name or (means, spreads), got {shown(normalise)}")
+    mean, std = (tuple(finite_number("normalise", v) for v in side) for side in pair)
     if any(len(side) not in (1, channels) for side in (mean, std)) or not all(v > 0 for v in std):
         need = "1" if channels == 1 else f"1 or {channels}"
         raise ValueError(

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from nets.arguments import flag
 from nets.graph.graph import Graph, GraphError
 from nets.pickled import PickleError, check_torch
 from nets.targets.chain import ACTIVATIONS, chain_graph
@@ -133,6 +134,7 @@ def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, 
     >>> from_state_dict(state, activation="relu").assumptions
     ('layers in this order: fc2, fc10; relu between them',)
     """
+    flag("ordered", ordered)
     if not isinstance(state, Mapping):
         raise GraphError(f"must be a state dict, got {type(state).__name__}")
     layers = _layers(state)
@@ -141,7 +143,7 @@ def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, 
     if not order:
         raise GraphError("the file holds no layer")
     listed = ", ".join(name or "the layer" for name in order)
-    if activation is not None and activation not in ACTIVATIONS:
+    if activation is not None and not (isinstance(activation, str) and activation in ACTIVATIONS):
         raise GraphError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     if activation is None and len(order) > 1:
         raise GraphError(
