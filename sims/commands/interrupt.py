@@ -89,6 +89,7 @@ class Listening:
         self._number = int(signal.SIGINT)
         self._main = threading.current_thread() is threading.main_thread()
         self._before: dict[signal.Signals, Any] = {}
+        self._deaf = False
 
     def __enter__(self) -> Listening:
         _listening.append(self)
@@ -102,13 +103,14 @@ class Listening:
 
     def deaf(self) -> None:
         """Hear nothing more: the command is ending."""
+        self._deaf = True
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
 
     def __exit__(self, *_: object) -> None:
         _listening.remove(self)
         for number, handler in self._before.items():
-            if signal.getsignal(number) == self._hear:
+            if self._deaf or signal.getsignal(number) == self._hear:
                 signal.signal(number, handler)
         if self._main:
             signal.set_wakeup_fd(self._wire_before)

@@ -205,7 +205,7 @@ def test_what_is_written_is_read(
     argv = [word for word in argv if word not in ("--n", "6")] if flags[1] in ("pool", "draw") else argv
     if size >= 1e300:
         assert approximate.main([*argv, "--quiet"]) == 2
-        assert capsys.readouterr().err == f"error: 0.weight holds {size:g}: weights must be below 1e+300\n"
+        assert capsys.readouterr().err == f"error: n.pt: 0.weight holds {size:g}: weights must be below 1e+300\n"
         assert not out.exists()
         return
     assert approximate.main([*argv, "--quiet"]) == 0

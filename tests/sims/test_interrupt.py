@@ -129,6 +129,9 @@ def test_a_command_leaves_the_signals_of_its_caller_alone() -> None:
         "before = [signal.getsignal(number) for number in (2, 15)]\n"
         "assert cli.run(lambda argv: 0, []) == 0\n"
         "assert [signal.getsignal(number) for number in (2, 15)] == before\n"
+        "def stopped(argv): signal.raise_signal(2)\n"
+        "assert cli.run(stopped, []) == 130\n"
+        "assert [signal.getsignal(number) for number in (2, 15)] == before\n"
         "assert signal.set_wakeup_fd(-1) == -1\n"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

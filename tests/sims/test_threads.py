@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_every_thread_keeps_its_own() -> None:
     assert all(first == again for first, again in found)
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background, which a shell makes deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_ctrl_c_does_not_wait_for_what_is_running() -> None:
     """The main thread is interrupted while a piece, and one inside it, run: it returns, and they begin nothing more."""
     go_on, begun, ended = threading.Event(), [], threading.Event()
