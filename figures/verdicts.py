@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from figures.recipe import SEED, Data
 from figures.typeset import slug
+from sims.checks.judge import MEASURED, NOT_RUN
 from sims.solver.memory import default_jobs
+from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, UNDECIDED
 from sims.verify import check_claims
 
 VERDICTS = Path(__file__).parent / "verdicts.json"
 """What the committed run of ``sims.verify`` found."""
+
+_MOST = 2**24
+"""Bytes of such a file."""
 
 BUDGET = 60.0
 """Seconds of work of the committed run."""
@@ -49,11 +53,18 @@ def load(path: Path = VERDICTS) -> Data:
         There is no such file, or it holds something else.
     """
     try:
-        found: Data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_MOST + 1)
     except FileNotFoundError:
         raise ValueError(f"{path.name} is missing: make it with python -m figures.report --compute") from None
-    except ValueError as problem:
-        raise ValueError(f"{path.name}: not JSON ({problem})") from None
+    except OSError as problem:
+        raise ValueError(f"{path.name}: cannot be read ({problem.strerror})") from None
+    if len(raw) > _MOST:
+        raise ValueError(f"{path.name}: more than {_MOST} bytes, which no verification writes")
+    try:
+        found: Data = json.loads(raw.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path.name}: not JSON ({str(problem)[:80]})") from None
     try:
         odd = _odd(found)
     except (KeyError, TypeError, AttributeError) as problem:
@@ -63,8 +74,17 @@ def load(path: Path = VERDICTS) -> Data:
     return found
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
 def _odd(found: Data) -> str:
     """What is none of what ``sims.verify`` writes; nothing if all is."""
+    from theory.claims import BY_ID
+
     if found["schema"] != "strong-tickets/sims.verify/1":
         return f"schema {found['schema']!r}"
     texts, numbers = ("claim", "status", "control", "kind", "where", "margin", "verdict"), ("off_factor", "power")
@@ -72,29 +92,40 @@ def _odd(found: Data) -> str:
         fair = {name: isinstance(row[name], str) for name in texts}
         fair |= {name: row[name] is None or _is_number(row[name]) for name in numbers}
         fair |= {
-            name: row[name] is None or (type(row[name]) is int and row[name] >= 0) for name in ("trials", "successes")
+            name: row[name] is None or (type(row[name]) is int and 0 <= row[name] < 2**63)
+            for name in ("trials", "successes")
         }
         fair |= {"failed": isinstance(row["failed"], bool)}
+        if all(fair.values()):
+            trials, successes, power, factor = (row[name] for name in ("trials", "successes", "power", "off_factor"))
+            fair["claim"], fair["status"] = row["claim"] in BY_ID, row["status"] in WORDS
+            fair["verdict"] = row["verdict"] in (CONSISTENT, REFUTED, NO_POWER, UNDECIDED, MEASURED, NOT_RUN)
+            fair["successes"] = successes is None or (trials is not None and successes <= trials)
+            fair["power"] = power is None or 0.0 <= power <= 1.0
+            fair["off_factor"] = factor is None or factor >= 1.0
         if not all(fair.values()):
             name = next(name for name, is_fair in fair.items() if not is_fair)
             return f"{name} of row {number} is {row[name]!r}"
         if not row["control"] and row["power"] is not None and row["off_factor"] is None:
             return f"row {number} has a power without an off_factor"
+    told = set()
     for entry in found["summary"]:
-        if not isinstance(entry["claim"], str) or not isinstance(entry["verdict"], str):
+        if not isinstance(entry["verdict"], str) or entry["claim"] not in BY_ID or entry["claim"] in told:
             return f"the summary has {entry!r}"
+        told.add(entry["claim"])
     made, params = found["provenance"], found["params"]
     words = [made[name] for name in ("version", "python", "numpy", "numba", "platform", "cpu")]
     words += [word for word in (made["commit"],) if word is not None]
-    if not all(isinstance(word, str) for word in words) or not _is_number(made["seconds"]):
+    if not all(isinstance(word, str) for word in words) or not (_is_number(made["seconds"]) and made["seconds"] >= 0):
         return "its provenance"
-    if type(params["seed"]) is not int or not _is_number(params["budget"]):
+    seed, budget = params["seed"], params["budget"]
+    if type(seed) is not int or not 0 <= seed < 2**64 or not (_is_number(budget) and budget > 0):
         return "its parameters"
     return ""
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and -1e300 < value < 1e300
 
 
 def check_rows(found: Data) -> list[dict[str, Any]]:

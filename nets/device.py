@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nets.arguments import of_type
 from sims.commands.flags import UsageError
+from theory.numerics.check import shown
+
+if TYPE_CHECKING:
+    import torch
 
 
 def resolve_device(device: str) -> str:
     """``auto`` becomes cuda where there is one; cuda where there is none is refused."""
     import torch
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {device!r}")
+    if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got {shown(device)}")
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UsageError("--device cuda: this PyTorch finds no CUDA device")
     return "cuda" if device == "auto" and available else "cpu" if device == "auto" else device
+
+
+def check_device(device: Any) -> torch.device:
+    """A device of PyTorch's by its name, or ValueError."""
+    import torch
+
+    try:
+        return torch.device(str(of_type("device", device, (str, torch.device), "a device")))
+    except RuntimeError:
+        raise ValueError(f"device must be cpu, cuda or another of PyTorch's, got device={shown(device)}") from None
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -27,8 +27,9 @@ from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.prediction import duration
-from sims.sweep.plan import Missing, Replay, counted_by, piece_count, plan_of, sensible
-from sims.sweep.store import Store, StoreError, files_of, merge
+from sims.sweep.merge import merge
+from sims.sweep.plan import Missing, Replay, check_settings, counted_by, piece_count, plan_of, sensible
+from sims.sweep.store import Store, StoreError, files_of, holds_something
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,17 @@ def describe(store: Store) -> dict[str, Any]:
     """What a store holds, as data."""
     options, trials = store.header["options"], store.header["trials"]
     first, until = options["first_trial"], options.get("until")
+    check_settings(store)
     with sensible(store):
         chunks_of = map(store.chunks, range(len(store.cells)))
         finished = [Replay(held).demand(first, trials, until) is None for held in chunks_of]
     chunks, counted, seconds = store.done()
-    plan_of(store)  # which refuses settings that make no sense
     return {
         "schema": "strong-tickets/sims.store.info/1",
         "file": store.path,
         "settings": store.header["settings"],
         "made": store.header["made"],
-        "counted_by": [{"version": version, "commit": commit} for version, commit in store.writers],
+        "counted_by": list(store.writers),
         "trials": trials,
         "cells": len(store.cells),
         "finished_cells": sum(finished),
@@ -110,7 +111,8 @@ def _info(given: Info) -> int:
             print(f"  {key} {' '.join(map(str, value)) if isinstance(value, list) else value}")
     for one in found["counted_by"]:
         commit = "" if one["commit"] is None else f", commit {one['commit'][:12]}"
-        print(f"  counted by version {one['version']}{commit}")
+        where = "" if one["platform"] is None else f", on {one['platform']}, {one['cpu']}"
+        print(f"  counted by version {one['version']}{commit}{where}")
     of = "" if found["chunks_in_all"] is None else f" of {found['chunks_in_all']}"
     print(f"{found['finished_cells']} of {found['cells']} cells are finished: {found['chunks']}{of} chunks, "
           f"{found['counted_trials']:.6g} trials, {duration(found['worker_seconds'])} of work")  # fmt: skip
@@ -121,6 +123,12 @@ def _info(given: Info) -> int:
 def _merge(given: Merge) -> int:
     if not given.parts:
         raise flags.UsageError("merge takes OUT IN [IN ...]")
+    for part in given.parts:
+        with Store(part) as store:
+            check_settings(store)
+    if holds_something(given.out):
+        with Store(given.out) as store:
+            describe(store)
     new, total = merge(given.out, given.parts, any_version=given.any_version)
     if given.json:
         print(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.arguments import dense, doubles, of_type
 from nets.certificate.domain import Domain
 from nets.certificate.rounding import l2
 from nets.graph.graph import Array, Graph, Input
@@ -93,14 +94,17 @@ class Pair:
     def stack(self, data: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """Examples of every input on a new first axis; a leading side 1 of one example may be left out."""
         found = {}
+        of_type("data", data, Mapping, "a mapping of inputs to arrays")
         for one in self.inputs:
             if one.name not in data:
                 raise ValueError(f"data must hold input {one.name!r}, got {sorted(data)}")
-            array, shape = np.asarray(data[one.name]), self.shapes[one.name]
-            if array.shape[1:] not in (shape, shape[1:] if shape[:1] == (1,) else shape):
-                raise ValueError(f"data of {one.name!r} must have shape (examples, *{shape}), got {array.shape}")
-            value = torch.from_numpy(np.array(array)).reshape(len(array), *shape)
-            found[one.name] = value.double() if one.name in self.floating else value
+            name, shape, floating = f"data of {one.name!r}", self.shapes[one.name], one.name in self.floating
+            array = (doubles if floating else dense)(name, data[one.name])
+            if not floating and (array.is_floating_point() or array.is_complex()):
+                raise ValueError(f"{name} must be whole numbers, got dtype {array.dtype}")
+            if array.ndim < 1 or tuple(array.shape[1:]) not in (shape, shape[1:] if shape[:1] == (1,) else shape):
+                raise ValueError(f"data of {one.name!r} must have shape (examples, *{shape}), got {tuple(array.shape)}")
+            found[one.name] = array.cpu().reshape(len(array), *shape).clone()
         counts = {name: len(value) for name, value in found.items()}
         if len(set(counts.values())) != 1 or 0 in counts.values():
             raise ValueError(f"data must hold as many examples, at least 1, of each input, got {counts}")

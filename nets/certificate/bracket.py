@@ -23,13 +23,16 @@ from typing import Any
 
 import torch
 
+from nets.arguments import dense, of_type
 from nets.certificate.ascent import attained_error
 from nets.certificate.half_split import half_split
 from nets.certificate.norms import first_layer_sup, spectral_norm_upper
 from nets.certificate.rounding import add, mul
+from nets.device import check_device
 from nets.targets.target import Target
 from nets.threads import few_threads
-from sims.solver.limits import between
+from sims.solver.limits import between, finite_number
+from theory.numerics.check import shown
 
 MOST_STARTS = 10**6
 DOMAINS = ("l2", "linf")
@@ -79,7 +82,7 @@ class Certificate:
 
     def verdict(self, eps: float) -> str:
         """Return `holds` if upper <= eps, `refuted` if lower > eps, else `undecided`."""
-        if not eps > 0:
+        if not finite_number("eps", eps) > 0:
             raise ValueError(f"eps must be > 0, got eps={eps}")
         return "holds" if self.upper <= eps else "refuted" if self.lower > eps else "undecided"
 
@@ -160,9 +163,10 @@ def certify(
     if not isinstance(effective, list | tuple):
         raise ValueError(f"effective must be a sequence of pairs, got {type(effective).__name__}")
     single = []
-    for i, pair in enumerate(effective, 1):
-        plus, minus = _pair(pair, i)
-        single.append((torch.as_tensor(plus)[None], None if minus is None else torch.as_tensor(minus)[None]))
+    for i, pair in enumerate(effective):
+        plus, minus = check_pair(pair, i)
+        both = [None if one is None else dense(f"effective[{i}]", one)[None] for one in (plus, minus)]
+        single.append((both[0], both[1]))
     return certify_batch(target, single, domain=domain, starts=starts, steps=steps, seed=seed, device=device)[0]
 
 
@@ -183,10 +187,10 @@ def certify_batch(
     CertificateBatch
         Entry b does not depend on the other networks: all share the random starts.
     """
-    if domain not in DOMAINS:
-        raise ValueError(f"domain must be one of {DOMAINS}, got domain={domain!r}")
+    check_domain(domain)
     starts, steps = between("starts", starts, 1, MOST_STARTS), between("steps", steps, 0, MOST_STARTS)
     seed = between("seed", seed, 0, 2**63 - 1)
+    device = check_device(device)
     pruned, first_minus = _checked(target, effective, device)
     source = [w.to(device) for w in target.weights]
     random = torch.randn(starts, target.widths[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -206,16 +210,22 @@ def certify_batch(
     return CertificateBatch(lower, upper, domain, rows, witness)
 
 
-def _pair(pair: Any, index: int) -> tuple[Any, Any]:
+def check_pair(pair: Any, place: object) -> tuple[Any, Any]:
+    """The two parts of effective[place]."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise ValueError(f"effective[{index - 1}] must be a pair (W_plus, W_minus), got {type(pair).__name__}")
+        raise ValueError(f"effective[{place!r}] must be a pair (W_plus, W_minus), got {type(pair).__name__}")
     return pair[0], pair[1]
 
 
 def check_target(target: object) -> None:
     """Refuse what is no `Target`."""
-    if not isinstance(target, Target):
-        raise ValueError(f"target must be a nets.targets.Target, got {type(target).__name__}")
+    of_type("target", target, Target, "a nets.targets.Target")
+
+
+def check_domain(domain: object) -> None:
+    """Refuse what is no name of a unit ball."""
+    if not isinstance(domain, str) or domain not in DOMAINS:
+        raise ValueError(f"domain must be one of {DOMAINS}, got domain={shown(domain)}")
 
 
 def _checked(
@@ -230,12 +240,12 @@ def _checked(
     kept = []
     batch = None
     for i, (pair, weight) in enumerate(zip(effective, target.weights, strict=True)):
-        for name, value in zip(("W_plus", "W_minus"), _pair(pair, i + 1), strict=True):
+        for name, value in zip(("W_plus", "W_minus"), check_pair(pair, i), strict=True):
             if name == "W_minus" and i > 0:
                 continue
             if value is None:
                 raise ValueError(f"effective[{i}] {name} must be given, got None")
-            tensor = torch.as_tensor(value).detach()
+            tensor = dense(f"effective[{i}] {name}", value)
             batch = len(tensor) if batch is None and tensor.ndim else batch
             if tensor.dtype != torch.float64:
                 raise ValueError(f"effective[{i}] {name} must be float64, got {tensor.dtype}")

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 
 import torch
 
+from nets.arguments import of_type, real_tensor
 from nets.certificate.norms import spectral_norm_upper
 from nets.certificate.rounding import UNIT, mul, scaled, slack, up
 from nets.threads import few_threads
+from sims.solver.limits import between
 
 BUDGET = 3 * 10**10
 """Multiplications that the bound by frequencies may take, a few seconds; beyond it, fewer frequencies or none."""
@@ -78,6 +80,8 @@ def convolution_norm_upper(
     >>> round(convolution_norm_upper(blur, pads=[1, 1, 1, 1], input_sides=[5, 5]), 3) <= 1
     True
     """
+    kernel = real_tensor("kernel", kernel)
+    budget = between("budget", budget, 0, 2**62)
     axes = _axes(kernel, groups, strides, dilations, pads, input_sides)
     if not kernel.numel() or any(axis.outputs == 0 for axis in axes):
         return 0.0
@@ -145,17 +149,22 @@ def _axes(
     d = kernel.ndim - 2
     if kernel.dtype != torch.float64 or d < 1:
         raise ValueError(f"kernel must be float64 with at least 3 axes, got {kernel.dtype}, {tuple(kernel.shape)}")
-    if groups < 1 or kernel.shape[0] % groups:
+    if kernel.shape[0] % between("groups", groups, 1, max(1, kernel.shape[0])):
         raise ValueError(f"groups must divide the {kernel.shape[0]} output channels, got groups={groups}")
-    strides, dilations, pads = strides or (1,) * d, dilations or (1,) * d, pads or (0,) * (2 * d)
+    strides = (1,) * d if strides is None else strides
+    dilations = (1,) * d if dilations is None else dilations
+    pads = (0,) * (2 * d) if pads is None else pads
     for name, value, length, least in (
         ("strides", strides, d, 1),
         ("dilations", dilations, d, 1),
         ("pads", pads, 2 * d, 0),
         ("input_sides", sides, d, 1),
     ):
-        if value is not None and (len(value) != length or min(value) < least):
-            raise ValueError(f"{name} must be {length} numbers >= {least}, got {name}={list(value)}")
+        if value is None:
+            continue
+        whole = [between(name, number, -(2**31), 2**31) for number in of_type(name, value, (list, tuple), "a list")]
+        if len(whole) != length or min(whole) < least:
+            raise ValueError(f"{name} must be {length} numbers >= {least}, got {name}={whole}")
     axes = []
     for i, taps in enumerate(kernel.shape[2:]):
         side = outputs = None

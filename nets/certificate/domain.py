@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.arguments import doubles
 from nets.certificate.rounding import l2
 from nets.certificate.upward import joined, mul, root
+from sims.solver.arguments import finite_numbers, one_number
 from sims.solver.limits import finite_number
+from theory.numerics.check import shown
 
 Array = npt.NDArray[np.float64]
 
@@ -37,6 +40,23 @@ class Domain:
     high: Array
     origin: str = "stated"
 
+    def __post_init__(self) -> None:
+        low, high = (np.asarray(end) for end in (self.low, self.high))
+        if self.radius is None:
+            low, high = finite_numbers("low", self.low), finite_numbers("high", self.high)
+            try:
+                np.broadcast_shapes(low.shape, high.shape)
+            except ValueError:
+                raise ValueError(f"low and high must fit each other, got shapes {low.shape} and {high.shape}") from None
+            if not (low <= high).all():
+                raise ValueError(f"low must be <= high, got low={_text(low)}, high={_text(high)}")
+        elif one_number("radius", self.radius) <= 0:
+            raise ValueError(f"radius must be a number > 0, got radius={self.radius}")
+        elif not ((low == -np.inf).all() and (high == np.inf).all()):
+            raise ValueError(f"low and high must be infinite for a ball, got {shown(self.low)}, {shown(self.high)}")
+        for name, value in (("low", low), ("high", high)):
+            object.__setattr__(self, name, value)
+
     @classmethod
     def ball(cls, radius: float, *, origin: str = "stated") -> Domain:
         """Ball ||x||_2 <= radius.
@@ -46,9 +66,7 @@ class Domain:
         >>> Domain.ball(2.0).farthest((1, 4)), str(Domain.ball(2.0))
         (2.0, '||x||_2 <= 2')
         """
-        if not finite_number("radius", radius) > 0:
-            raise ValueError(f"radius must be a number > 0, got radius={radius}")
-        return cls(float(radius), np.array(-np.inf), np.array(np.inf), origin)
+        return cls(finite_number("radius", radius), np.array(-np.inf), np.array(np.inf), origin)
 
     @classmethod
     def box(cls, low: Any, high: Any, *, origin: str = "stated") -> Domain:
@@ -59,24 +77,19 @@ class Domain:
         >>> Domain.box(-1.0, 1.0).farthest((1, 4)), str(Domain.box(0, 1))
         (2.0, '0 <= x <= 1')
         """
-        ends = [np.asarray(end, np.float64) for end in (low, high)]
-        if not all(np.isfinite(end).all() for end in ends):
-            raise ValueError(f"low and high must be finite, got low={_text(ends[0])}, high={_text(ends[1])}")
-        if not (ends[0] <= ends[1]).all():
-            raise ValueError(f"low must be <= high, got low={_text(ends[0])}, high={_text(ends[1])}")
-        return cls(None, ends[0], ends[1], origin)
+        return cls(None, doubles("low", low).cpu().numpy(), doubles("high", high).cpu().numpy(), origin)
 
     @classmethod
     def ball_of(cls, data: Any) -> Domain:
         """Smallest ball about zero that holds the examples data[0], data[1], ..."""
-        rows = _examples(data)
+        rows = _examples("data", data)
         radius = max(joined(np.abs(row).tolist()) for row in rows.reshape(len(rows), -1))
         return cls.ball(radius, origin=f"from {len(rows)} examples")
 
     @classmethod
     def box_of(cls, data: Any) -> Domain:
         """Smallest box of one interval for all entries that holds the examples."""
-        rows = _examples(data)
+        rows = _examples("data", data)
         return cls.box(rows.min(), rows.max(), origin=f"from {len(rows)} examples")
 
     def to_plain(self) -> dict[str, Any]:
@@ -113,9 +126,7 @@ class Domain:
         if self.radius is not None:
             return self.radius
         reach = np.maximum(np.abs(self.low), np.abs(self.high))
-        whole = np.broadcast_shapes(reach.shape, shape)
-        if math.prod(whole) != math.prod(shape):
-            raise ValueError(f"the box has shape {reach.shape}, an example has shape {shape}")
+        self.check_fits(shape)
         largest = float(reach.max())
         if largest == 0:
             return 0.0
@@ -123,10 +134,21 @@ class Domain:
         rounding = 1 + 4 * (reach.size + 8) * 2.0**-53 if reach.size > 1 else 1.0
         return mul(largest, root(mul(squares, rounding)))
 
+    def check_fits(self, shape: tuple[int, ...]) -> None:
+        """Refuse a shape of examples over which the box would be spread, or that it would spread."""
+        own = np.broadcast_shapes(self.low.shape, self.high.shape)
+        try:
+            whole = np.broadcast_shapes(own, shape)
+        except (TypeError, ValueError):
+            whole = None
+        if whole is None or math.prod(whole) != math.prod(shape):
+            raise ValueError(f"the box has shape {own}, an example has shape {shape}")
+
     def contains(self, examples: Any) -> bool:
         """Whether every one of the examples[0], examples[1], ... lies in the domain (no tolerance)."""
-        rows = _examples(examples)
+        rows = _examples("examples", examples)
         if self.radius is None:
+            self.check_fits(rows.shape[1:])
             return bool(((rows >= self.low) & (rows <= self.high)).all())
         flat = torch.from_numpy(rows.reshape(len(rows), -1))
         return bool((l2(flat) <= self.radius).all())
@@ -153,12 +175,10 @@ class Domain:
         return self.project(low + share * (high - low))
 
 
-def _examples(data: Any) -> Array:
-    rows = np.asarray(data, np.float64)
+def _examples(name: str, data: Any) -> Array:
+    rows: Array = doubles(name, data).cpu().numpy()
     if rows.ndim < 1 or rows.size == 0:
-        raise ValueError(f"examples must be stacked on the first axis, got shape {rows.shape}")
-    if not np.isfinite(rows).all():
-        raise ValueError("examples must be finite, got NaN or infinity")
+        raise ValueError(f"{name} must be examples stacked on the first axis, got shape {rows.shape}")
     return rows
 
 

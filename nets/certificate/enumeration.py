@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from nets.certificate.bracket import DOMAINS, check_target
+from nets.arguments import doubles
+from nets.certificate.bracket import check_domain, check_pair, check_target
 from nets.certificate.rounding import UNIT
 from nets.targets.target import Target
 from sims.solver.limits import between, finite_number
@@ -122,8 +122,7 @@ class _Pair:
 
     @classmethod
     def of(cls, target: Target, effective: Sequence[tuple[Any, Any]], domain: str) -> _Pair:
-        if domain not in DOMAINS:
-            raise ValueError(f"domain must be one of {DOMAINS}, got domain={domain!r}")
+        check_domain(domain)
         check_target(target)
         if not isinstance(effective, list | tuple):
             raise ValueError(f"effective must be a sequence of pairs, got {type(effective).__name__}")
@@ -132,13 +131,14 @@ class _Pair:
             raise ValueError(f"enumeration takes {most}, got widths={target.widths}")
         if len(effective) != target.depth:
             raise ValueError(f"effective must have one pair for each of {target.depth} layers, got {len(effective)}")
-        f = [_array(w) for w in target.weights]
-        g = [_array(plus) for plus, _ in effective]
-        minus = _array(effective[0][1])
+        pairs = [check_pair(pair, i) for i, pair in enumerate(effective)]
+        f = [w.numpy() for w in target.weights]
+        g = [_array(f"effective[{i}] W_plus", plus) for i, (plus, _) in enumerate(pairs)]
+        minus = _array("effective[0] W_minus", pairs[0][1])
         named = [("effective[0] W_minus", minus), *((f"effective[{i}] W_plus", w) for i, w in enumerate(g))]
         for (name, made), wanted in zip(named, (f[0], *f), strict=True):
-            if made.shape != wanted.shape or not np.isfinite(made).all():
-                raise ValueError(f"{name} must be finite with shape {wanted.shape}, got shape {made.shape}")
+            if made.shape != wanted.shape:
+                raise ValueError(f"{name} must have shape {wanted.shape}, got shape {made.shape}")
         radius = 1.0 if domain == "l2" else math.sqrt(f[0].shape[1])
         first = np.maximum(np.abs(g[0]), np.abs(minus))
         off = lipschitz = 0.0
@@ -160,8 +160,9 @@ class _Pair:
         return trail
 
 
-def _array(weight: Any) -> Array:
-    return np.asarray(torch.as_tensor(weight).detach().cpu(), np.float64)
+def _array(name: str, weight: Any) -> Array:
+    made: Array = doubles(name, weight).cpu().numpy()
+    return made
 
 
 def _search(pair: _Pair, budget: int, *, eps: float | None, width: float) -> tuple[float, float]:

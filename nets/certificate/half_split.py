@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import torch
 
+from nets.arguments import real_tensor
 from nets.certificate.norms import spectral_norm_upper
 from nets.certificate.rounding import UNIT, mul, scaled, slack, up
+from theory.numerics.check import shown
 
 _REACH = 2.0**100
 """Neurons are scaled by factors between 1 / this and this."""
@@ -57,7 +59,18 @@ def half_split(
     >>> round(float(half_split(w, noise)), 9)
     1.0
     """
-    pieces = (plus,) if minus is None or bool((plus == minus).all()) else (plus, minus)
+    if domain not in ("l2", "linf"):
+        raise ValueError(f"domain must be l2 or linf, got domain={shown(domain)}")
+    weight, plus = real_tensor("weight", weight, ndim=3).double(), real_tensor("plus", plus, ndim=3).double()
+    minus = plus if minus is None else real_tensor("minus", minus, ndim=3).double()
+    if (
+        plus.shape != minus.shape
+        or plus.shape[-2] != weight.shape[-1]
+        or (1 not in (len(plus), len(weight)) and len(plus) != len(weight))
+    ):
+        shapes = ", ".join(str(tuple(one.shape)) for one in (weight, plus, minus))
+        raise ValueError(f"weight, plus and minus must have shapes (B, m, h), (B, h, n) and (B, h, n), got {shapes}")
+    pieces = (plus,) if minus is plus or bool((plus == minus).all()) else (plus, minus)
     given = torch.cat(pieces, -1)
     # a neuron that one side does not touch adds nothing: W_h S_h D_h = 0
     used = (weight.abs().amax(-2) > 0) & (given.abs().amax(-1) > 0)

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.arguments import doubles, of_type
 from nets.certificate.attained import Differences, Pair, Point, differences, farthest_point, input_shapes
+from nets.certificate.bracket import MOST_STARTS, check_pair
 from nets.certificate.convolution import BUDGET, convolution_norm_upper
 from nets.certificate.domain import Domain
 from nets.certificate.enclosure import NotEnclosed, enclose, proved_distance
@@ -24,6 +26,7 @@ from nets.graph.module import GraphModule
 from nets.graph.parts import part_inputs
 from nets.graph.substitution import Effective, substituted
 from nets.threads import few_threads
+from sims.solver.limits import between, finite_number
 
 _SEARCH_PRODUCTS = 2 * 10**10
 """Multiplications that the search for the lower end may take: some seconds."""
@@ -144,8 +147,17 @@ def certify_network(
     >>> found.word, 0.4999 < found.lower <= 0.5 <= found.upper < 0.5001
     ('proved', True)
     """
+    of_type("graph", graph, Graph)
+    batch, seed = between("batch", batch, 1, 2**31), between("seed", seed, 0, 2**63 - 1)
+    starts = None if starts is None else between("starts", starts, 1, MOST_STARTS)
+    steps = None if steps is None else between("steps", steps, 0, MOST_STARTS)
+    seconds = None if seconds is None else finite_number("seconds", seconds)
+    effective = _checked_effective(graph, effective)
+    check_domains(graph, domain)
     pruned = substituted(graph, effective)
-    sides = dict(shapes) if shapes is not None else _shapes(graph, data)
+    sides = _shapes(graph, data) if shapes is None else _checked_shapes(graph, shapes)
+    for name in (one.name for one in graph.inputs if one.floating):
+        (domain if isinstance(domain, Domain) else domain[name]).check_fits(sides[name])
     pair = Pair(
         GraphModule(graph, dtype=torch.float64, share=True),
         GraphModule(pruned, dtype=torch.float64, share=True),
@@ -192,6 +204,39 @@ def certify_network(
         point.inputs,
         plain_domains(graph, domain),
     )
+
+
+def _checked_effective(graph: Graph, effective: Effective) -> Effective:
+    """Pairs of arrays of the constants' shapes, real, finite and not masked; a pair of one array stays one."""
+    found = {}
+    for name, pair in of_type("effective", effective, Mapping, "a mapping of constants to pairs").items():
+        if name not in graph.constants:
+            raise ValueError(f"effective must name constants of the graph, got {name!r}")
+        plus, minus = check_pair(pair, name)
+        made = [doubles(f"effective[{name!r}]", one).cpu().numpy() for one in ((plus,) if minus is plus else pair)]
+        if any(one.shape != np.shape(graph.constants[name]) for one in made):
+            shapes = " and ".join(str(one.shape) for one in made)
+            raise ValueError(f"effective[{name!r}] must have shape {np.shape(graph.constants[name])}, got {shapes}")
+        found[name] = made[0], made[-1]
+    return found
+
+
+def check_domains(graph: Graph, domain: Any) -> None:
+    """Refuse what is no `Domain`, nor one for every floating input."""
+    of_type("domain", domain, (Domain, Mapping), "a Domain or a mapping of inputs to Domains")
+    if not isinstance(domain, Domain):
+        for name in (one.name for one in graph.inputs if one.floating):
+            if not isinstance(domain.get(name), Domain):
+                raise ValueError(f"domain must hold a Domain for the input {name!r}")
+
+
+def _checked_shapes(graph: Graph, shapes: Any) -> dict[str, tuple[int, ...]]:
+    given = of_type("shapes", shapes, Mapping, "a mapping of inputs to shapes")
+    found = {}
+    for one in graph.inputs:
+        sides = of_type(f"shapes[{one.name!r}]", given.get(one.name), (tuple, list), "the sides of one example")
+        found[one.name] = tuple(between(f"shapes[{one.name!r}]", side, 0, 2**62) for side in sides)
+    return found
 
 
 def search_effort(products: int) -> tuple[int, int]:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from nets.arguments import doubles, of_type
 from nets.construction import pick
 from nets.construction.bits import check_bits, draw_bits, popcount, unpack, unpack_draws, unpack_positions
 from nets.construction.gadget_record import Floats, Gadget, Record
 from nets.construction.gadget_search import SubsetSums, nearest_neurons
 from nets.construction.options import PARTS, check_construction
-from sims.solver.memory import default_jobs
+from nets.device import check_device
+from sims.solver.arguments import jobs_of
 from sims.threads import ordered, pieces
 from theory.numerics.check import accuracy
 
@@ -56,10 +58,12 @@ def solve(
     ValueError
         If an argument is outside its domain, or the search does not fit into memory.
     """
-    if weight.shape != gadget.shape or not np.isfinite(weight).all():
+    of_type("gadget", gadget, Gadget)
+    weight, jobs = doubles("weight", weight).cpu().numpy(), jobs_of(jobs)
+    if weight.shape != gadget.shape:
         raise ValueError(f"weight must be finite and of shape {gadget.shape}, got shape {weight.shape}")
     signs = check_construction(construction, R=gadget.R, n=gadget.n, signs=signs)
-    jobs = default_jobs() if jobs is None else jobs
+    device = str(check_device(device))
     if construction == "subset-sum":
         return SubsetSums(gadget, weight.reshape(-1), signs == "open", device, jobs, tick).record()
     if not gadget.relu:
@@ -101,7 +105,7 @@ def effective(
     >>> minus is plus, bool((abs(plus - [[[0.5, -0.25]]]) < 0.01).all())
     (True, True)
     """
-    jobs = default_jobs() if jobs is None else jobs
+    jobs = jobs_of(jobs)
     b = _kept_b(gadget, record, seen)
     check_bits("mask_a", record.mask_a, gadget.bits_a)
     check_bits("draws_a", record.draws_a, record.kept_a * draw_bits(gadget.R))

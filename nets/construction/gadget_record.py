@@ -20,11 +20,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import flag
 from nets.construction import pick
 from nets.construction.bits import Packed, popcount
 from nets.construction.source import check_sampler, check_seed
 from sims.threads import each, pieces
-from theory.numerics.check import natural, positive_int
+from theory.numerics.check import natural, positive_int, shown
 
 Floats = npt.NDArray[np.float64]
 _ELEMENTS = 2**18
@@ -69,17 +70,18 @@ class Gadget:
     relu: bool = True
 
     def __post_init__(self) -> None:
-        natural("number", self.number)
-        for name in ("groups", "rows", "cols", "n"):
-            positive_int(name, getattr(self, name))
-        check_seed(self.seed)
-        check_sampler(self.R, "draws")
+        whole = {name: positive_int(name, getattr(self, name)) for name in ("groups", "rows", "cols", "n")}
+        whole |= {"number": natural("number", self.number), "seed": check_seed(self.seed)}
+        whole |= {"R": check_sampler(self.R, "draws")[0], "halves": natural("halves", self.halves)}
+        for name, value in {**whole, "relu": flag("relu", self.relu)}.items():
+            object.__setattr__(self, name, value)
         if self.halves not in (1, 2):
-            raise ValueError(f"halves must be 1 or 2, got halves={self.halves!r}")
+            raise ValueError(f"halves must be 1 or 2, got halves={shown(self.halves)}")
         if self.halves == 2 and not self.relu:
             raise ValueError("halves must be 1 without a ReLU between the layers, got halves=2")
         if max(self.bits_a, self.bits_b * self.coordinates) >= 2**62 or self.stream_a >= 2**30:
-            raise ValueError(f"the part is too large or its number too high: {self}")
+            sizes = ", ".join(f"{name}={shown(value)}" for name, value in whole.items())
+            raise ValueError(f"the part is too large or its number too high: {sizes}")
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.arguments import as_input, dense, of_type, several
 from nets.construction import bits
+from sims.solver.limits import between
 
 
 class Mask:
@@ -109,7 +111,7 @@ class Mask:
         >>> Mask([True, False]).to_tensor(torch.float32)
         tensor([1., 0.])
         """
-        return self._bits.to(dtype, copy=True)
+        return self._bits.to(of_type("dtype", dtype, torch.dtype), copy=True)
 
     def apply(self, weight: torch.Tensor) -> torch.Tensor:
         """Return the pruned weights: `weight` where the mask is 1, zero where it is 0.
@@ -135,6 +137,7 @@ class Mask:
         >>> Mask([1, 0]).apply(torch.tensor([2.0, float("nan")]))
         tensor([2., 0.])
         """
+        weight = as_input("weight", weight)
         if tuple(weight.shape) != self.shape:
             raise ValueError(f"weight must have the mask's shape {self.shape}, got shape {tuple(weight.shape)}")
         return torch.where(self._bits, weight, torch.zeros((), dtype=weight.dtype, device=weight.device))
@@ -173,9 +176,8 @@ class Mask:
         >>> Mask.unpack(b"\\x05", (3,)).to_tensor(torch.int64)
         tensor([1, 0, 1])
         """
-        shape = tuple(int(side) for side in shape)
-        if any(side < 1 for side in shape):
-            raise ValueError(f"shape must have sides >= 1, got shape={shape}")
+        shape = tuple(between("shape", side, 1, 2**62) for side in several("shape", shape))
+        data = of_type("data", data, bytes, "bytes")
         numel = math.prod(shape)
         expected = -(-numel // 8)
         if len(data) != expected:
@@ -203,10 +205,7 @@ def _checked_bits(values: Any) -> torch.Tensor:
     """Copy `values` into a bool tensor, or say which entry is neither 0 nor 1."""
     if isinstance(values, Mask):
         raise ValueError("mask values must be numbers, got a Mask")
-    try:
-        tensor = torch.as_tensor(values).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"mask values must be numbers, got {type(values).__name__}") from error
+    tensor = dense("mask values", values)
     if tensor.numel() == 0:
         raise ValueError(f"mask must have at least one element, got shape {tuple(tensor.shape)}")
     if tensor.is_complex():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from theory.numerics.check import shown
+
 PARTS = {"halves": 2, "thirds": 3, "quarters": 4}
 """Products that a weight is the sum of, each by a neuron of another group."""
 
@@ -12,6 +14,13 @@ def check_construction(
     construction: str, *, R: int, n: int, signs: str | None = None, sides: str = "both", sampler: str = "draws"
 ) -> str:
     """The `signs` in force, or ValueError where the options do not go together."""
+    for name, value in (
+        ("construction", construction),
+        ("sides", sides),
+        ("signs", "open" if signs is None else signs),
+    ):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a word, got {name}={shown(value)}")
     if construction not in CONSTRUCTIONS:
         raise ValueError(f"construction must be one of {CONSTRUCTIONS}, got construction={construction!r}")
     if sides not in ("both", "needed"):

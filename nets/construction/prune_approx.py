@@ -36,13 +36,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nets.arguments import doubles, of_type
 from nets.construction.bits import unpack_draws, unpack_positions
 from nets.construction.gadget import Gadget, Record, solve
 from nets.construction.options import PARTS, check_construction
 from nets.construction.pruned import Kept, Pruned, half_count
 from nets.construction.scan import scan_layer
 from nets.construction.source import Source, check_sampler, check_seed, per_layer_n, trial_seeds
+from nets.device import check_device
 from nets.targets.target import Target
+from sims.solver.arguments import jobs_of
 from theory.numerics.check import accuracy, natural, positive_int
 
 _RECORD_TRIALS = 2**19
@@ -96,7 +99,9 @@ def prune(
     >>> pruned.n_keep, pruned.within(0.1)
     (8, (4,))
     """
-    weights = _weights(target)
+    weights, jobs = _weights(target), jobs_of(jobs)
+    of_type("source", source, Source)
+    device = str(check_device(device))
     widths = (weights[0].shape[-1], *(w.shape[-2] for w in weights))
     if any(w.ndim != 2 for w in weights) or widths != source.widths:
         raise ValueError(f"target must have the widths of the source, {source.widths}, got {widths}")
@@ -192,13 +197,13 @@ def simulate_trials(
     >>> found.effective[0][0].shape, found.misses.tolist()
     (torch.Size([3, 1, 2]), [0, 0, 0])
     """
-    weights = _weights(target)
+    weights, jobs, device = _weights(target), jobs_of(jobs), str(check_device(device))
     if construction == "subset-sum":
         raise ValueError("construction must pick single neurons here, got construction='subset-sum'")
     R, sampler = check_sampler(R, sampler)
-    counts, parts = per_layer_n(n, len(weights)), PARTS.get(construction, 1)
+    counts = per_layer_n(n, len(weights))
     signs = check_construction(construction, R=R, n=min(counts), signs=signs, sides=sides, sampler=sampler)
-    etas = _etas(eta, len(weights), construction)
+    etas, parts = _etas(eta, len(weights), construction), PARTS.get(construction, 1)
     first, trials = natural("first_trial", first_trial), positive_int("trials", trials)
     if any(w.ndim == 3 and len(w) != trials for w in weights):
         raise ValueError(f"target must have one weight matrix or trials={trials} of them in each layer")
@@ -251,9 +256,9 @@ def _kept_from_gadget(gadget: Gadget, record: Record, source: Source) -> tuple[K
 
 
 def _weights(target: Weights) -> list[torch.Tensor]:
-    weights = target.weights if isinstance(target, Target) else target
-    result = [torch.as_tensor(w).detach().double().cpu() for w in weights]
-    if not result or any(w.ndim not in (2, 3) or w.numel() == 0 or not w.isfinite().all() for w in result):
+    weights = target.weights if isinstance(target, Target) else of_type("target", target, (list, tuple), "a Target")
+    result = [doubles(f"target[{i}]", w).cpu() for i, w in enumerate(weights)]
+    if not result or any(w.ndim not in (2, 3) or w.numel() == 0 for w in result):
         raise ValueError("target must be a Target or one or more finite, non-empty weight matrices")
     if any(after.shape[-1] != before.shape[-2] for before, after in itertools.pairwise(result)):
         raise ValueError(f"target has layers that do not chain: {[tuple(w.shape) for w in result]}")

@@ -10,7 +10,7 @@ import torch
 
 from nets.construction import pick
 from nets.construction import pick_torch as _pick_torch
-from sims.solver.memory import default_jobs
+from sims.solver.arguments import jobs_of
 from sims.threads import each
 
 _TASK_DRAWS = 2**23
@@ -69,7 +69,7 @@ def scan_layer(
     kinds |= {"draw_a": np.int64, "draw_b": np.int64, "hit": np.bool_}
     records = {key: np.empty(shape, kind) for key, kind in kinds.items()}
     cube = np.ascontiguousarray(weights.numpy())
-    jobs = default_jobs() if jobs is None else jobs
+    jobs = jobs_of(jobs)
     cost = 2 * n * (1 + d_out) * (1 if by_law else R)
     step_j = max(1, min(d_in, _TASK_DRAWS // cost)) if trials == 1 else (d_in if cost * d_in <= _TASK_DRAWS else 1)
     if trials == 1 and jobs > 1:

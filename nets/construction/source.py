@@ -13,7 +13,6 @@ the same on every machine and can be made alone.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.arguments import as_input, doubles, several, whole_numbers
 from nets.construction import pick
+from nets.device import check_device
+from sims.solver.limits import MAX_TRIAL, between
 from sims.solver.memory import available_bytes, readable
 from sims.solver.philox import MAX_SEED
-from theory.numerics.check import positive_int
+from theory.numerics.check import positive_int, shown
 
 SAMPLERS = ("draws", "nearest")
 MAX_R = {"draws": 2**33, "nearest": 10**12}
@@ -71,7 +73,7 @@ class Source(torch.nn.Module):
         self, widths: Sequence[int], n: int | Sequence[int], *, seed: int, R: int = 1, sampler: str = "draws"
     ) -> None:
         super().__init__()
-        self.widths = tuple(positive_int("width", width) for width in widths)
+        self.widths = tuple(positive_int("widths", width) for width in several("widths", widths))
         if len(self.widths) < 2:
             raise ValueError(f"widths must be d_0, ..., d_l with l >= 1, got widths={widths!r}")
         self.n = per_layer_n(n, len(self.widths) - 1)
@@ -91,13 +93,17 @@ class Source(torch.nn.Module):
 
     def shape(self, layer: int) -> tuple[int, int]:
         """Shape (D_j, D_{j-1}) of source layer j = 1, ..., 2l."""
-        if not 1 <= layer <= self.depth:
-            raise ValueError(f"layer must be in [1, {self.depth}], got layer={layer}")
+        layer = between("layer", layer, 1, self.depth)
         return self.source_widths[layer], self.source_widths[layer - 1]
 
     def flat(self, layer: int, row: Any, col: Any) -> Any:
         """Row-major number of element (row, col) of a layer; integers or integer arrays."""
-        return row * self.shape(layer)[1] + col
+        rows, cols = self.shape(layer)
+        place = whole_numbers("row", row), whole_numbers("col", col)
+        for name, values, limit in zip(("row", "col"), place, (rows, cols), strict=True):
+            _check_range(name, values, limit)
+        found = place[0] * cols + place[1]
+        return int(found) if found.ndim == 0 else found
 
     def element(self, layer: int, index: Any, *, draw: Any = 0) -> Any:
         """Values of single elements, made alone.
@@ -129,7 +135,7 @@ class Source(torch.nn.Module):
         """
         rows, cols = self.shape(layer)
         limit = self.R if self.sampler == "draws" else MAX_R["draws"]
-        elements, draws = np.broadcast_arrays(np.asarray(index, np.int64), np.asarray(draw, np.int64))
+        elements, draws = _broadcast(index=whole_numbers("index", index), draw=whole_numbers("draw", draw))
         _check_range("index", elements, rows * cols)
         _check_range("draw", draws, limit)
         out = np.empty(elements.size)
@@ -169,12 +175,14 @@ class Source(torch.nn.Module):
         (True, True)
         """
         rows, cols = self.shape(layer)
-        elements, aims, scales = np.broadcast_arrays(
-            np.asarray(index, np.int64), np.asarray(aim, np.float64), np.asarray(scale, np.float64)
+        elements, aims, scales = _broadcast(
+            index=whole_numbers("index", index),
+            aim=doubles("aim", aim).cpu().numpy(),
+            scale=doubles("scale", scale).cpu().numpy(),
         )
         _check_range("index", elements, rows * cols)
-        if not (np.isfinite(aims).all() and np.isfinite(scales).all() and scales.all()):
-            raise ValueError("aim and scale must be finite, and scale must not be 0")
+        if not scales.all():
+            raise ValueError("scale must not be 0")
         values, draws = np.empty(elements.size), np.empty(elements.size, np.int64)
         flat = [np.array(part).reshape(-1) for part in (elements, scales, aims)]
         by_law = self.sampler == "nearest"
@@ -207,10 +215,13 @@ class Source(torch.nn.Module):
             If layer or draw is outside its range, or the matrix takes more than half of the available memory.
         """
         shape = self.shape(layer)
-        _check_range("draw", np.asarray(draw), self.R if self.sampler == "draws" else MAX_R["draws"])
+        draw = between("draw", draw, 0, (self.R if self.sampler == "draws" else MAX_R["draws"]) - 1)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise ValueError(f"dtype must be a floating one of PyTorch's, got dtype={shown(dtype)}")
+        place = check_device(device)
         count = shape[0] * shape[1]
         size = count * torch.empty((), dtype=dtype).element_size()
-        if torch.device(device).type == "cpu" and size > available_bytes() // 2:
+        if place.type == "cpu" and size > available_bytes() // 2:
             raise ValueError(
                 f"layer {layer} of shape {shape} needs {readable(size)}, "
                 f"the limit is {readable(available_bytes() // 2)}: stream it instead"
@@ -218,7 +229,7 @@ class Source(torch.nn.Module):
         out = torch.empty(count, dtype=dtype, device=device)
         for start in range(0, count, _CHUNK):
             stop = min(start + _CHUNK, count)
-            if torch.device(device).type == "cpu":
+            if place.type == "cpu":
                 part = np.empty(stop - start)
                 pick.fill_range(np.uint64(self.seed), 2 + layer, start, draw, part)
                 out[start:stop] = torch.from_numpy(part)
@@ -246,6 +257,9 @@ class Source(torch.nn.Module):
         """
         if not hasattr(self, "G1"):
             raise ValueError("the source is streamed: call materialise() before a forward pass")
+        x = as_input("x", x)
+        if x.ndim == 0 or x.shape[-1] != self.widths[0]:
+            raise ValueError(f"x must have last side d_0={self.widths[0]}, got shape {tuple(x.shape)}")
         hidden = x.to(self.get_buffer("G1").dtype)
         for layer in range(1, self.depth + 1):
             hidden = (torch.relu(hidden) if layer > 1 else hidden) @ getattr(self, f"G{layer}").T
@@ -331,37 +345,41 @@ def trial_seeds(seed: int, first_trial: int, *, trials: int) -> npt.NDArray[np.u
     >>> bool(trial_seeds(3, 0, trials=5)[2] == trial_seeds(3, 2, trials=1)[0])
     True
     """
+    seed, trials = check_seed(seed), between("trials", trials, 0, 2**32)
     out = np.empty(trials, np.uint64)
-    pick.fill_seeds(np.uint64(check_seed(seed)), first_trial, out)
+    pick.fill_seeds(np.uint64(seed), between("first_trial", first_trial, 0, MAX_TRIAL - trials), out)
     return out
 
 
 def per_layer_n(n: int | Sequence[int], layers: int) -> tuple[int, ...]:
     """`n` for each of the target's layers, checked."""
-    counts = (n,) * layers if not isinstance(n, Sequence) else tuple(n)
+    counts = several("n", n) if isinstance(n, Sequence | np.ndarray) else (n,) * layers
     if len(counts) != layers:
         raise ValueError(f"n must be one integer or one for each of {layers} layers, got n={n!r}")
-    return tuple(positive_int("n", count) for count in counts)
+    return tuple(between("n", count, 1, 10**12) for count in counts)
 
 
-def check_seed(seed: Any) -> int:
+def check_seed(seed: Any, name: str = "seed") -> int:
     """A seed in [0, 2^64), or ValueError."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise ValueError(f"seed must be an integer in [0, 2^64), got seed={seed!r}") from None
-    if not 0 <= number <= MAX_SEED:
-        raise ValueError(f"seed must be an integer in [0, 2^64), got seed={seed!r}")
-    return number
+    return between(name, seed, 0, MAX_SEED)
 
 
 def check_sampler(R: int, sampler: str) -> tuple[int, str]:
     """R and sampler, or ValueError."""
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler must be 'draws' or 'nearest', got sampler={sampler!r}")
+    if not isinstance(sampler, str) or sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be 'draws' or 'nearest', got sampler={shown(sampler)}")
     if positive_int("R", R) > MAX_R[sampler]:
-        raise ValueError(f"R must be at most {MAX_R[sampler]} with sampler {sampler!r}, got R={R}")
+        raise ValueError(f"R must be at most {MAX_R[sampler]} with sampler {sampler!r}, got R={shown(R)}")
     return int(R), sampler
+
+
+def _broadcast(**arrays: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Arrays of one shape; the first one names it."""
+    try:
+        return list(np.broadcast_arrays(*arrays.values()))
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in arrays.values())
+        raise ValueError(f"{', '.join(arrays)} must have shapes that fit each other, got {shapes}") from None
 
 
 def _check_range(name: str, values: npt.NDArray[np.int64], limit: int) -> None:

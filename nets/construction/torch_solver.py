@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import torch
 
+from nets.arguments import dense
 from sims.solver.fixed_point import LIMIT
+from sims.solver.limits import between
 
 
 def best_subsets_torch(
@@ -47,10 +49,15 @@ def best_subsets_torch(
     >>> errors.tolist(), masks.tolist()
     ([0], [[False, False, True, True]])
     """
+    x, targets = dense("x", x), dense("targets", targets)
+    if max_bytes is not None:
+        max_bytes = between("max_bytes", max_bytes, 1, 2**62)
     if x.dtype != torch.int64 or x.ndim != 2 or x.shape[1] < 1:
         raise ValueError(f"x must be int64 of shape (rows, n) with n >= 1, got {x.dtype} of shape {tuple(x.shape)}")
     if targets.dtype != torch.int64 or targets.shape != x.shape[:1] or targets.device != x.device:
-        raise ValueError(f"targets must be int64 of shape ({len(x)},) on {x.device}, got {targets.dtype}")
+        raise ValueError(
+            f"targets must be int64 of shape ({len(x)},) on {x.device}, got {targets.dtype} of {tuple(targets.shape)}"
+        )
     if len(x) == 0:
         return targets.clone(), x.bool()
     # in float64 so that the check itself cannot overflow; a relative rounding of 1e-15 does not matter below 2^62

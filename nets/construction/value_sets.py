@@ -23,14 +23,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import doubles
 from nets.construction import pick
 from nets.construction.bits import DrawWriter, check_bits, draw_bits, pack, popcount
 from nets.construction.choices import add_chosen
+from nets.construction.source import check_seed
+from nets.device import check_device
+from sims.solver.arguments import jobs_of
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.solver.kernels.shared import split
-from sims.solver.memory import default_jobs
+from sims.solver.limits import MAX_TRIAL, between, finite_number
 from sims.solver.philox import GRID_BITS, grid_draws
 from sims.threads import ordered, pieces
+from theory.numerics.check import shown
 
 KINDS = ("private", "shared")
 STREAMS = {"private": 2**30, "shared": 2**30 + 2**29}
@@ -91,12 +96,15 @@ class ValueSets:
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got kind={self.kind!r}")
-        if self.n < 1 or self.R < 1 or self.n * self.R > 2**33:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {KINDS}, got kind={shown(self.kind)}")
+        whole = {name: between(name, getattr(self, name), 1, 2**33) for name in ("n", "R")}
+        if self.n * self.R > 2**33:
             raise ValueError(f"n and R must be at least 1 with n R <= 2^33, got n={self.n}, R={self.R}")
-        if not (math.isfinite(self.size) and self.size >= 0):
-            raise ValueError(f"size must be finite and >= 0, got size={self.size}")
+        if (size := finite_number("size", self.size)) < 0:
+            raise ValueError(f"size must be finite and >= 0, got size={size}")
+        for name, value in {**whole, "seed": check_seed(self.seed), "size": size}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def exponent(self) -> int:
@@ -105,10 +113,11 @@ class ValueSets:
 
     def stream(self, layer: int) -> int:
         """Generator stream of a target layer, from 1."""
-        return STREAMS[self.kind] + layer
+        return STREAMS[self.kind] + between("layer", layer, 0, 2**29 - 1)
 
     def integers(self, layer: int, first: int, *, count: int) -> Integers:
         """The values of sets first, ..., first + count - 1 in units: shape (count, n, R)."""
+        first, count = between("first", first, 0, MAX_TRIAL), between("count", count, 0, MAX_TRIAL)
         draws = grid_draws(self.seed, first, count, self.n * self.R, stream=self.stream(layer))
         scaled: Integers = np.rint(draws * math.frexp(self.size)[0]).astype(np.int64)
         return scaled.reshape(count, self.n, self.R)
@@ -151,9 +160,9 @@ class ValueSets:
         >>> bool((abs(found.effective - [[0.5, -0.25], [0.0, 1.0]]) < 0.05).all()), found.mask.shape
         (True, (6,))
         """
-        if not (np.abs(weight) <= self.size).all():
-            raise ValueError(f"weights must be finite and at most size={self.size} in size")
-        jobs = default_jobs() if jobs is None else jobs
+        weight, jobs, device = doubles("weight", weight).cpu().numpy(), jobs_of(jobs), str(check_device(device))
+        if weight.ndim != 2 or weight.size == 0 or not (np.abs(weight) <= self.size).all():
+            raise ValueError(f"weight must be a matrix of numbers up to size={self.size}, got shape {weight.shape}")
         aims = np.rint(np.ldexp(weight, -self.exponent)).astype(np.int64)
         grid = device == "cpu" or self.R > 1
         solvers: SimpleQueue[GridBest] = SimpleQueue()
@@ -223,7 +232,7 @@ class ValueSets:
         ValueError
             Wrong sizes of mask or draws, spare bits that are set, or draws that do not exist.
         """
-        jobs = default_jobs() if jobs is None else jobs
+        jobs = jobs_of(jobs)
         weights, n, width = shape[0] * shape[1], self.n, draw_bits(self.R)
         check_bits("mask", mask, weights * n)
         check_bits("draws", draws, popcount(mask) * width)

@@ -28,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from theory.numerics.check import shown
+
 AUGMENTATIONS = ("none", "crop-flip", "iterand", "resized-crop")
 """Names that `augment` knows."""
 
@@ -46,8 +48,8 @@ Uniforms = npt.NDArray[np.float64]
 
 def check_augmentation(name: str) -> None:
     """Refuse an unknown name with one line."""
-    if name not in AUGMENTATIONS:
-        raise ValueError(f"augment must be one of {', '.join(AUGMENTATIONS)}, got augment={name!r}")
+    if not isinstance(name, str) or name not in AUGMENTATIONS:
+        raise ValueError(f"augment must be one of {', '.join(AUGMENTATIONS)}, got augment={shown(name)}")
 
 
 def augment(name: str, images: torch.Tensor, draws: Uniforms) -> torch.Tensor:

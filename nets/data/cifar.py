@@ -19,6 +19,8 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from nets.pickled import check_pickle
+
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE = "cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -97,6 +99,7 @@ def read_batch(raw: bytes, name: str) -> Part:
         If the pickle asks for anything but arrays, is damaged, or does not hold images and labels that fit together.
     """
     try:
+        check_pickle(raw)
         found = _Reader(io.BytesIO(raw), encoding="bytes").load()
     except _Refused as error:
         raise ValueError(f"{name}: refused, {error}; a CIFAR-10 batch holds arrays only, and no code is run") from None
@@ -165,6 +168,8 @@ def read_archive(path: Path, *, md5: str | None = None) -> tuple[Part, Part, str
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ValueError(f"{path.name}: is no file in {str(path.parent)!r}; {_AGAIN}")
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError(f"{path.name}: larger than a batch can be; {_AGAIN}")
         return path.read_bytes()

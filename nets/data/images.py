@@ -28,6 +28,9 @@ from nets.data.depth import DepthError, to_rgb
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 """Files that count as images; all others are passed over and counted."""
 
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "PPM", "TIFF", "GIF")
+"""What such a file may hold, whatever its name: Pillow would hand others, as EPS, to programs of their own."""
+
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 TRAIN, TEST = "train", ("test", "val")
 SMALL_SIDE = 96
@@ -37,7 +40,8 @@ MEMORY_BYTES = 4 * 2**30
 """Images that take more are left in their files."""
 
 _MAX_FILE = 256 * 2**20
-_AT_ONCE = 2048
+_AT_ONCE, _BYTES_AT_ONCE = 2048, 2**28
+_ALWAYS_BYTES, _MOST_PACKED = 2**28, 200
 _CACHE_FORMAT = 2
 
 Part = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
@@ -58,7 +62,8 @@ def list_folder(root: Path) -> tuple[tuple[str, ...], Listing, Listing]:
     Raises
     ------
     ValueError
-        If a part is missing or empty, or a class is in the test part only.
+        If a part is missing or empty, a class has no training images or is in the test part only, or what is named as
+        an image is no file.
     """
     tests = [root / name for name in TEST if (root / name).is_dir()]
     if not (root / TRAIN).is_dir() or len(tests) != 1:
@@ -67,11 +72,25 @@ def list_folder(root: Path) -> tuple[tuple[str, ...], Listing, Listing]:
     extra = sorted(entry.name for entry in tests[0].iterdir() if _is_class(entry) and entry.name not in classes)
     if extra:
         raise ValueError(f"{tests[0]}: class {extra[0]!r} is not among the {len(classes)} classes of train/")
-    return classes, _list_part(root / TRAIN, classes), _list_part(tests[0], classes)
+    train = _list_part(root / TRAIN, classes)
+    if empty := sorted(set(classes).difference(file.parent.name for file in train.files)):
+        raise ValueError(f"{root / TRAIN}: class {empty[0]!r} has no images")
+    return classes, train, _list_part(tests[0], classes)
 
 
 def _is_class(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith((".", "__"))
+    return entry.is_dir() and _is_class_name(entry.name)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links that go round
+        return False
+
+
+def _is_class_name(name: str) -> bool:
+    return not name.startswith((".", "__"))
 
 
 def _list_part(folder: Path, classes: Sequence[str]) -> Listing:
@@ -80,9 +99,11 @@ def _list_part(folder: Path, classes: Sequence[str]) -> Listing:
         if not (folder / name).is_dir():
             continue
         with os.scandir(folder / name) as entries:
-            names = sorted(entry.name for entry in entries)
-        kept = [folder / name / file for file in names if _is_image(file)]
-        skipped += len(names) - len(kept)
+            found = sorted((entry.name, _is_file(entry)) for entry in entries)
+        kept = [folder / name / file for file, _ in found if _is_image(file)]
+        if odd := [file for file, is_file in found if _is_image(file) and not is_file]:  # a pipe would be waited for
+            raise ValueError(f"{folder / name / odd[0]}: is named as an image, but is no file")
+        skipped += len(found) - len(kept)
         files += kept
         labels += [label] * len(kept)
     if not files:
@@ -117,7 +138,7 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # for good: a filter for a while is not safe with threads
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
             yield image
     except DepthError:
         raise
@@ -130,10 +151,15 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
         ) from None
 
 
-def fit(image: Any, side: int, *, shorter: int | None = None) -> npt.NDArray[np.uint8]:
+def fit(image: Any, side: int, name: str, *, shorter: int | None = None) -> npt.NDArray[np.uint8]:
     """Resize so that the shorter side is `shorter` (default: `side`), cut the centre out; (3, side, side).
 
     An image that has the wanted size already is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        With the image's `name`, if it is so narrow that it would take more pixels than Pillow lets an image have.
     """
     from PIL import Image
 
@@ -142,6 +168,10 @@ def fit(image: Any, side: int, *, shorter: int | None = None) -> npt.NDArray[np.
     if min(width, height) != target:
         scale = target / min(width, height)
         wanted = (max(target, round(width * scale)), max(target, round(height * scale)))
+        if wanted[0] * wanted[1] > (limit := Image.MAX_IMAGE_PIXELS or 2**27):
+            raise ValueError(
+                f"{name}: {width}x{height} is too narrow, {wanted[0]}x{wanted[1]} have more than {limit} pixels"
+            )
         image = image.resize(wanted, Image.Resampling.BILINEAR)
         width, height = image.size
     left, top = (width - side) // 2, (height - side) // 2
@@ -156,7 +186,7 @@ def decode_all(files: Sequence[Path], side: int, *, workers: int) -> tuple[npt.N
 
     def work(i: int) -> bool:
         image = open_image(files[i], str(files[i]))
-        out[i] = fit(image, side)
+        out[i] = fit(image, side, str(files[i]))
         return bool(image.size != (side, side))
 
     with ThreadPoolExecutor(workers) as pool:
@@ -220,12 +250,13 @@ def _decode_tar(path: Path, side: int | None, workers: int) -> tuple[tuple[str, 
 
     def decode(member: tuple[str, str, str, bytes]) -> npt.NDArray[np.uint8]:
         assert side is not None
-        return fit(open_image(member[3], f"{path.name}: {member[2]}"), side)
+        name = f"{path.name}: {member[2]}"
+        return fit(open_image(member[3], name), side, name)
 
     try:
         with ThreadPoolExecutor(workers) as pool:
             members = _members(path)
-            while some := list(itertools.islice(members, _AT_ONCE)):
+            while some := _some(members):
                 side = side or _own_side(some[0][3], f"{path.name}: {some[0][2]}")
                 count += len(some)
                 if 3 * side * side * count > MEMORY_BYTES:
@@ -240,6 +271,9 @@ def _decode_tar(path: Path, side: int | None, workers: int) -> tuple[tuple[str, 
         if not images:
             raise ValueError(f"{path.name}: no images in {part}/<class>/")
         images.sort(key=lambda entry: entry[:2])
+        for one, other in itertools.pairwise(images):
+            if one[:2] == other[:2]:
+                raise ValueError(f"{path.name}: holds {part}/{one[0]}/{one[1]} twice")
         if extra := sorted({kind for kind, _, _ in images} - set(classes)):
             raise ValueError(f"{path.name}: class {extra[0]!r} of {part}/ is not among the classes of train/")
         labels = np.array([classes.index(kind) for kind, _, _ in images], np.int64)
@@ -256,14 +290,29 @@ def _own_side(raw: bytes, name: str) -> int:
     return int(image.width)
 
 
-class _Tail:
-    """A stream that remembers its last bytes: a whole tar archive ends in two blocks of zeros."""
+def _some(members: Iterator[tuple[str, str, str, bytes]]) -> list[tuple[str, str, str, bytes]]:
+    """The next members, as many as memory should hold at once."""
+    found: list[tuple[str, str, str, bytes]] = []
+    size = 0
+    for member in members:
+        found.append(member)
+        size += len(member[3])
+        if len(found) == _AT_ONCE or size > _BYTES_AT_ONCE:
+            break
+    return found
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.last = stream, b""
+
+class _Tail:
+    """A stream that remembers its last bytes: a whole tar archive ends in two blocks of zeros. It has an end."""
+
+    def __init__(self, stream: IO[bytes], limit: int, name: str) -> None:
+        self.stream, self.last, self.left, self.name = stream, b"", limit, name
 
     def read(self, size: int) -> bytes:
         found = self.stream.read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise ValueError(f"{self.name}: unpacks to more than {_MOST_PACKED} times its size, as no images do")
         self.last = (self.last + found)[-1024:]
         return found
 
@@ -277,15 +326,20 @@ def _members(path: Path) -> Iterator[tuple[str, str, str, bytes]]:
         ".bz2": bz2.open,
     }
     with openers.get(path.suffix.lower(), open)(path, "rb") as stream:
-        whole = _Tail(stream)
+        whole = _Tail(stream, max(_ALWAYS_BYTES, _MOST_PACKED * path.stat().st_size), path.name)
+        roots: set[tuple[tuple[str, ...], str]] = set()
         with tarfile.open(fileobj=cast(IO[bytes], whole), mode="r|") as archive:
             for member in archive:
                 pieces = PurePosixPath(member.name).parts
                 if not member.isfile() or len(pieces) < 3 or not _is_image(pieces[-1]):
                     continue
                 part = {TRAIN: "train", **dict.fromkeys(TEST, "test")}.get(pieces[-3])
-                if part is None:
+                if part is None or not _is_class_name(pieces[-2]):
                     continue
+                roots.add((pieces[:-3], pieces[-3]))
+                if len({root for root, _ in roots}) > 1 or len(roots) > 2:
+                    named = ", ".join(sorted("/".join((*root, kind)) for root, kind in roots))
+                    raise ValueError(f"{path.name}: must hold one train/ and either test/ or val/, got {named}")
                 if member.size > _MAX_FILE:
                     raise ValueError(f"{path.name}: {member.name} has {member.size} bytes, the limit is {_MAX_FILE}")
                 content = archive.extractfile(member)

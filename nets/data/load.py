@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.arguments import file_path, flag, of_type
 from nets.data import cifar as _cifar
 from nets.data import images as _images
 from nets.data.augment import check_augmentation
 from nets.data.split import FileSplit, Split
+from sims.solver.limits import MAX_SEED, between, finite_number
+from theory.numerics.check import shown
 
 __all__ = ["AUGMENTS", "DATASETS", "NORMALISE", "Data", "Split", "cache_folder", "load_data"]
 
@@ -123,7 +126,8 @@ def load_data(
         puts aside are the test part, whatever `seed` is. "mnist": four IDX files, in the folder or where torchvision
         puts them (`nets.data.mnist`). "cifar10": the published Python
         batches, or an image folder or archive of one with the ten classes. "imagefolder": train/<class>/<image> and
-        test/<class>/<image> or val/<class>/<image>, such as ImageNet; grey images get three equal channels, files that
+        test/<class>/<image> or val/<class>/<image>, such as ImageNet; grey images get three equal channels; of
+        several frames the first counts, transparency and the orientation in a photograph's EXIF data do not; files that
         are no images are passed over and counted in the note.
     folder : str or Path, optional
         Where the files lie, or the archive itself. Default for "mnist" and "cifar10": $STRONGTICKETS_DATA (its mnist/
@@ -164,18 +168,20 @@ def load_data(
     >>> x.shape, y.shape
     (torch.Size([32, 1, 8, 8]), torch.Size([32]))
     """
-    if name not in DATASETS:
-        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got name={name!r}")
+    if not isinstance(name, str) or name not in DATASETS:
+        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got name={shown(name)}")
     augmentation = AUGMENTS[name] if augment is None else augment
     check_augmentation(augmentation)
-    if not 0 <= noise < float("inf"):
+    if (noise := finite_number("noise", noise)) < 0:
         raise ValueError(f"noise must be a number >= 0, got noise={noise!r}")
+    seed, download = between("seed", seed, 0, MAX_SEED), flag("download", download)
+    folder = folder if folder is None else file_path("folder", folder)
     for label, number in (("size", size), ("workers", workers)):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
             raise ValueError(f"{label} must be an integer >= 1, got {label}={number!r}")
     if size is not None and name != "imagefolder":
         raise ValueError(f"size is for imagefolder only, got size={size} for {name}")
-    kept = None if cache is None else Path(cache)
+    kept = None if cache is None else Path(file_path("cache", cache))
     threads = workers or min(16, os.cpu_count() or 1)
     if name == "digits":
         parts = _digits(folder)
@@ -185,7 +191,7 @@ def load_data(
         parts = _cifar10(folder, kept, download, threads)
     else:
         parts = _folder(folder, kept, threads, size, augmentation)
-    mean, std = _constants(normalise or _USUAL[name], parts.shape[0])
+    mean, std = _constants(_USUAL[name] if normalise is None else normalise, parts.shape[0])
     options: dict[str, Any] = {"levels": parts.levels, "mean": mean, "std": std, **parts.options}
     for_training = {"augmentation": augmentation, "noise": noise}
     train, held = _hold_out(len(parts.train[1]), validation, seed)
@@ -237,10 +243,11 @@ def _split(part: tuple[Any, Any], chosen: np.ndarray | None, options: dict[str, 
 
 def _hold_out(count: int, validation: int | float, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Indices that stay and indices that are held out, each in the file's order."""
-    number = validation if isinstance(validation, int) else round(validation * count) if 0 <= validation < 1 else -1
+    part = 0.0 if isinstance(validation, int) else finite_number("validation", validation)
+    number = validation if isinstance(validation, int) else round(part * count) if 0 <= part < 1 else -1
     if isinstance(validation, bool) or not 0 <= number < count:
         raise ValueError(
-            f"validation must be an integer in [0, {count}) or a part in [0, 1), got validation={validation!r}"
+            f"validation must be an integer in [0, {count}) or a part in [0, 1), got validation={shown(validation)}"
         )
     if number == 0:
         return None, None
@@ -253,7 +260,10 @@ def _constants(normalise: Any, channels: int) -> tuple[tuple[float, ...], tuple[
         if normalise not in NORMALISE:
             raise ValueError(f"normalise must be one of {', '.join(NORMALISE)}, got normalise={normalise!r}")
         normalise = NORMALISE[normalise]
-    mean, std = (tuple(float(v) for v in side) for side in normalise)
+    pair = of_type("normalise", normalise, (tuple, list), "a name or (means, spreads)")
+    if len(pair) != 2 or not all(isinstance(side, Sequence) and not isinstance(side, str) for side in pair):
+        raise ValueError(f"normalise must be a name or (means, spreads), got {shown(normalise)}")
+    mean, std = (tuple(finite_number("normalise", v) for v in side) for side in pair)
     if any(len(side) not in (1, channels) for side in (mean, std)) or not all(v > 0 for v in std):
         need = "1" if channels == 1 else f"1 or {channels}"
         raise ValueError(
@@ -285,7 +295,7 @@ def _digits(folder: str | Path | None) -> _Parts:
 
 
 def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
-    from nets.data.mnist import load_mnist, mnist_folder
+    from nets.data.mnist import mnist_folder, read_part
 
     places = _places("mnist", cache) if folder is None else [Path(folder)]
     place = next((found for root in places if (found := mnist_folder(root)) is not None), None)
@@ -294,13 +304,14 @@ def _mnist(folder: str | Path | None, cache: Path | None) -> _Parts:
     parts = []
     for part in ("train", "test"):
         try:
-            x, y = load_mnist(place, part, dtype=torch.float32)
+            images, labels = read_part(place, part)
         except ValueError as error:
             raise ValueError(f"mnist: {error}; the folder must hold the four published IDX files") from None
-        side = round(x.shape[1] ** 0.5)
-        if side * side != x.shape[1] or int(y.max()) > 9:
-            raise ValueError(f"mnist: {place} holds no square images of ten classes")
-        parts.append(((x * 255).round().to(torch.uint8).reshape(-1, 1, side, side).numpy(), y.numpy()))
+        if images.shape[1] != images.shape[2]:
+            raise ValueError(f"mnist: the {part} images in {place} are {images.shape[1]}x{images.shape[2]}, not square")
+        if (highest := int(labels.max())) > 9:
+            raise ValueError(f"mnist: the {part} labels in {place} go up to {highest}, not 9")
+        parts.append((images[:, None], labels.astype(np.int64)))
     shape = parts[0][0].shape[1:]
     if parts[1][0].shape[1:] != shape:
         raise ValueError(f"mnist: training images of shape {shape}, test images of shape {parts[1][0].shape[1:]}")

@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sims.solver.memory import available_bytes, readable
+
 PIXELS = ("unit", "standard")
 """Inputs are x / 255 ("unit", in [0, 1]) or (x / 255 - 0.1307) / 0.3081 ("standard", as many training scripts do)."""
 
 MEAN, SPREAD = 0.1307, 0.3081
-_MAX_BYTES = 2**30
+_MAX_BYTES, _ALWAYS_BYTES, _MOST_PACKED = 2**30, 2**26, 200
 _PREFIXES = {"train": "train", "test": "t10k"}
 _INSIDE = ("", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw")
 
@@ -68,9 +70,12 @@ def read_idx(path: str | Path) -> npt.NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        If the file is missing, not IDX, of another type than unsigned bytes, or not as long as its header says.
+        If the file is missing, not IDX, of another type than unsigned bytes, not as long as its header says, or
+        packed to less than a 200th.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path.name}: is no file in {str(path.parent)!r}")
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             head = file.read(4)
@@ -83,8 +88,8 @@ def read_idx(path: str | Path) -> npt.NDArray[np.uint8]:
                 raise ValueError(f"{path.name}: truncated inside its header")
             shape = struct.unpack(f">{head[3]}I", sides)
             size = math.prod(shape)
-            if size > _MAX_BYTES:
-                raise ValueError(f"{path.name}: its header asks for {size} bytes, the limit is {_MAX_BYTES}")
+            if size > (limit := min(_MAX_BYTES, max(_ALWAYS_BYTES, _MOST_PACKED * path.stat().st_size))):
+                raise ValueError(f"{path.name}: its header asks for {size} bytes, the limit is {limit}")
             body = file.read(size + 1)
     except FileNotFoundError:
         raise ValueError(f"{path.name}: no such file in {str(path.parent)!r}") from None
@@ -94,6 +99,17 @@ def read_idx(path: str | Path) -> npt.NDArray[np.uint8]:
         found = f"{len(body)} bytes" if len(body) < size else "more"
         raise ValueError(f"{path.name}: must hold {size} bytes for shape {shape}, got {found}")
     return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def read_part(folder: str | Path, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Read images (count, rows, columns) and labels (count,) of one part; see `load_mnist`."""
+    if part not in ("train", "test"):
+        raise ValueError(f"part must be 'train' or 'test', got part={part!r}")
+    prefix, place = _PREFIXES[part], mnist_folder(folder) or Path(folder)
+    images, labels = (read_idx(idx_file(place, part, kind)) for kind in ("images", "labels"))
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or images.size == 0:
+        raise ValueError(f"{prefix}: images of shape {images.shape} and labels of shape {labels.shape} do not fit")
+    return images, labels
 
 
 def load_mnist(
@@ -121,14 +137,11 @@ def load_mnist(
     ValueError
         If a file is missing or damaged, or images and labels do not fit together.
     """
-    if part not in ("train", "test"):
-        raise ValueError(f"part must be 'train' or 'test', got part={part!r}")
     if pixels not in PIXELS:
         raise ValueError(f"pixels must be one of {PIXELS}, got pixels={pixels!r}")
-    prefix, place = _PREFIXES[part], mnist_folder(folder) or Path(folder)
-    images, labels = (read_idx(idx_file(place, part, kind)) for kind in ("images", "labels"))
-    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or len(labels) == 0:
-        raise ValueError(f"{prefix}: images of shape {images.shape} and labels of shape {labels.shape} do not fit")
+    images, labels = read_part(folder, part)
+    if (size := 2 * images.size * dtype.itemsize) > available_bytes():
+        raise ValueError(f"{_PREFIXES[part]}: {len(images)} images take {readable(size)}, more than the memory")
     values = torch.from_numpy(images.reshape(len(images), -1).copy()).to(dtype) / 255
     if pixels == "standard":
         values = (values - MEAN) / SPREAD

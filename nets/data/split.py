@@ -23,9 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nets.data.augment import DRAWS, augment, crop_boxes
+from nets.arguments import dense, flag, of_type
+from nets.data.augment import DRAWS, augment, check_augmentation, crop_boxes
 from nets.data.images import fit, open_image
+from nets.device import check_device
 from sims.solver import philox
+from sims.solver.limits import between, finite_number
+from theory.numerics.check import shown
 
 ORDER, AUGMENT = 0x64617461, 0x64617462
 """Streams of `sims.solver.philox`."""
@@ -66,8 +70,26 @@ class Split:
         augmentation: str = "none",
         noise: float = 0.0,
     ) -> None:
-        self.images, self.labels, self.levels = images, labels, levels
-        self.mean, self.std = tuple(mean), tuple(std)
+        of_type("labels", labels, torch.Tensor), of_type("images", images, torch.Tensor)
+        if dense("labels", labels).dtype != torch.int64 or labels.ndim != 1:
+            raise ValueError(f"labels must be int64 of one axis, got {labels.dtype} of shape {tuple(labels.shape)}")
+        if not isinstance(self, FileSplit) and (
+            dense("images", images).dtype != torch.uint8 or images.ndim != 4 or len(images) != len(labels)
+        ):
+            shape = f"shape {tuple(images.shape)} for {len(labels)} labels"
+            raise ValueError(f"images must be uint8, (count, channels, height, width), got {images.dtype} of {shape}")
+        self.images, self.labels, self.levels = images, labels, between("levels", levels, 1, 255)
+        self.mean, self.std = (
+            tuple(finite_number(name, one) for one in of_type(name, side, (tuple, list), "numbers, one a channel"))
+            for name, side in (("mean", mean), ("std", std))
+        )
+        if any(one <= 0 for one in self.std) or (
+            images.ndim == 4 and not {len(self.mean), len(self.std)} <= {1, images.shape[1]}
+        ):
+            raise ValueError(f"std must be positive, and mean and std one a channel, got {self.mean} and {self.std}")
+        check_augmentation(augmentation)
+        if (noise := finite_number("noise", noise)) < 0:
+            raise ValueError(f"noise must be a number >= 0, got noise={noise}")
         self.augmentation, self.noise = augmentation, noise
         self._resident: dict[torch.device, torch.Tensor] = {}
 
@@ -119,8 +141,10 @@ class Split:
             raise ValueError(f"batch must be an integer >= 1, got batch={batch!r}")
         if isinstance(first_batch, bool) or not isinstance(first_batch, int) or first_batch < 0:
             raise ValueError(f"first_batch must be an integer >= 0, got first_batch={first_batch!r}")
-        if not dtype.is_floating_point:
-            raise ValueError(f"dtype must be floating, got dtype={dtype}")
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise ValueError(f"dtype must be floating, got dtype={shown(dtype)}")
+        flag("channels_last", channels_last), flag("augment", augment)
+        place = check_device(device)
         if order is None:
             shuffled = np.arange(len(self))
         else:
@@ -129,7 +153,7 @@ class Split:
             shuffled = np.argsort(draws, kind="stable")
         starts = range(first_batch * batch, len(self), batch)
         augmenting = order if augment else None
-        return self._go(shuffled, batch, starts, torch.device(device), dtype, channels_last, augmenting)
+        return self._go(shuffled, batch, starts, place, dtype, channels_last, augmenting)
 
     def _go(
         self,
@@ -224,7 +248,7 @@ class FileSplit(Split):
         path = self.files[i]
         image = open_image(self._bytes(i), str(path))
         if draws is None:
-            return fit(image, self.side, shorter=self.shorter)
+            return fit(image, self.side, str(path), shorter=self.shorter)
         from PIL import Image
 
         top, left, height, width = crop_boxes(draws[None, 1:], [[image.height, image.width]])[0].tolist()
@@ -232,7 +256,7 @@ class FileSplit(Split):
         window = window.resize((self.side, self.side), Image.Resampling.BILINEAR)
         if draws[0] < 0.5:
             window = window.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return fit(window, self.side)
+        return fit(window, self.side, str(path))
 
     def _bytes(self, i: int) -> bytes:
         """The content of a file, if it is what it was when it was first read."""
@@ -256,7 +280,7 @@ def _order(order: Any) -> tuple[int, int]:
     except (TypeError, ValueError):
         fine = False
     if not fine:
-        raise ValueError(f"order must be (seed in [0, 2^64), epoch in [0, 2^63 - 1)), got order={order!r}")
+        raise ValueError(f"order must be (seed in [0, 2^64), epoch in [0, 2^63 - 1)), got order={shown(order)}")
     return seed, epoch
 
 

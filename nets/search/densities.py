@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+from nets.arguments import of_type
 from nets.search.check import Number, exact_fraction, one_of
+from theory.numerics.check import shown
 
 ALLOCATIONS = ("uniform", "erk")
 
@@ -44,9 +46,12 @@ def allocate(allocation: str, density: Number, shapes: Mapping[str, tuple[int, .
     (Fraction(1, 1), 0.293, 484.8)
     """
     one_of("allocation", allocation, ALLOCATIONS)
+    for name, shape in of_type("shapes", shapes, Mapping, "a mapping of names to shapes").items():
+        if not all(isinstance(side, int) and side >= 1 for side in of_type(f"shapes[{name!r}]", shape, (tuple, list))):
+            raise ValueError(f"shapes must have sides >= 1, got {name!r}: {shown(shape)}")
     part = exact_fraction("density", density)
     if not 0 < part <= 1:
-        raise ValueError(f"density must be in (0, 1], got density={density!r}")
+        raise ValueError(f"density must be in (0, 1], got density={shown(density)}")
     if allocation == "uniform":
         return dict.fromkeys(shapes, density)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}

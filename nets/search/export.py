@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.arguments import file_path, flag, of_type
 from nets.search.folding import fold
 from nets.search.inputs import CLOSE, as_call, difference, tensors_of
 from nets.targets.exporting import by_parameter, quiet, reason
@@ -52,6 +53,8 @@ def export_onnx(
         ...
     ValueError: example must be a tensor, or a tuple or dict of tensors, got int
     """
+    of_type("model", model, nn.Module, "a torch.nn.Module")
+    flag("any_batch", any_batch), flag("check", check), file_path("path", path)
     args, names = as_call(example)
     args, names = tuple(one.cpu() for one in args), {key: one.cpu() for key, one in names.items()}
     if any_batch and any(one.dim() == 0 or one.shape[0] < 2 for one in (*args, *names.values())):

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.arguments import as_input, dense, of_type, real_tensor
 from nets.descent import Batch, descend
 from nets.search.methods.bernoulli import Bernoulli
 from nets.search.methods.sampled import drawn
@@ -25,6 +26,8 @@ from nets.search.tasks import running_statistics
 from nets.tickets.mask_bits import coin_bits
 from nets.tickets.mask_code import Words, decode_bits, encode_bits
 from nets.tickets.mask_known import ZONES, Known
+from sims.solver.limits import between, finite_number
+from theory.numerics.check import shown
 
 Masks = Mapping[str, torch.Tensor]
 CLIP = 0.01
@@ -95,12 +98,17 @@ class Federation:
         lr: float = 0.1,
         prior: float = 1.0,
     ) -> None:
+        of_type("search", search, TicketSearch)
         if not isinstance(search.method, Bernoulli):
             raise ValueError(f"search must be by the method bernoulli, got {search.method.name}")
-        if not clients:
+        if not of_type("clients", clients, (list, tuple), "a list of (inputs, labels)"):
             raise ValueError("clients must be one at least, got none")
-        if prior < 1:
-            raise ValueError(f"prior must be a number >= 1, got prior={prior}")
+        for i, client in enumerate(clients):
+            _check_client(f"clients[{i}]", client)
+        epochs, batch = between("epochs", epochs, 1, 2**31), between("batch", batch, 1, 2**31)
+        if not (lr := finite_number("lr", lr)) > 0:
+            raise ValueError(f"lr must be a number > 0, got lr={lr}")
+        prior = _prior(prior)
         for name in running_statistics(search.model):
             raise ValueError(f"the model must have no running statistics, which no mask sends, got {name}")
         self.search, self.clients = search, list(clients)
@@ -114,7 +122,7 @@ class Federation:
 
     def run(self, rounds: int) -> Iterator[Round]:
         """Go on for some rounds; after each, the search holds the server's scores."""
-        for _ in range(rounds):
+        for _ in range(between("rounds", rounds, 0, 2**31)):
             yield self._round()
 
     def _round(self) -> Round:
@@ -189,7 +197,15 @@ def posterior(uploads: Sequence[Masks], prior: float = 1.0) -> dict[str, torch.T
     >>> posterior(masks)["a"].tolist(), posterior(masks, prior=2)["a"].tolist()
     ([0.5, 0.99], [0.5, 0.745])
     """
-    out = {}
+    out, prior = {}, _prior(prior)
+    if not of_type("uploads", uploads, (list, tuple), "a list of masks by name"):
+        raise ValueError("uploads must be one at least, got none")
+    for masks in uploads:
+        if not isinstance(masks, Mapping) or masks.keys() != uploads[0].keys():
+            raise ValueError("uploads must be masks by name, of the same layers for each client")
+        for name, mask in masks.items():
+            if _mask(f"uploads: {name}", mask).shape != uploads[0][name].shape:
+                raise ValueError(f"uploads must have masks of one shape, those of {name!r} differ")
     for name in uploads[0]:
         bits = torch.stack([masks[name] for masks in uploads]).double()
         ones = (CLIP + (1 - 2 * CLIP) * bits).sum(0)
@@ -217,18 +233,55 @@ def encode_mask(mask: torch.Tensor, probability: torch.Tensor) -> Words:
     >>> 32 * len(words) < 400, bool((decode_mask(words, p) == (p > 0.5)).all())
     (True, True)
     """
-    return encode_bits(_known(probability), mask.reshape(-1).cpu().numpy())
+    known = _known(probability)
+    if _mask("mask", mask).shape != probability.shape:
+        raise ValueError(f"mask must have the shape {tuple(probability.shape)} of probability, got {tuple(mask.shape)}")
+    return encode_bits(known, mask.reshape(-1).cpu().numpy())
 
 
 def decode_mask(words: Words, probability: torch.Tensor) -> torch.Tensor:
     """The mask that `encode_mask` was given."""
-    bits = decode_bits(_known(probability), words)
+    known = _known(probability)
+    if not isinstance(words, np.ndarray) or words.dtype != np.uint32 or words.ndim != 1:
+        raise ValueError(f"words must be a row of uint32, got {shown(words)}")
+    bits = decode_bits(known, words)
     return torch.from_numpy(bits).reshape(probability.shape).to(probability.device)
+
+
+def _check_client(name: str, client: Any) -> None:
+    """Inputs that are finite numbers, and a label for each."""
+    if not isinstance(client, tuple | list) or len(client) != 2:
+        raise ValueError(f"{name} must be (inputs, labels), got {type(client).__name__}")
+    for one in client:
+        of_type(name, one, torch.Tensor, "tensors of inputs and of labels")
+    inputs, labels = as_input(f"{name} inputs", client[0]), dense(f"{name} labels", client[1])
+    if not bool(torch.isfinite(inputs).all()):
+        raise ValueError(f"{name} inputs must be finite, got NaN or infinity")
+    if labels.dtype != torch.int64 or labels.ndim != 1 or not inputs.ndim or not 0 < len(labels) == len(inputs):
+        shapes = f"{labels.dtype} of shape {tuple(labels.shape)} for inputs of shape {tuple(inputs.shape)}"
+        raise ValueError(f"{name} labels must be int64, one for each input, got {shapes}")
+    if int(labels.min()) < 0:
+        raise ValueError(f"{name} labels must be >= 0, got {int(labels.min())}")
+
+
+def _prior(prior: float) -> float:
+    if not finite_number("prior", prior) >= 1:
+        raise ValueError(f"prior must be a number >= 1, got prior={prior}")
+    return float(prior)
+
+
+def _mask(name: str, mask: torch.Tensor) -> torch.Tensor:
+    if dense(name, mask).dtype != torch.bool or not isinstance(mask, torch.Tensor):
+        raise ValueError(f"{name} must be a mask, a tensor of bool, got {getattr(mask, 'dtype', type(mask).__name__)}")
+    return mask
 
 
 def _known(probability: torch.Tensor) -> Known:
     """What the code may know: the place of each weight, and its probability in 24 zones of log-odds within 4.6."""
-    p: npt.NDArray[Any] = probability.detach().double().cpu().numpy()
+    of_type("probability", probability, torch.Tensor)
+    p: npt.NDArray[Any] = real_tensor("probability", probability).double().cpu().numpy()
+    if p.ndim < 1 or not p.size or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"probability must be numbers in [0, 1], of one axis at least, got shape {p.shape}")
     n = p.size
     columns = max(1, n // p.shape[0])
     p = p.reshape(-1).clip(CLIP, 1 - CLIP)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
+from nets.arguments import flag, of_type
 from nets.construction.source import check_seed
 from nets.search.check import Number, one_of
 from nets.search.dense_part import other_vectors
@@ -22,6 +23,7 @@ from nets.search.plan import SMALL_REST, Candidate, Plan, plan
 from nets.search.safety import check_references
 from nets.search.score_mask import count_to_keep
 from nets.search.search import TicketSearch, freeze, plain_value
+from theory.numerics.check import shown
 
 INITS = (*LAWS, "keep")
 SMALL_VECTOR = 0.01
@@ -138,8 +140,15 @@ def find_tickets(
     all                 232    73   0.3147
     dense: none; frozen: 2 biases; trained beside scores: 0
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    of_type("model", model, nn.Module, "a torch.nn.Module")
+    for name, switch in (
+        ("embeddings", False if embeddings is None else embeddings),
+        ("allow_dense", allow_dense),
+        ("train_rest", train_rest),
+    ):
+        flag(name, switch)
+    for name, table in (("weights", weights), ("densities", densities)):
+        of_type(name, {} if table is None else table, Mapping, "a mapping from names")
     chosen = make_method(method, **method_options)
     one_of("init", init, INITS)
     chosen.check(init)
@@ -151,7 +160,7 @@ def find_tickets(
     if init == "keep" and scale != "unscaled":
         raise ValueError(f'scale must be "unscaled" with init="keep", got scale={scale!r}')
     seed = check_seed(seed)
-    score_seed = seed if score_seed is None else check_seed(score_seed)
+    score_seed = seed if score_seed is None else check_seed(score_seed, "score_seed")
 
     exclude = _as_names(exclude)
     found = plan(model, exclude=exclude, weights=weights, embeddings=bool(embeddings))
@@ -218,9 +227,9 @@ def find_tickets(
 
 
 def _as_names(exclude: Iterable[str]) -> tuple[str, ...]:
-    names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    names = (exclude,) if isinstance(exclude, str) else tuple(exclude) if isinstance(exclude, Iterable) else (exclude,)
     if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"exclude must be names of layers, got {names!r}")
+        raise ValueError(f"exclude must be names of layers, got {shown(exclude)}")
     return names
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from nets.arguments import flag, of_type
 from nets.search.masked_module import make_plain
 from nets.search.masked_weight import MaskedWeight
 
@@ -47,6 +48,8 @@ def fold(model: Model, batch_norm: bool = False, *, example: Any = None) -> Mode
     >>> type(plain[0]).__name__, int((plain[0].weight != 0).sum()), bool((plain(x) == model(x)).all())
     ('Linear', 3, True)
     """
+    of_type("model", model, nn.Module, "a torch.nn.Module")
+    flag("batch_norm", batch_norm)
     computed = (
         value for module in model.modules() for value in vars(module).values() if isinstance(value, torch.Tensor)
     )

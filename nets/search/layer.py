@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import nn
 
+from nets.arguments import of_type, real_tensor
 from nets.search.folding import fold
 from nets.search.kinds import kind_of, weights_of
 from nets.search.masked_module import MaskedModule, mask_parameter
 from nets.search.masked_weight import MaskedWeight
 from nets.search.methods.method import Method
+from theory.numerics.check import shown
 
 
 def from_linear(layer: nn.Linear, *, n_keep: int | None = None, method: Method | None = None) -> nn.Linear:
@@ -41,7 +44,8 @@ def from_linear(layer: nn.Linear, *, n_keep: int | None = None, method: Method |
     >>> int((layer.weight != 0).sum()), int((to_linear(layer).weight != 0).sum())
     (4, 4)
     """
-    if method is not None and method.samples:
+    of_type("layer", layer, nn.Module, "a torch.nn.Module")
+    if method is not None and of_type("method", method, Method).samples:
         raise ValueError(f"method {method.name} draws its masks from the seed of a search: use find_tickets")
     names = [] if isinstance(layer, MaskedModule) else weights_of(layer)
     if not names:
@@ -52,6 +56,8 @@ def from_linear(layer: nn.Linear, *, n_keep: int | None = None, method: Method |
     for name in names:
         weight = out._parameters[name]
         assert weight is not None
+        if not bool(torch.isfinite(real_tensor(f"layer's {name}", weight)).all()):
+            raise ValueError(f"layer must have finite weights, those of {name} are not")
         masked = MaskedWeight(weight, n_keep=n_keep, method=method, fan_in=kind.fan_in(out, weight))
         mask_parameter(out, name, masked)
         masked.scores.requires_grad_(True)
@@ -82,6 +88,6 @@ def masked_weight_of(layer: nn.Module, name: str = "weight") -> MaskedWeight:
     ValueError
         If the layer has none of this name.
     """
-    if not isinstance(layer, MaskedModule) or name not in layer.masked_names:
-        raise ValueError(f"layer must have a masked {name}, got {type(layer).__name__}")
+    if not isinstance(layer, MaskedModule) or not isinstance(name, str) or name not in layer.masked_names:
+        raise ValueError(f"layer must have a masked weight called name={shown(name)}, got {type(layer).__name__}")
     return layer.masked_weight(name)

@@ -19,6 +19,7 @@ from nets.search.copied import Copied
 from nets.search.fused import Threshold
 from nets.search.methods.method import Method
 from nets.search.score_mask import count_to_keep, inside_functorch
+from theory.numerics.check import shown
 
 _TENSORS = ("frozen", "draws", "origins")
 _NOISE = ("step_noise", "ticket_noise", "sharpness")
@@ -93,7 +94,7 @@ class MaskedWeight(nn.Module):
         self.copied: Copied | None = None
         self.aim = count_to_keep("1/2", weight.numel()) if n_keep is None else n_keep
         if isinstance(self.aim, bool) or not isinstance(self.aim, int) or not 0 <= self.aim <= weight.numel():
-            raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={n_keep}")
+            raise ValueError(f"n_keep must be in [0, {weight.numel()}], got n_keep={shown(n_keep)}")
         empty = torch.zeros_like(self.frozen, dtype=torch.int32)
         self.draws: torch.Tensor | None = empty if self.method.keeps_draws else None
         self.origins: torch.Tensor | None = None

@@ -264,8 +264,11 @@ def _fan_in(uses: Iterable[Use], kinds: Iterable[Kind | None], parameter: torch.
 
 
 def _own_fan_in(parameter: torch.Tensor, pattern: str, axes: int | tuple[int, ...]) -> float:
-    axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    if not all(isinstance(axis, int) and -parameter.dim() <= axis < parameter.dim() for axis in axes):
+    axes = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
+    if not all(
+        isinstance(axis, int) and not isinstance(axis, bool) and -parameter.dim() <= axis < parameter.dim()
+        for axis in axes
+    ):
         raise ValueError(
             f"weights must give axes of its tensors, got {pattern!r}: {axes!r} for shape {tuple(parameter.shape)}"
         )

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from nets.search.check import Number, exact_fraction
+from nets.arguments import of_type
+from nets.search.check import Number, exact_fraction, index
+from theory.numerics.check import shown
 
 
 def count_to_keep(density: Number, numel: int) -> int:
@@ -40,9 +42,8 @@ def count_to_keep(density: Number, numel: int) -> int:
     """
     part = exact_fraction("density", density)
     if not 0 < part <= 1:
-        raise ValueError(f"density must be in (0, 1], got density={density!r}")
-    if numel < 1:
-        raise ValueError(f"numel must be an integer >= 1, got numel={numel!r}")
+        raise ValueError(f"density must be in (0, 1], got density={shown(density)}")
+    numel = index("numel", numel, 1)
     return max(1, round(part * numel))
 
 
@@ -73,14 +74,19 @@ def keep_mask(key: torch.Tensor, n_keep: int) -> torch.Tensor:
     tensor([[1, 1],
             [0, 1]], dtype=torch.int32)
     """
-    if not 0 <= n_keep <= key.numel():
-        raise ValueError(f"n_keep must be in [0, {key.numel()}], got n_keep={n_keep}")
-    if not key.is_floating_point():
-        raise ValueError(f"keys must be real floating numbers, got dtype {key.dtype}")
+    _check_keys(key)
+    if not isinstance(n_keep, int) or isinstance(n_keep, bool) or not 0 <= n_keep <= key.numel():
+        raise ValueError(f"n_keep must be in [0, {key.numel()}], got n_keep={shown(n_keep)}")
     if torch.compiler.is_compiling() or inside_functorch(key):
         mask: torch.Tensor = torch.ops.strong_tickets.keep_mask(key.detach(), n_keep)
         return mask
     return _keep_mask(key, n_keep)
+
+
+def _check_keys(key: torch.Tensor) -> None:
+    if not isinstance(key, torch.Tensor) or not key.is_floating_point() or key.layout != torch.strided:
+        found = f"dtype {key.dtype}" if isinstance(key, torch.Tensor) else f"a {type(key).__name__}"
+        raise ValueError(f"key must be a dense tensor of real floating numbers, got {found}")
 
 
 def inside_functorch(tensor: torch.Tensor) -> bool:
@@ -110,6 +116,8 @@ def keep_masks_global(keys: Sequence[torch.Tensor], n_keep: int) -> list[torch.T
     >>> a.tolist(), b.tolist()
     ([False, True], [[True], [False]])
     """
+    for key in of_type("keys", keys, (list, tuple), "a list of tensors"):
+        _check_keys(key)
     flat = keep_mask(torch.cat([key.detach().reshape(-1) for key in keys]), n_keep)
     parts = torch.split(flat, [key.numel() for key in keys])
     return [_laid_out_like(key, part) for key, part in zip(keys, parts, strict=True)]

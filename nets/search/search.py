@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.arguments import of_type
 from nets.search.check import Number, index
 from nets.search.dense_part import dense_line, frozen_line
 from nets.search.draws import COINS, MASKS, SCORES, WEIGHTS, coin_limit, shaped, uniform_draws
@@ -17,6 +18,7 @@ from nets.search.masked_weight import GlobalMasks, MaskedWeight, hold_masks, who
 from nets.search.methods.method import Event, Method
 from nets.search.score_mask import count_to_keep
 from nets.search.watch import Watch
+from sims.solver.limits import between
 
 
 class TicketSearch:
@@ -166,7 +168,7 @@ class TicketSearch:
         """Keep this many weights in all layers together (global scope only)."""
         if self.group is None:
             raise ValueError("the number kept can be changed with scope='global' only")
-        self.group.n_keep = n_keep
+        self.group.n_keep = between("n_keep", n_keep, 0, self.numel)
 
     def masks(self) -> dict[str, torch.Tensor]:
         """The ticket's masks by layer name, as bool tensors of the weights' shapes; do not write to them."""
@@ -262,8 +264,14 @@ class TicketSearch:
             If the state is that of a search with other settings.
         """
         own = self.state_dict()
+        missing = [name for name in own if name not in of_type("state", state, Mapping, "what state_dict() gives")]
+        if set(missing) - {"progress"} or not all(isinstance(state[name], Mapping) for name in ("settings", "layers")):
+            raise ValueError(f"state must be what state_dict() gives, and has no {', '.join(missing) or 'settings'}")
         defaults = type(self.method)().options()  # what older versions did not have yet
-        state = {**state, "settings": {**state["settings"], "options": {**defaults, **state["settings"]["options"]}}}
+        state = {
+            **state,
+            "settings": {**state["settings"], "options": {**defaults, **state["settings"].get("options", {})}},
+        }
         for part in ("settings", "layers"):
             if state[part] != own[part]:
                 names = [name for name in {**own[part], **state[part]} if own[part].get(name) != state[part].get(name)]

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.arguments import as_input, of_type
 from nets.construction.source import check_seed
 from nets.search import fold
 from nets.search.masked_module import MaskedModule
 from nets.search.search import TicketSearch
+from theory.numerics.check import shown
 
 _NORMS = (nn.modules.batchnorm._NormBase,)
 
@@ -58,6 +60,7 @@ class TaskMasks:
     """
 
     def __init__(self, search: TicketSearch) -> None:
+        of_type("search", search, TicketSearch)
         scores = {id(parameter) for parameter in search.score_parameters()}
         rest = [name for name, one in search.model.named_parameters() if one.requires_grad and id(one) not in scores]
         if rest:
@@ -89,10 +92,12 @@ class TaskMasks:
         ValueError
             If there is a task of this name.
         """
-        if name in self._scores:
+        if of_type("name", name, str, "a text") in self._scores:
             raise ValueError(f"name must be new, got {name!r}; the tasks are {', '.join(self._scores)}")
         search, own = self.search, self.search.score_seed
-        search.score_seed = check_seed((own + len(self._scores)) % 2**64 if score_seed is None else score_seed)
+        search.score_seed = (
+            (own + len(self._scores)) % 2**64 if score_seed is None else check_seed(score_seed, "score_seed")
+        )
         try:
             self._scores[name] = {
                 key: nn.Parameter(torch.empty_like(layer.scores).copy_(search.first_scores(layer)))
@@ -149,6 +154,9 @@ class TaskMasks:
         """
         if not self._scores:
             raise ValueError("there is no task to choose from: add_task first")
+        x = as_input("x", x)
+        if not x.numel() or not bool(torch.isfinite(x).all()):
+            raise ValueError(f"x must hold finite inputs, one at least, got shape {tuple(x.shape)} or NaN or infinity")
         before, weights = self.current, []
         for name in self._scores:
             self.set_task(name)
@@ -167,6 +175,8 @@ class TaskMasks:
         logits = torch.func.functional_call(plain, mixed, (x,))
         entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
         (slope,) = torch.autograd.grad(entropy, parts)
+        if not bool(torch.isfinite(slope).all()):
+            raise ValueError("x must give finite outputs, or no task can be told from another")
         return self.names[int(slope.argmin())]
 
     def state_dict(self) -> dict[str, Any]:
@@ -185,22 +195,31 @@ class TaskMasks:
         ValueError
             If the layers are others.
         """
+        for part in ("scores", "statistics"):
+            if not isinstance(of_type("state", state, Mapping, "what state_dict() gives").get(part), Mapping):
+                raise ValueError(f"state must be what state_dict() gives, and has no {part}")
         own = {key: tuple(layer.scores.shape) for key, layer in self.search.layers.items()}
+        norms = {key: tuple(value.shape) for key, value in self._first_statistics.items()}
         for name, scores in state["scores"].items():
             if {key: tuple(one.shape) for key, one in scores.items()} != own:
                 raise ValueError(f"the scores of task {name!r} are those of another network")
+        for name, found in state["statistics"].items():
+            if name not in state["scores"] or {key: tuple(one.shape) for key, one in found.items()} != norms:
+                raise ValueError(f"the statistics of task {name!r} in state are those of another network")
+        if state.get("current") not in (None, *state["scores"]) or set(state["scores"]) != set(state["statistics"]):
+            raise ValueError("state must have scores and statistics of the same tasks, the current one among them")
         self.current = None
         self._scores = {
             name: {key: nn.Parameter(one.clone()) for key, one in scores.items()}
             for name, scores in state["scores"].items()
         }
         self._statistics = {name: dict(found) for name, found in state["statistics"].items()}
-        if state["current"] is not None:
+        if state.get("current") is not None:
             self.set_task(state["current"])
 
     def _check(self, name: str) -> None:
-        if name not in self._scores:
-            raise ValueError(f"name must be one of {', '.join(self._scores) or 'no tasks'}, got {name!r}")
+        if not isinstance(name, str) or name not in self._scores:
+            raise ValueError(f"name must be one of {', '.join(self._scores) or 'no tasks'}, got {shown(name)}")
 
     def _effective(self) -> dict[str, torch.Tensor]:
         """The ticket's weights by the names of the plain model's parameters."""

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.arguments import file_path, flag, of_type
 from nets.search.builder import Build, as_arguments, as_function, build_model, builder_name
 from nets.search.inputs import CLOSE, as_call, difference, outputs
 from nets.search.search import TicketSearch
@@ -75,6 +76,8 @@ def export_ticket(
     >>> cost["kept"], cost["storage"], torch.equal(again.weight, fold(search.model).weight)
     (2048, 'masks+seed', True)
     """
+    of_type("search", search, TicketSearch)
+    file_path("path", path)
     arguments = as_arguments(arguments)
     as_function(build)
     found = found_in(search)
@@ -147,7 +150,7 @@ def load_ticket(
     ValueError
         If there is no builder.
     """
-    ticket = read_found(path)
+    ticket = read_found(file_path("path", path))
     try:
         model = rebuild(ticket, build=build, arguments=arguments, trust_builder=trust_builder)
         found = compare(ticket, model)
@@ -173,6 +176,7 @@ def rebuild(
     trust_builder: bool = False,
 ) -> nn.Module:
     """Make the network of a ticket of any model; see `load_ticket`. What was recorded is not compared."""
+    flag("trust_builder", trust_builder)
     if ticket.shape is not None:
         raise TicketError("it is the ticket of a training run: nets.training.found.load_found reads it")
     if build is None:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from nets.graph.graph import Attribute, Graph, GraphError, Input, Node
+from nets.arguments import of_type, real_tensor
+from nets.graph.graph import Array, Attribute, Graph, GraphError, Input, Node
 from nets.targets.target import Target
+from theory.numerics.check import shown
 
 ACTIVATIONS: dict[str, tuple[str, Mapping[str, Attribute]]] = {
     "relu": ("Relu", {}),
@@ -47,27 +49,34 @@ def chain_graph(
     Raises
     ------
     GraphError
-        If the shapes do not chain.
+        If the shapes do not chain, or two layers have one name.
 
     Examples
     --------
     >>> chain_graph([torch.ones(3, 2), torch.ones(1, 3)], [None, torch.zeros(1)], names=["a", "b"])
     <Graph of 3 operators, 10 numbers, inputs input>
     """
-    constants = {}
-    nodes = []
+    for what, listed in (("weights", weights), ("biases", biases), ("names", names)):
+        if len(of_type(what, listed, (list, tuple), "a list")) != len(weights) or not weights:
+            raise GraphError(f"{what} must be one for each layer, one at least, got {len(listed)}")
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise GraphError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(activation)}")
+    if len(set(names)) < len(names):
+        raise GraphError(f"two layers have one name: {', '.join(names)}")
+    constants: dict[str, Array] = {}
+    nodes, outputs = [], 0
     op, attributes = ACTIVATIONS[activation]
     value = "input"
-    for i, (weight, bias, name) in enumerate(zip(weights, biases, names, strict=True), 1):
-        if i > 1 and weight.shape[1] != weights[i - 2].shape[0]:
-            before = f"{names[i - 2]} gives {weights[i - 2].shape[0]}"
-            raise GraphError(f"{name}: takes {weight.shape[1]} inputs, but {before}")
-        constants[f"{name}.weight"] = weight.detach().cpu().numpy()
+    for i, (given, bias, name) in enumerate(zip(weights, biases, names, strict=True), 1):
+        weight = constants[f"{name}.weight"] = _numbers(f"{name}.weight", given, 2)
+        if i > 1 and weight.shape[1] != outputs:
+            raise GraphError(f"{name}: takes {weight.shape[1]} inputs, but {names[i - 2]} gives {outputs}")
+        outputs = len(weight)
         inputs = [value, f"{name}.weight"]
         if bias is not None:
-            if tuple(bias.shape) != (weight.shape[0],):
-                raise GraphError(f"{name}: a bias of shape {tuple(bias.shape)} does not fit {weight.shape[0]} outputs")
-            constants[f"{name}.bias"] = bias.detach().cpu().numpy()
+            constants[f"{name}.bias"] = _numbers(f"{name}.bias", bias, 1)
+            if len(bias) != outputs:
+                raise GraphError(f"{name}: a bias of shape {(len(bias),)} does not fit {outputs} outputs")
             inputs.append(f"{name}.bias")
         value = "output" if i == len(weights) else f"{name}.out"
         nodes.append(Node("Gemm", tuple(inputs), (value,), {"transB": 1}, name))
@@ -78,10 +87,23 @@ def chain_graph(
                 taken = (value, "zero", "six")
             nodes.append(Node(op, taken, (f"{name}.active",), attributes, f"{name}.{activation}"))
             value = f"{name}.active"
-    dtype = str(constants[f"{names[0]}.weight"].dtype)
+    first = constants[f"{names[0]}.weight"]
+    dtype = str(first.dtype)
     dtype = dtype if dtype in ("float16", "float32") else "float64"
-    given = Input("input", dtype, ("batch", int(weights[0].shape[1])))
-    return Graph(OPSET, (given,), ("output",), tuple(nodes), constants, tuple(assumptions))
+    entry = Input("input", dtype, ("batch", int(first.shape[1])))
+    return Graph(OPSET, (entry,), ("output",), tuple(nodes), constants, tuple(assumptions))
+
+
+def _numbers(name: str, given: torch.Tensor, ndim: int) -> Array:
+    """Finite numbers of a layer; those of bfloat16, which NumPy does not have, as float32."""
+    try:
+        value = real_tensor(name, given, ndim=ndim).cpu()
+    except ValueError as error:
+        raise GraphError(str(error)) from None
+    if not value.numel() or not bool(torch.isfinite(value).all()):
+        raise GraphError(f"{name} is empty or holds NaN or infinity")
+    found: Array = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    return found
 
 
 def target_graph(target: Target) -> Graph:
@@ -98,6 +120,7 @@ def target_graph(target: Target) -> Graph:
     >>> target_graph(with_biases([torch.ones(2, 3), torch.ones(1, 2)], [torch.ones(2), None])).inputs[0].shape
     ('batch', 3)
     """
+    of_type("target", target, Target)
     names = [f"layer{i}" for i in range(1, target.depth + 1)]
     if not target.has_bias:
         return chain_graph(target.weights, [None] * target.depth, names=names)

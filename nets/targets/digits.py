@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 import torch
 
+from nets.arguments import flag, several
 from nets.descent import descend
 from nets.targets.target import Target, with_biases
 from nets.threads import few_threads
+from sims.solver.limits import MAX_SEED, between
+from theory.numerics.check import positive_int
 
 
 class Digits(NamedTuple):
@@ -31,7 +34,8 @@ def digits_split(*, seed: int = 0) -> Digits:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(between("seed", seed, 0, MAX_SEED))
+    order = torch.randperm(len(labels), generator=generator)
     x, y = torch.from_numpy(images)[order] / 16, torch.from_numpy(labels).long()[order]
     cut = len(labels) * 4 // 5
     return Digits(x[:cut], y[:cut], x[cut:], y[cut:])
@@ -65,11 +69,8 @@ def from_digits(hidden: Sequence[int] = (32,), *, seed: int = 0, bias: bool = Fa
     --------
     digits_split : the data with its test part.
     """
-    widths = (64, *(int(width) for width in hidden), 10)
-    if min(widths) < 1:
-        raise ValueError(f"hidden must be integers >= 1, got hidden={tuple(hidden)}")
-    if steps < 0:
-        raise ValueError(f"steps must be >= 0, got steps={steps}")
+    widths = (64, *(positive_int("hidden", width) for width in several("hidden", hidden)), 10)
+    steps, bias = between("steps", steps, 0, 10**9), flag("bias", bias)
     data, generator = digits_split(seed=seed), torch.Generator().manual_seed(seed)
     weights, biases = [], []
     for d_in, d_out in itertools.pairwise(widths):

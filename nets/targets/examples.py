@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.arguments import dense, of_type
 from nets.graph.graph import Graph, GraphError, Input
 from nets.graph.module import readable_shape
 from sims.solver.memory import available_bytes, readable
@@ -31,6 +33,8 @@ def checked_examples(
     if isinstance(given, Mapping):
         found = dict(given)
     else:
+        kinds = (torch.Tensor, list, tuple)
+        of_type("example_inputs", given, kinds, "a tensor, a list of them or a mapping from the inputs' names")
         listed = [given] if isinstance(given, torch.Tensor) else list(given)
         if len(listed) != len(names):
             raise GraphError(f"the network takes the inputs {', '.join(names)}, got {len(listed)} arrays")
@@ -50,6 +54,8 @@ def read_examples(graph: Graph, path: str) -> dict[str, torch.Tensor]:
     """
     from nets.targets.state_dict import check_archive
 
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise GraphError(f"{path}: is no file")
     try:
         check_archive(path)
     except GraphError as error:
@@ -119,7 +125,11 @@ def _checked(one: Input, given: Any) -> torch.Tensor:
     if not isinstance(given, torch.Tensor):
         raise GraphError(f"{one.name}: must be a tensor, got {type(given).__name__}")
     wanted: torch.dtype = getattr(torch, one.dtype)
-    value = given.detach().cpu()
+    try:
+        value = dense(one.name, given).cpu()
+    except ValueError as error:
+        raise GraphError(str(error)) from None
+    value = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy does not have
     kept = value if wanted.is_floating_point else value.to(wanted)
     if value.is_floating_point() != wanted.is_floating_point or not (
         kept is value or torch.equal(kept.to(value.dtype), value)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nets.arguments import file_path
 from nets.graph.graph import Graph, GraphError
+from theory.numerics.check import shown
 
 SUFFIXES = (".onnx", ".pt", ".pth", ".safetensors", ".npz")
 
@@ -40,9 +42,13 @@ def load_target(
         ...
     nets.graph.graph.GraphError: model.h5: unknown format '.h5', expected digits or a file .onnx ...
     """
+    file_path("path_or_name", path_or_name)
+    if not (activation is None or isinstance(activation, str)):
+        raise GraphError(f"activation must be a name, got {shown(activation)}")
     if str(path_or_name) == "digits":
         if activation not in (None, "relu") or fixed:
-            raise GraphError("digits has ReLU between its layers, and no input to fix")
+            what = f"activation={activation!r}" if activation not in (None, "relu") else "inputs to fix"
+            raise GraphError(f"digits has ReLU between its layers, and no input to fix, got {what}")
         from nets.targets.chain import target_graph
         from nets.targets.digits import from_digits
 

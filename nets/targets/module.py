@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nets.arguments import dense, of_type
 from nets.graph.graph import Graph, GraphError
 from nets.targets.exporting import by_parameter, evaluating, quiet, reason
 from nets.targets.onnx_file import model_graph
@@ -27,6 +28,7 @@ def from_module(module: torch.nn.Module, example_inputs: torch.Tensor | Sequence
     GraphError
         If it cannot be exported, or holds operators that are not supported.
     """
+    of_type("example_inputs", example_inputs, (torch.Tensor, list, tuple), "a tensor or a sequence of tensors")
     inputs = (example_inputs,) if isinstance(example_inputs, torch.Tensor) else tuple(example_inputs)
     if not isinstance(module, torch.nn.Module):
         raise GraphError(f"the module must be a torch.nn.Module, got {type(module).__name__}")
@@ -34,7 +36,7 @@ def from_module(module: torch.nn.Module, example_inputs: torch.Tensor | Sequence
         raise GraphError("example_inputs must be a tensor or a sequence of tensors")
     with evaluating(module):
         # the exporter takes inputs that are one tensor for one input
-        model = _exported(module, tuple(one.detach().clone() for one in inputs))
+        model = _exported(module, tuple(dense("example_inputs", one).clone() for one in inputs))
     return model_graph(model)
 
 

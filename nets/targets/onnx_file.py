@@ -18,8 +18,9 @@ import numpy as np
 
 from nets.graph.graph import Array, Attribute, Graph, GraphError, Input, Node, fresh_name, labelled
 from nets.graph.operators import FIRST_OPSET, LAST_OPSET, SUPPORTED
+from nets.targets.onnx_declared import check_declared, check_same, read_input
 from nets.targets.onnx_functions import OWN_DOMAINS, inlined
-from nets.targets.onnx_tensor import input_dtype, tensor_array, type_name
+from nets.targets.onnx_tensor import tensor_array
 
 _LISTED = 8
 _FIRST_IR = 3  # from which on a file names the version of its operators
@@ -112,10 +113,12 @@ class _Reader:
         self.taken.update(name for node in proto.node for name in node.output)
         self.taken.update(value.name for value in (*proto.input, *proto.initializer))
         self._initializers(proto, "")
+        weights = {tensor.name: tensor for tensor in proto.initializer}
         for value in proto.input:
             if value.name in self.constants:
+                check_same(value, weights[value.name])
                 continue
-            one = _input(value)
+            one = read_input(value)
             self._make(one.name, "", "an input")
             if one.name in fixed:
                 self.constants[one.name] = _fixed(one, fixed.pop(one.name))
@@ -129,7 +132,7 @@ class _Reader:
             raise GraphError("the network has no input")
         _refuse_unknown(proto)
         for value in (*proto.value_info, *proto.output):
-            _check_declared(value)
+            check_declared(value)
         for node in proto.node:
             self._node(node, "")
         for value in proto.output:
@@ -341,33 +344,6 @@ def _schema(op: str, opset: int) -> _Schema | None:
     described: Any = found.attributes  # the stubs know no number of a type
     kinds = {name: int(one.type.value) for name, one in described.items()}
     return _Schema(found.deprecated, found.min_input, found.max_input, found.max_output, kinds)
-
-
-def _check_declared(value: Any) -> None:
-    """What a file says of a value that it makes: computed anew here, but it must make sense."""
-    if value.type.HasField("tensor_type"):
-        tensor = value.type.tensor_type
-        if (kind := type_name(tensor.elem_type)).isdecimal() or kind.startswith("-"):
-            raise GraphError(f"{value.name!r} is said to have the type {kind}, which does not exist")
-        for side in tensor.shape.dim:
-            if side.HasField("dim_value") and side.dim_value < -1:
-                raise GraphError(f"{value.name!r} is said to have a negative side: {side.dim_value}")
-
-
-def _input(value: Any) -> Input:
-    if not value.type.HasField("tensor_type"):
-        raise GraphError(f"the input {value.name!r} is no tensor")
-    tensor = value.type.tensor_type
-    shape: tuple[int | str, ...] | None = None
-    if tensor.HasField("shape"):
-        sides: list[int | str] = []
-        for i, side in enumerate(tensor.shape.dim):
-            known = side.HasField("dim_value") and side.dim_value != -1  # as some converters write a free side
-            if known and side.dim_value < 0:
-                raise GraphError(f"the input {value.name!r} has a negative side: {side.dim_value}")
-            sides.append(int(side.dim_value) if known else str(side.dim_param) or f"side{i}")
-        shape = tuple(sides)
-    return Input(value.name, input_dtype(tensor.elem_type, value.name), shape)
 
 
 def _fixed(one: Input, value: Any) -> Array:

@@ -36,15 +36,24 @@ def inlined(model: Any) -> Any:
         key = one.domain, one.name
         if key in bodies:
             raise GraphError(f"the local function {one.domain}.{one.name} is defined twice")
+        if not any(used.domain in OWN_DOMAINS for used in one.opset_import) and any(
+            node.domain in OWN_DOMAINS for node in _nodes(one)
+        ):
+            raise GraphError(f"the local function {one.domain}.{one.name} names no version of ONNX's operators")
         bodies[key] = one
     sizes = _sizes(bodies)
     total = sum(sizes.get((node.domain, node.op_type), 1) for node in _nodes(model.graph))
     if total > _MOST_NODES:
         raise GraphError(f"its local functions make {float(total):.3g} operators of it, the limit is {_MOST_NODES}")
     try:
-        return inliner.inline_local_functions(model)
+        found = inliner.inline_local_functions(model)
     except Exception as error:  # the library names no type
         raise GraphError(f"the local functions cannot be resolved ({' '.join(str(error).split())[:150]})") from None
+    for node in _nodes(found.graph):
+        if (body := bodies.get((node.domain, node.op_type))) is not None:
+            versions = [used.version for used in body.opset_import if used.domain in OWN_DOMAINS]
+            raise GraphError(f"the local function {body.domain}.{body.name} is written for another opset, {versions}")
+    return found
 
 
 def _sizes(bodies: dict[_Key, Any]) -> dict[_Key, int]:

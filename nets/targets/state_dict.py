@@ -9,17 +9,20 @@ refused: then only an ONNX export says what the network is. No code of a file is
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nets.arguments import flag
 from nets.graph.graph import Graph, GraphError
+from nets.pickled import PickleError, check_torch
 from nets.targets.chain import ACTIVATIONS, chain_graph
 from sims.solver.memory import available_bytes, readable
 
@@ -27,6 +30,7 @@ SUFFIXES = (".pt", ".pth", ".safetensors", ".npz")
 _MAX_UNNUMBERED = 8
 _ALWAYS_BYTES, _MOST_PACKED = 2**28, 200
 _KEPT = (torch.float16, torch.float32, torch.float64)
+_WRAPPERS = ("state_dict", "model_state_dict")
 _EXPORT = "export it with torch.onnx.export and give the .onnx file"
 _DOUBTFUL = {
     "attention": r"query|key|value|attn|attention|in_proj|\b(qkv|kv|mhs?a|w[_ ]?[qkvo]|to[_ ][qkvo]|[qkv][_ ]?proj)\b",
@@ -34,9 +38,16 @@ _DOUBTFUL = {
     "a norm": r"norm|running_(mean|var)|batches_tracked|\b(bn|ln|gn|rms)\b",
     "a recurrent layer": r"lstm|gru|rnn|recurrent|_hh|_ih|\b(w?hh|w?ih|[hix]2h|hidden to hidden|cells?)\b",
     "a convolution": r"conv",
-    "a branch": r"downsample|shortcut|residual|gate|expert|router|lora|\b(skip|moe|adapters?)\b",
+    "a branch": r"downsample|shortcut|residual|gate|expert|router|lora|siamese|\b(skip|moe|adapters?|heads|towers?)\b",
 }
 """What names other than those of dense layers speak of; \b also stands between words, at dots, digits and _."""
+
+_TOGETHER = {
+    "attention": {"q", "k", "v"},
+    "several networks": {"actor", "critic", "policy", "teacher", "student", "generator", "discriminator", "ema"},
+    "several outputs": {"mu", "mean", "sigma", "std", "var", "logvar", "logstd", "left", "right"},
+}
+"""Words that are fine alone, and what two of them speak of."""
 
 
 def read_chain(path: Path, *, activation: str | None = None) -> Graph:
@@ -65,13 +76,37 @@ def check_unpacked(path: Path | str, size: int) -> None:
 
 
 def check_archive(path: Path | str) -> None:
-    """`check_unpacked` before a zip archive, as NumPy's and PyTorch's are, is unpacked; of other files, nothing."""
+    """`check_unpacked` before a zip archive, as NumPy's and PyTorch's are, is unpacked; of other files, nothing.
+
+    Raises
+    ------
+    GraphError
+        Also if two of its members have one name, of which a reader takes either.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(one.file_size for one in archive.infolist())
+            members = archive.infolist()
     except Exception:  # whoever reads the file says what it is
         return
-    check_unpacked(path, size)
+    check_once(one.filename.removesuffix(".npy") for one in members)
+    check_unpacked(path, sum(one.file_size for one in members))
+
+
+def check_once(names: Iterable[str]) -> None:
+    """Refuse names that stand in a file twice.
+
+    Examples
+    --------
+    >>> check_once(["a", "b", "a"])
+    Traceback (most recent call last):
+        ...
+    nets.graph.graph.GraphError: holds 'a' twice
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise GraphError(f"holds {name!r:.80} twice")
+        seen.add(name)
 
 
 def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, ordered: bool = True) -> Graph:
@@ -99,6 +134,7 @@ def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, 
     >>> from_state_dict(state, activation="relu").assumptions
     ('layers in this order: fc2, fc10; relu between them',)
     """
+    flag("ordered", ordered)
     if not isinstance(state, Mapping):
         raise GraphError(f"must be a state dict, got {type(state).__name__}")
     layers = _layers(state)
@@ -107,12 +143,14 @@ def from_state_dict(state: Mapping[str, Any], *, activation: str | None = None, 
     if not order:
         raise GraphError("the file holds no layer")
     listed = ", ".join(name or "the layer" for name in order)
-    if activation is not None and activation not in ACTIVATIONS:
+    if activation is not None and not (isinstance(activation, str) and activation in ACTIVATIONS):
         raise GraphError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     if activation is None and len(order) > 1:
         raise GraphError(
             f"weights alone do not say what stands between the layers ({listed}): say --activation relu, or {_EXPORT}"
         )
+    if activation not in (None, "none"):
+        _check_steps(order)
     return chain_graph(
         [layers[layer]["weight"] for layer in order],
         [layers[layer].get("bias") for layer in order],
@@ -129,10 +167,10 @@ def _layers(state: Mapping[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
             raise GraphError(f"its keys must be names of weights, got {key!r:.80}; {_EXPORT}")
         if (doubt := _doubt(key)) is not None:
             raise GraphError(f"{key!r:.80} speaks of {doubt[0]!r}, {doubt[1]}, no chain of dense layers: {_EXPORT}")
-    if len(heads := {"q", "k", "v"}.intersection(word for key in state for word in _words(key))) > 1:
-        raise GraphError(
-            f"its names speak of {', '.join(sorted(heads))}, attention, no chain of dense layers: {_EXPORT}"
-        )
+    words = {word for key in state for word in _words(key)}
+    for what, group in _TOGETHER.items():
+        if len(found := sorted(group & words)) > 1:
+            raise GraphError(f"its names speak of {', '.join(found)}, {what}, no chain of dense layers: {_EXPORT}")
     layers: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in state.items():
         layer, _, part = key.rpartition(".")
@@ -140,11 +178,12 @@ def _layers(state: Mapping[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
             raise GraphError(f"unknown key {key!r:.80}, expected names ending in .weight or .bias; {_EXPORT}")
         if not isinstance(value, torch.Tensor):
             raise GraphError(f"{key}: must be a tensor, got {type(value).__name__}")
-        if value.layout != torch.strided or not value.dtype.is_floating_point or value.is_meta:
-            raise GraphError(f"{key}: must be a dense floating-point tensor, got {value.layout}, {value.dtype}")
+        if value.layout != torch.strided or not value.dtype.is_floating_point or value.is_meta or value.is_nested:
+            kind = "without numbers (meta)" if value.is_meta else "nested" if value.is_nested else value.layout
+            raise GraphError(f"{key}: must be a dense floating-point tensor, got {kind}, {value.dtype}")
         if value.numel() * 8 > available_bytes() // 2:  # a few bytes of a file can say that they are a large matrix
             raise GraphError(f"{key}: takes {readable(value.numel() * 8)}, more than half of the memory")
-        value = value if value.dtype in _KEPT else value.float()
+        value = (value if value.dtype in _KEPT else value.float()).detach().resolve_neg()
         if not value.numel() or not bool(torch.isfinite(value).all()):
             raise GraphError(f"{key}: is empty or holds NaN or infinity")
         layers.setdefault(layer, {})[part] = value
@@ -197,6 +236,19 @@ def _layer_order(shapes: Mapping[str, tuple[int, int]], *, ordered: bool) -> lis
     return natural if both[1] or not ordered else given
 
 
+def _check_steps(order: Sequence[str]) -> None:
+    """Refuse the numbers of a `torch.nn.Sequential` that leave room for an activation in some places only: 0, 1, 3."""
+    names = [re.fullmatch(r"(.*\.|)(\d{1,9})", name) for name in order]
+    steps = [(int(b[2]) - int(a[2]), a[0], b[0]) for a, b in itertools.pairwise(names) if a and b and a[1] == b[1]]
+    close = next((step for step in steps if step[0] == 1), None)
+    wide = next((step for step in steps if step[0] > 1), None)
+    if close and wide:
+        raise GraphError(
+            f"between {close[1]} and {close[2]} there is no room for what stands between {wide[1]} and {wide[2]}: "
+            f"which activations there are is unclear: {_EXPORT}"
+        )
+
+
 def _chains(shapes: Sequence[tuple[int, int]]) -> bool:
     return all(later[1] == earlier[0] for earlier, later in itertools.pairwise(shapes))
 
@@ -211,6 +263,10 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     """Read a state dict; only tensors and plain containers are unpickled, never code."""
     check_archive(path)
     try:
+        check_torch(path)
+    except PickleError as error:
+        raise GraphError(f"not a readable PyTorch file (its pickle {error})") from None
+    try:
         with warnings.catch_warnings():  # about the protocol of files that we refuse or read anyway
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -218,8 +274,11 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
         if re.search("Unsupported (global|class)|unrecognized function", str(error)):
             raise GraphError("refused: the pickle holds more than tensors, and its code is never run") from None
         raise GraphError(f"not a readable PyTorch file ({type(error).__name__})") from None
-    for key in ("state_dict", "model_state_dict"):
+    for key in _WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            others = [name for name in _WRAPPERS if name != key and isinstance(state.get(name), Mapping)]
+            if others:
+                raise GraphError(f"holds the weights of several networks, {key!r} and {others[0]!r}: save one of them")
             state = state[key]
     if not isinstance(state, Mapping):
         raise GraphError(f"must hold a state dict, got {type(state).__name__}")
@@ -231,16 +290,25 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        state = load_file(path)
+        with path.open("rb") as file:  # of a name that stands there twice the library takes the last
+            json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_once)
+    except GraphError:
+        raise
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise GraphError(f"not a readable safetensors file ({error})") from None
+    return state
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> None:
+    check_once(name for name, _ in pairs)
 
 
 def _read_npz(path: Path) -> Mapping[str, Any]:
     """Read named arrays, or `arr_0`, `arr_1`, ... as weights; object arrays (pickles) are refused."""
     import numpy as np
 
-    state = {}
+    state: dict[str, Any] = {}
     check_archive(path)
     try:
         with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
@@ -251,7 +319,9 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
                 if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
                     raise GraphError(f"{key}: must be floating point, got dtype {array.dtype}")
                 array = array.astype(array.dtype.newbyteorder("="))
-                state[f"{key}.weight" if re.fullmatch(r"arr_\d+", key) else key] = torch.from_numpy(array)
+                name = f"{key}.weight" if re.fullmatch(r"arr_\d+", key) else key
+                check_once([*state, name])
+                state[name] = torch.from_numpy(array)
     except GraphError:
         raise
     except Exception as error:  # a damaged archive can raise almost anything

@@ -7,11 +7,18 @@ layer keeps the constant, since s(1) = 1, and F = [W, b] in the last one drops i
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from nets.arguments import as_input, dense, flag, of_type, several
+from sims.solver.limits import MAX_SEED, between
+from sims.solver.memory import available_bytes, readable
+from theory.numerics.check import positive_int, shown
 
 NORMS = ("frobenius", "spectral")
 
@@ -53,6 +60,11 @@ class Target:
     has_bias: bool = False
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "weights", tuple(self.weights))
+            object.__setattr__(self, "has_bias", flag("has_bias", self.has_bias))
+        except TypeError:
+            raise TargetError(f"weights must be a sequence of tensors, got {type(self.weights).__name__}") from None
         names = [f"layer {i}" for i in range(1, len(self.weights) + 1)]
         checked = tuple(check_weight(w, name=name) for name, w in zip(names, self.weights, strict=True))
         check_chain(checked, names=names)
@@ -99,6 +111,7 @@ class Target:
         >>> Target([torch.ones(1, 3)], has_bias=True).lift(torch.zeros(2))
         tensor([0., 0., 1.])
         """
+        x = as_input("x", x)
         if x.ndim == 0 or x.shape[-1] != self.input_dim:
             raise ValueError(f"x must have last side input_dim={self.input_dim}, got shape {tuple(x.shape)}")
         return torch.cat([x, torch.ones_like(x[..., :1])], -1) if self.has_bias else x
@@ -122,6 +135,9 @@ class Target:
         ValueError
             If the last side of `x` is not d_0.
         """
+        x = as_input("x", x)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise ValueError(f"dtype must be a floating one of PyTorch's, got dtype={shown(dtype)}")
         if x.ndim == 0 or x.shape[-1] != self.widths[0]:
             hint = " (append the constant 1 with lift)" if self.has_bias else ""
             raise ValueError(f"x must have last side d_0={self.widths[0]}{hint}, got shape {tuple(x.shape)}")
@@ -136,7 +152,7 @@ class Target:
 
     def frobenius_norms(self) -> tuple[float, ...]:
         """Root of the sum of squares of every layer, rounded."""
-        return tuple(float(torch.linalg.matrix_norm(w, "fro")) for w in self.weights)
+        return tuple(_frobenius(w) for w in self.weights)
 
     def normalised(self, norm: str = "spectral") -> tuple[Target, float]:
         """Divide every layer by its norm; f is positively homogeneous in each, so only its scale changes.
@@ -170,6 +186,8 @@ class Target:
             if value == 0:
                 raise TargetError(f"layer {i}: a zero matrix cannot be given norm 1")
             scale *= value
+        if not 0 < scale < math.inf:
+            raise TargetError(f"the product of the layers' norms is {scale} in float64: no scale says it")
         return Target(tuple(_unit(w, norm) for w in self.weights), has_bias=self.has_bias), scale
 
 
@@ -177,17 +195,19 @@ def check_weight(weight: Any, *, name: str) -> torch.Tensor:
     """Return `weight` as a fresh float64 CPU matrix, or raise `TargetError` with `name` and the reason."""
     if not isinstance(weight, torch.Tensor):
         raise TargetError(f"{name}: the weight must be a tensor, got {type(weight).__name__}")
+    try:
+        weight = dense(f"{name}: the weight", weight)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
     if weight.ndim == 4:
         raise TargetError(f"{name}: a 4-D weight is a convolution, only dense layers are supported")
     if weight.ndim != 2:
         raise TargetError(f"{name}: the weight must be a matrix, got shape {tuple(weight.shape)}")
-    if weight.layout != torch.strided:
-        raise TargetError(f"{name}: the weight must be a dense tensor, got layout {weight.layout}")
     if not weight.dtype.is_floating_point:
         raise TargetError(f"{name}: the weight must be floating point, got dtype {weight.dtype}")
     if weight.numel() == 0:
         raise TargetError(f"{name}: the weight is empty, shape {tuple(weight.shape)}")
-    clean = weight.detach().to(device="cpu", dtype=torch.float64, copy=True).contiguous()
+    clean: torch.Tensor = weight.to(device="cpu", dtype=torch.float64, copy=True).contiguous()
     if not bool(torch.isfinite(clean).all()):
         raise TargetError(f"{name}: the weight holds NaN or infinity")
     return clean
@@ -234,6 +254,10 @@ def with_biases(
     >>> target(target.lift(torch.tensor([5.0])))
     tensor([33.], dtype=torch.float64)
     """
+    for name, given in (("weights", weights), ("biases", biases)):
+        of_type(name, given, (list, tuple), "a list of tensors")
+    if len(biases) != len(weights):
+        raise TargetError(f"biases must be one for each of {len(weights)} layers, or None, got {len(biases)}")
     names = names or [f"layer {i}" for i in range(1, len(weights) + 1)]
     clean = [check_weight(w, name=name) for w, name in zip(weights, names, strict=True)]
     check_chain(clean, names=names)
@@ -243,6 +267,8 @@ def with_biases(
     for i, (weight, bias, name) in enumerate(zip(clean, biases, names, strict=True), 1):
         column = torch.zeros(weight.shape[0], 1, dtype=torch.float64)
         if bias is not None:
+            if not isinstance(bias, torch.Tensor):
+                raise TargetError(f"{name}: the bias must be a tensor, got {type(bias).__name__}")
             if tuple(bias.shape) != (weight.shape[0],):
                 raise TargetError(f"{name}: the bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
             column = check_weight(bias[:, None], name=f"{name} (bias)")
@@ -289,10 +315,13 @@ def random_target(widths: Sequence[int], norm: str = "frobenius", *, seed: int) 
     True
     """
     _check_norm(norm)
-    widths = tuple(int(width) for width in widths)
-    if len(widths) < 2 or min(widths) < 1:
+    widths = tuple(positive_int("widths", width) for width in several("widths", widths))
+    if len(widths) < 2:
         raise ValueError(f"widths must be two or more integers >= 1, got widths={widths}")
-    generator = torch.Generator().manual_seed(seed)
+    size = 8 * sum(a * b for a, b in itertools.pairwise(widths))
+    if size > available_bytes() // 2:
+        raise ValueError(f"widths {widths} take {readable(size)}, more than half of the memory")
+    generator = torch.Generator().manual_seed(between("seed", seed, 0, MAX_SEED))
     shapes = list(zip(widths[1:], widths[:-1], strict=True))
     draws = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
     return Target(tuple(_unit(draw, norm) for draw in draws))
@@ -321,6 +350,13 @@ def from_sequential(model: torch.nn.Sequential) -> Target:
     """
     if not isinstance(model, torch.nn.Sequential):
         raise TargetError(f"the model must be a torch.nn.Sequential, got {type(model).__name__}")
+    if type(model).forward is not torch.nn.Sequential.forward:
+        raise TargetError(
+            f"the model must be a plain torch.nn.Sequential, and {type(model).__name__} has its own forward"
+        )
+    for name, module in model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise TargetError(f"{name or 'the model'}: has hooks, which change what its weights compute")
     weights: list[torch.Tensor] = []
     biases: list[torch.Tensor | None] = []
     names: list[str] = []
@@ -347,8 +383,14 @@ def from_sequential(model: torch.nn.Sequential) -> Target:
 
 
 def _check_norm(norm: str) -> None:
-    if norm not in NORMS:
-        raise ValueError(f"norm must be one of {NORMS}, got norm={norm!r}")
+    if not isinstance(norm, str) or norm not in NORMS:
+        raise ValueError(f"norm must be one of {NORMS}, got norm={shown(norm)}")
+
+
+def _frobenius(matrix: torch.Tensor) -> float:
+    """Also where squares would be infinite or 0; a power of two, so that nothing is rounded anew."""
+    scale = 2.0 ** min(1000, math.frexp(float(matrix.abs().max()))[1])
+    return float(torch.linalg.matrix_norm(matrix / scale, "fro")) * scale
 
 
 def _unit(matrix: torch.Tensor, norm: str) -> torch.Tensor:

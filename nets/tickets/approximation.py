@@ -23,6 +23,7 @@ from sims.progress import Advance, silent
 from sims.solver.limits import finite_number
 from sims.solver.memory import available_bytes, default_jobs, readable
 from sims.solver.philox import MAX_SEED
+from theory.numerics.check import shown
 
 if TYPE_CHECKING:
     import torch
@@ -206,6 +207,7 @@ def approximate(
     from nets.targets.examples import checked_examples
 
     chosen = ApproximationSettings(**settings)
+    check_advance(advance)
     graph = as_graph(target, example_inputs)
     examples = checked_examples(graph, example_inputs)
     _check_domain(graph, domain, examples)
@@ -267,6 +269,7 @@ def approximate_by_code(
     from nets.tickets.coding import CodeSettings, code_network
 
     chosen = CodeSettings(**settings)
+    check_advance(advance)
     graph = as_graph(target, example_inputs)
     examples = checked_examples(graph, example_inputs)
     _check_domain(graph, domain, examples)
@@ -279,6 +282,12 @@ def approximate_by_code(
         for part, row in zip(coded.parts, coded.rows, strict=True)
     ]
     return Approximation(graph, chosen, coded.parts, coded.effective, certificate, coded.ticket, [], rows, seconds)
+
+
+def check_advance(advance: object) -> None:
+    """Refuse what cannot be called to report progress."""
+    if not callable(advance):
+        raise ValueError(f"advance must be callable, got {shown(advance)}")
 
 
 def _rows(ticket: Ticket) -> list[dict[str, Any]]:
@@ -430,8 +439,11 @@ def _check_domain(
 ) -> None:
     """Refuse, before the work, a bound on inputs that are integers, and to certify without examples it needs."""
     from nets.certificate import Domain
+    from nets.certificate.network import check_domains
     from nets.targets.examples import one_example
 
+    if domain is not None:
+        check_domains(graph, domain)
     integers = [one for one in graph.inputs if not one.floating]
     if integers and examples is None:
         raise GraphError(f"the input {integers[0].name} holds {integers[0].dtype} numbers: give examples of it")

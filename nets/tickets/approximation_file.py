@@ -35,6 +35,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import file_path, of_type
 from nets.construction.bits import draw_bits, popcount, spare_bits, unpack_draws
 from nets.graph.graph import Array, Graph
 from nets.tickets.coded_file import CODED_VERSIONS, CodedTicket, check_coded, coded_ticket
@@ -229,7 +230,8 @@ class Ticket:
 
 def save_ticket(path: str | Path, ticket: Ticket) -> int:
     """Write a ticket so that it appears whole or not at all; returns its size in bytes."""
-    return write_bytes(path, ticket.to_bytes())
+    of_type("ticket", ticket, (Ticket, CodedTicket))
+    return write_bytes(file_path("path", path), ticket.to_bytes())
 
 
 def read_ticket(path: str | Path) -> Ticket | CodedTicket:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import file_path, of_type
 from nets.tickets.approximation_file import target_sha256
 from nets.tickets.coded_file import MAX_DRAWS, CodedPart, CodedTicket, type_of
 from nets.tickets.codes import pool
@@ -177,9 +178,14 @@ def code_network(
     GraphError
         If the graph has no weights to code.
     """
+    from nets.graph.graph import Graph
     from nets.graph.text import to_plain
-    from nets.tickets.approximation import check_weights, parts_of
+    from nets.tickets.approximation import check_advance, check_weights, parts_of
 
+    of_type("graph", graph, Graph)
+    of_type("settings", settings, CodeSettings)
+    check_advance(advance)
+    store = None if store is None else file_path("store", store)
     begun = time.monotonic()
     parts = parts_of(graph)
     arrays = [np.asarray(graph.constants[part.constant], np.float64) for part in parts]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nets.arguments import file_path
 from sims.files import Kind
 from sims.solver.memory import available_bytes, readable
 
@@ -107,7 +108,7 @@ def read_file(
         If the file is missing, truncated, edited, too large for the memory, or refused by `check` or `finish`. The
         message is one line that starts with the file's name.
     """
-    path = Path(path)
+    path = Path(file_path("path", path))
     try:
         if not path.is_file():
             raise TicketError("no such file")

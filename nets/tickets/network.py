@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.arguments import of_type
 from nets.graph.graph import Graph
 from nets.graph.module import GraphModule
 from nets.graph.parts import Part, find_parts
@@ -77,6 +78,9 @@ def load_ticket(path: Any, *, dtype: torch.dtype | None = None) -> PrunedNetwork
 
 def rebuild(ticket: Ticket | CodedTicket, *, dtype: torch.dtype | None = None) -> PrunedNetwork:
     """Make every kept value of a ticket again; see `load_ticket`."""
+    of_type("ticket", ticket, (Ticket, CodedTicket))
+    if dtype is not None and not of_type("dtype", dtype, torch.dtype).is_floating_point:
+        raise ValueError(f"dtype must be a floating one, got {dtype}")
     if isinstance(ticket, CodedTicket):
         from nets.tickets.coding import rebuilt
 

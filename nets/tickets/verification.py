@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nets.arguments import of_type
 from nets.graph.text import constants_in_use, structure, to_plain
 from nets.tickets.approximation_file import Ticket, target_sha256
 from nets.tickets.coded_file import CodedTicket
@@ -69,6 +70,12 @@ def verify(
     is how a wrong construction is found. The upper end of a ticket of version 1 came from another, wider bound: it
     must not be below today's.
     """
+    of_type("ticket", ticket, (Ticket, CodedTicket))
+    if examples is not None and isinstance(ticket, Ticket):
+        from nets.targets.examples import checked_examples
+
+        given = of_type("examples", examples, Mapping, "a mapping of the inputs' names")
+        examples = checked_examples(hollow_network(ticket), given)
     if isinstance(ticket, CodedTicket):
         from nets.tickets.coded_verification import verify_coded
 

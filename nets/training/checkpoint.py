@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import torch
 
+from nets.pickled import check_torch
 from sims.files import atomic_path
 
 SCHEMA = "strong-tickets/checkpoint/1"
@@ -92,6 +93,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such file")
     _check_members(path)
     try:
+        check_torch(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that are not ours; they are refused
             whole = torch.load(path, map_location="cpu", weights_only=True)

@@ -13,9 +13,12 @@ from typing import Any
 
 import torch
 
+from nets.arguments import dense, real_tensor, several
 from nets.descent import descend
 from nets.training.optimisation import Optimisation
 from nets.training.tally import Tally
+from sims.solver.limits import MAX_SEED, between, finite_number
+from theory.numerics.check import positive_int
 
 _ENOUGH = 0.1
 """Seconds of a step that is not tried twenty times."""
@@ -57,7 +60,25 @@ def train_mlp(
     ValueError
         If the widths do not fit the data, or the loss is not finite.
     """
-    if widths[0] != images.shape[1] or widths[-1] <= int(labels.max()):
+    images, labels = real_tensor("images", images, ndim=2), dense("labels", labels)
+    if not len(images) or not bool(torch.isfinite(images).all()):
+        raise ValueError(f"images must be finite, one at least, got shape {tuple(images.shape)} or NaN or infinity")
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1] or int(labels.min()) < 0:
+        raise ValueError(f"labels must be int64 >= 0, one for each image, got {labels.dtype} {tuple(labels.shape)}")
+    widths = tuple(positive_int("widths", width) for width in several("widths", widths))
+    seed, epochs, batch = (
+        between("seed", seed, 0, MAX_SEED),
+        between("epochs", epochs, 0, 10**9),
+        between("batch", batch, 1, 2**31),
+    )
+    for name, value, high in (
+        ("lr", lr, math.inf),
+        ("momentum", momentum, 1),
+        ("weight_decay", weight_decay, math.inf),
+    ):
+        if not 0 <= finite_number(name, value) < high:
+            raise ValueError(f"{name} must be a number >= 0{' and < 1' if high == 1 else ''}, got {name}={value}")
+    if len(widths) < 2 or widths[0] != images.shape[1] or widths[-1] <= int(labels.max()):
         raise ValueError(
             f"widths must start with {images.shape[1]} pixels and end with more than {int(labels.max())} outputs, "
             f"got widths={tuple(widths)}"

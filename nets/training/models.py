@@ -34,7 +34,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nets.arguments import flag, several
 from nets.training.settings import ARCHS, BATCH_NORMS, usual_batch_norm
+from sims.solver.limits import MAX_SEED, between, finite_number
+from sims.solver.memory import available_bytes, readable
+from theory.numerics.check import shown
 
 ACTIVATIONS = ("relu", "sign")
 
@@ -179,37 +183,58 @@ def make_model(
     >>> model(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])
     """
-    if arch not in ARCHS:
-        raise ValueError(f"arch must be one of {', '.join(ARCHS)}, got arch={arch!r}")
-    if not (isinstance(width, int | float) and 0 < width < math.inf):
+    for name, word, words in (("arch", arch, ARCHS), ("activation", activation, ACTIVATIONS)):
+        if not isinstance(word, str) or word not in words:
+            raise ValueError(f"{name} must be one of {', '.join(words)}, got {name}={shown(word)}")
+    if not (width := finite_number("width", width)) > 0:
         raise ValueError(f"width must be a number > 0, got width={width!r}")
-    shape = tuple(shape)
+    shape, hidden = several("shape", shape), several("hidden", hidden)
     if len(shape) != 3 or not all(_is_size(side) for side in shape):
         raise ValueError(f"shape must be (channels, height, width), integers >= 1, got shape={shape}")
     if not _is_size(classes):
-        raise ValueError(f"classes must be an integer >= 1, got classes={classes!r}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got activation={activation!r}")
-    if batch_norm is not None and batch_norm not in BATCH_NORMS:
-        raise ValueError(f"batch_norm must be one of {', '.join(BATCH_NORMS)}, got batch_norm={batch_norm!r}")
+        raise ValueError(f"classes must be an integer >= 1, got classes={shown(classes)}")
+    if batch_norm is not None and not (isinstance(batch_norm, str) and batch_norm in BATCH_NORMS):
+        raise ValueError(f"batch_norm must be one of {', '.join(BATCH_NORMS)}, got batch_norm={shown(batch_norm)}")
     if stem_width is not None and not (arch.startswith("resnet") and _is_size(stem_width)):
         raise ValueError(f"stem_width must be an integer >= 1, for ResNets only, got {stem_width=} for {arch}")
-    hidden = tuple(hidden)
     if not all(_is_size(size) for size in hidden) or (arch != "mlp" and hidden != (300, 100)):
         raise ValueError(f"hidden must be integers >= 1, for mlp only, got hidden={hidden} for {arch}")
+    flag("bias", bias)
+    seed = None if seed is None else between("seed", seed, 0, MAX_SEED)
     if batch_norm is None:
         batch_norm = usual_batch_norm(arch, binary=activation == "sign")
-    parts = _Parts(activation, batch_norm, bias, float(width))
+    parts = _Parts(activation, batch_norm, bias, width)
+    if width * max(*shape, *hidden, classes) > 2**14:
+        _check_memory(parts, arch, shape, classes, hidden, stem_width)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
-        if arch == "mlp":
-            return _mlp(parts, shape, classes, hidden)
-        if arch.startswith("conv"):
-            return _conv_net(parts, shape, classes, int(arch[4:]))
-        if arch == "vgg-small":
-            return _vgg_small(parts, shape, classes)
-        return _resnet(parts, shape, classes, arch, stem_width)
+        return _built(parts, arch, shape, classes, hidden, stem_width)
+
+
+def _built(
+    parts: _Parts, arch: str, shape: Sequence[int], classes: int, hidden: Sequence[int], stem_width: int | None
+) -> nn.Sequential:
+    if arch == "mlp":
+        return _mlp(parts, shape, classes, hidden)
+    if arch.startswith("conv"):
+        return _conv_net(parts, shape, classes, int(arch[4:]))
+    if arch == "vgg-small":
+        return _vgg_small(parts, shape, classes)
+    return _resnet(parts, shape, classes, arch, stem_width)
+
+
+def _check_memory(parts: _Parts, arch: str, *sizes: Any) -> None:
+    """Refuse a network that is larger than half of the memory, before it is made."""
+    try:
+        with torch.device("meta"):
+            needed = 4 * sum(one.numel() for one in _built(parts, arch, *sizes).parameters())
+    except (RuntimeError, OverflowError, TypeError):  # sizes beyond those of any tensor
+        needed = 2**63
+    if needed > available_bytes() // 2:
+        raise ValueError(
+            f"width, shape, hidden and classes make a network that takes {readable(needed)} of memory, more than half"
+        )
 
 
 def weight_layers(model: nn.Module) -> list[tuple[str, nn.Linear | nn.Conv2d]]:
@@ -226,7 +251,7 @@ def weight_layers(model: nn.Module) -> list[tuple[str, nn.Linear | nn.Conv2d]]:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 2**31
 
 
 def _pool() -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from nets.training.run_folder import MAY_MOVE, check_same
 from sims.commands import flags
 from sims.commands.flags import OptionalFolder, OptionalInteger, OptionalReal, UsageError
 from sims.experiment import fresh_seed
+from theory.numerics.check import shown
 
 Value = str | int | float | bool | None
 
@@ -271,11 +273,10 @@ class TrainSettings(Usual):
             value = getattr(self, name)
             if value is None:
                 continue
-            good = low <= value <= high and math.isfinite(value)
+            good = low <= value <= high and abs(value) <= sys.float_info.max
             if not good or (ends[0] == "(" and value == low) or (ends[1] == ")" and value == high):
-                raise UsageError(
-                    f"{_flag(name)} must be a number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value:g}"
-                )
+                got = shown(value) if abs(value) > 2**60 else f"{value:g}"
+                raise UsageError(f"{_flag(name)} must be a number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {got}")
         for name, names in (("method", recipes.METHODS), ("arch", ARCHS), ("data", recipes.DATA)):
             if getattr(self, name) not in names:
                 raise UsageError(f"{_flag(name)} must be one of {', '.join(names)}, got {getattr(self, name)}")
@@ -401,6 +402,13 @@ def resolve(choices: Choices, *, plain_images: bool = False) -> TrainSettings:
     given = choices.given()
     method, data = choices.method or "edge-popup", choices.data or "digits"
     arch = choices.arch or ("mlp" if data in ("digits", "mnist") else "conv4")
+    for name, value, names in (
+        ("method", method, recipes.METHODS),
+        ("arch", arch, ARCHS),
+        ("data", data, recipes.DATA),
+    ):
+        if not isinstance(value, str) or value not in names:
+            raise UsageError(f"{_flag(name)} must be one of {', '.join(names)}, got {shown(value)}")
     usual = recipe(method, arch, data)
     seed = fresh_seed() if choices.seed is None else choices.seed
     foreign = {

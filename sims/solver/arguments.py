@@ -29,7 +29,7 @@ def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
     ...
     ValueError: x must be numbers that float64 holds exactly, and 9007199254740993 is none
     """
-    if _masked(value):
+    if masked(value):
         raise ValueError(f"{name} has masked entries: fill them or leave them out")
     try:
         # a list is read number by number: NumPy would round its large integers without a word
@@ -52,10 +52,10 @@ def finite_numbers(name: str, value: npt.ArrayLike) -> Floats:
     return doubles
 
 
-def _masked(value: Any, depth: int = 4) -> bool:
+def masked(value: Any, depth: int = 4) -> bool:
     if isinstance(value, np.ma.MaskedArray):
         return bool(np.ma.is_masked(value))
-    return depth > 0 and isinstance(value, (list, tuple)) and any(_masked(one, depth - 1) for one in value)
+    return depth > 0 and isinstance(value, (list, tuple)) and any(masked(one, depth - 1) for one in value)
 
 
 def _double(name: str, one: Any) -> float:

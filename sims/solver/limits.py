@@ -32,7 +32,7 @@ def between(name: str, value: Any, low: int, high: int) -> int:
 
 
 def finite_number(name: str, value: Any) -> float:
-    """A finite number; ValueError with the name if it is none.
+    """A finite number; ValueError with the name if it is none, or an integer that float64 does not hold.
 
     Examples
     --------
@@ -45,6 +45,8 @@ def finite_number(name: str, value: Any) -> float:
         if isinstance(value, str | bytes | bool):
             raise TypeError
         number = float(value)
+        if isinstance(value, int) and number != value:  # it would be another number
+            raise TypeError
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):

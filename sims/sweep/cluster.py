@@ -10,8 +10,9 @@ Processes are what ``--cluster`` is for. A worker only counts; the store is writ
 
 **A cluster trusts whoever connects to it**: tasks are pickled Python, so a client can run any code on the scheduler's
 workers, and a scheduler any code in its clients. ``local`` therefore takes TLS with keys made for the run, which never
-leave its processes. A scheduler of your own at ``tcp://`` has no such lock: keep its port within a network that you
-trust, or run it with certificates and name it as ``tls://`` (Dask's configuration ``distributed.comm.tls`` holds them).
+leave its processes, and its web pages are off. A scheduler of your own at ``tcp://`` has no such lock: keep its port
+within a network that you trust, or run it with certificates and name it as ``tls://`` (Dask's configuration
+``distributed.comm.tls`` holds them).
 
 It needs the extra ``cluster`` (pip install 'strong-tickets[cluster]'), the same version on every machine, and one
 thread per worker process: more workers, not more threads.
@@ -130,9 +131,34 @@ def check_where(where: str | None) -> None:
     if where is None:
         return
     if where != "local" and not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", where):
-        raise UsageError(f"--cluster takes local or tcp://HOST:PORT, got {where}")
+        raise UsageError(f"--cluster takes local, tcp://HOST:PORT or tls://HOST:PORT, got {where}")
     if not has_dask():
         raise UsageError("--cluster needs Dask: pip install 'strong-tickets[cluster]'")
+    if where != "local":
+        _check_protocol(where)
+    elif find_spec("cryptography") is None:
+        raise UsageError("--cluster local needs cryptography for its keys: pip install 'strong-tickets[cluster]'")
+
+
+def _check_protocol(where: str) -> None:
+    """Refuse what Dask cannot speak here, and TLS without certificates: its client would say so in a traceback."""
+    from distributed import Security
+    from distributed.comm.registry import get_backend
+
+    protocol = where.partition("://")[0]
+    start_security: Any = Security
+    backend: Any = get_backend
+    try:
+        backend(protocol).get_connector()
+        keys = start_security().get_connection_args("client").get("ssl_context")
+    except (OSError, ValueError, TypeError, LookupError, ImportError, RuntimeError) as problem:
+        raise UsageError(
+            f"--cluster {where}: Dask cannot speak it here ({' '.join(str(problem).split())[:160]})"
+        ) from None
+    if protocol in ("tls", "wss") and keys is None:
+        raise UsageError(
+            f"--cluster {where} needs certificates: name them in Dask's configuration distributed.comm.tls"
+        )
 
 
 def has_dask() -> bool:
@@ -211,6 +237,7 @@ def _client(where: str, jobs: int) -> Iterator[Any]:
     connect: Any = Client
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    own = where == "local"
     one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with contextlib.ExitStack() as stack:
         stack.enter_context(
@@ -219,11 +246,12 @@ def _client(where: str, jobs: int) -> Iterator[Any]:
                     "distributed.nanny.pre-spawn-environ": one,
                     "distributed.scheduler.allowed-failures": TRIES,
                     "distributed.admin.tick.limit": "1h",
+                    **({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []} if own else {}),
                 }
             )
         )
         address: Any = where
-        if where == "local":
+        if own:
             with _deaf_children():
                 local = start_cluster(
                     n_workers=jobs,

@@ -54,19 +54,9 @@ from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
 from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
 from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
-from sims.sweep.plan import Plan, Replay, counted_by, piece_count, pieces, sensible
-from sims.sweep.store import (
-    ANY_VERSION,
-    Chunk,
-    Store,
-    StoreError,
-    difference,
-    files_of,
-    holds_something,
-    other_version,
-)
-
-MAX_CHUNKS = 10**6
+from sims.sweep.merge import ANY_VERSION, difference, other_version
+from sims.sweep.plan import Plan, Replay, check_settings, counted_by, piece_count, pieces, sensible
+from sims.sweep.store import MAX_CELLS, MAX_CHUNKS, PROGRAM, Chunk, Store, StoreError, files_of, holds_something
 
 
 @dataclass(frozen=True)
@@ -249,6 +239,7 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     cells = list(zip(plan.cells, sizes, strict=True))
     store = Store(given.store, create=(header, cells))
     try:
+        check_settings(store)
         if given.chunk is None:  # of the store, whatever would be chosen today
             cells = [(text, size) for (text, _), (_, size) in zip(cells, store.cells, strict=False)]
         unlike = difference(store, header, cells)
@@ -259,12 +250,11 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
                 f"--store {given.store} is after {store.header['trials']} trials a row: --trials may only grow, "
                 f"got {plan.options.trials}"
             )
-        me = made["version"], made["commit"]
+        me = {name: made[name] for name in PROGRAM}
         mixed = other_version(store, me)
         if mixed is not None and not given.any_version:
             raise StoreError(f"--store {given.store}: {mixed}; {ANY_VERSION}")
-        store.grow(plan.options.trials)
-        store.sign(me)
+        store.note(plan.options.trials, me)
     except BaseException:
         store.close()
         raise
@@ -300,6 +290,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     if given.chunk is not None:
         sizes = [flags.between("--chunk", given.chunk, 1, 10**12)] * len(sizes)
     total = _chunks(plan, sizes)
+    if len(sizes) > MAX_CELLS:
+        raise flags.UsageError(f"{len(sizes)} cells are too many, the limit is {MAX_CELLS}: make several sweeps")
     if total > MAX_CHUNKS:
         raise flags.UsageError(f"{total} chunks are too many, the limit is {MAX_CHUNKS}: raise --chunk")
     _check_memory(plan, jobs, given.cluster)

@@ -8,8 +8,10 @@ instead of simulating: rows, verdicts and summaries cannot differ from the comma
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +23,12 @@ from sims.experiment import Counter, Experiment, GridExperiment, Options, Reques
 from sims.registry import NAMES, experiment
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts, count_until
-from sims.sweep.store import Chunk, Store, StoreError, Writer
+from sims.sweep.store import PROGRAM, Chunk, Store, StoreError, Writer
 
 WHOLE = 2**63
 """A piece that no run exceeds: a replay is asked once for all its trials."""
+
+MAX_QUESTIONS = 10**5
 
 _FREE = ("jobs", "trials", "device")
 """Parameters on which neither counts nor rows depend."""
@@ -92,30 +96,49 @@ def plan_of(store: Store) -> Plan:
     if name not in NAMES:
         raise StoreError(f"{store.path} is a sweep of {name}, which this version does not know")
     found = experiment(name)
+    plain = type(found).passes is GridExperiment.passes  # a pass for each question, at all its sizes
     with sensible(store):
-        request = found.restored({**store.header["options"], "trials": store.header["trials"]})
+        options = store.header["options"]
+        asked = math.prod(len(options[name]) for name in found.group if isinstance(options.get(name), list))
+        if asked != len(store.cells) if plain else asked > MAX_QUESTIONS:  # before anything is made of each
+            raise ValueError(f"{asked} questions in {len(store.cells)} cells")
+        request = found.restored({**options, "trials": store.header["trials"]})
         plan = Plan(found, request, tuple(found.decode(json.loads(text)) for text, _ in store.cells))
+        again = plan.header["options"]
+        for key, value in options.items():
+            if key not in _FREE and (key not in again or again[key] != value):
+                raise ValueError(f"{key} {value!r}")
         if [json.loads(text) for text in plan.cells] != [json.loads(text) for text, _ in store.cells]:
             raise ValueError("a cell is not what this experiment writes")
-        plain = type(found).passes is GridExperiment.passes  # a pass for each question, at all its sizes
-        if plain and [work.question for work in plan.passes] != list(request.questions):
+        sizes = request.options.n
+        if plain and (
+            [work.question for work in plan.passes] != list(request.questions)
+            or (sizes is not None and any(work.sizes != sizes for work in plan.passes))
+        ):
             raise ValueError("its cells are not those of its settings")
     return plan
 
 
+def check_settings(store: Store) -> None:
+    """Refuse settings that make no sense; those of an experiment that is not here are nobody's to judge."""
+    try:
+        experiment(store.header["settings"]["experiment"])
+    except ValueError:
+        return
+    plan_of(store)
+
+
 def counted_by(result: Result, writers: Sequence[Writer]) -> Result:
     """A result whose provenance names who counted; ``shown_by``: who made the rows of the counts."""
-    from dataclasses import replace
-
-    shown = {name: result.provenance.get(name) for name in ("version", "commit")}
-    if not writers or list(writers) == [tuple(shown.values())]:
+    shown = {name: result.provenance.get(name) for name in PROGRAM}
+    if list(writers) == [shown]:
         return result
-    version, commit = (
-        writers[0] if len(writers) == 1 else (" and ".join(dict.fromkeys(str(v) for v, _ in writers)), None)
-    )
-    listed = [{"version": version, "commit": commit} for version, commit in writers]
-    own = {"version": version, "commit": commit, "counted_by": listed, "shown_by": shown}
-    return replace(result, provenance={**result.provenance, **own})
+    own: dict[str, Any] = {}
+    for name in PROGRAM:
+        values = list(dict.fromkeys(one[name] for one in writers)) or [None]  # nobody knows who
+        own[name] = values[0] if len(values) == 1 else " and ".join(map(str, values))
+    own |= {"counted_by": list(writers), "shown_by": shown}
+    return dataclasses.replace(result, provenance={**result.provenance, **own})
 
 
 @contextlib.contextmanager
@@ -123,8 +146,11 @@ def sensible(store: Store) -> Iterator[None]:
     """While the block reads a store, whatever it stumbles on is said of the file: it may be anybody's."""
     try:
         yield
-    except (StoreError, Missing):
+    except Missing:
         raise
+    except StoreError as problem:
+        named = str(problem).startswith(store.path)
+        raise problem if named else StoreError(f"{store.path}: {problem}") from None
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as problem:
         reason = " ".join(str(problem).split())[:160]
         raise StoreError(f"{store.path}: what it holds makes no sense ({type(problem).__name__}: {reason})") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,21 +19,24 @@ from typing import Any
 
 SCHEMA = 1
 APPLICATION_ID = 0x53546B74  # "STkt"
-_TABLES = """
-CREATE TABLE header (content TEXT NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE cells (number INTEGER PRIMARY KEY, what TEXT NOT NULL, chunk INTEGER NOT NULL);
-CREATE TABLE chunks (
+_TABLES = (
+    "CREATE TABLE header (content TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE cells (number INTEGER PRIMARY KEY, what TEXT NOT NULL, chunk INTEGER NOT NULL)",
+    """CREATE TABLE chunks (
     cell INTEGER NOT NULL, first INTEGER NOT NULL, trials INTEGER NOT NULL,
     counts TEXT NOT NULL, extra BLOB NOT NULL, seconds REAL NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (cell, first)
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID""",
+)
+_LONGEST = 2**24
+"""Bytes of one value."""
+MAX_CELLS, MAX_CHUNKS = 10**5, 10**6
+"""Of a sweep."""
 
+Writer = Mapping[str, str | None]
+"""A program that counted, and where: what `PROGRAM` names."""
 
-Writer = tuple[str | None, str | None]
-"""Version and commit of a program."""
-
-ANY_VERSION = "--any-version mixes what they counted"
+PROGRAM = ("version", "commit", "python", "numpy", "numba", "platform", "cpu")
 
 
 class StoreError(ValueError):
@@ -88,16 +92,18 @@ class Store:
     ) -> None:
         self.path = path
         self.writes = write or create is not None
-        if Path(path).is_dir() or not path:
-            raise StoreError(f"--store must name a file, got {path!r}")
+        self._rows: dict[int, int] = {}
+        if not path or (os.path.exists(path) and not os.path.isfile(path)):
+            raise StoreError(f"a store must be a regular file, got {path!r}")
         if create is None and not holds_something(path):
             raise StoreError(f"{path}: no such store, or an empty file")
-        if create is not None and not Path(path).resolve().parent.is_dir():
+        if create is not None and not os.path.isdir(os.path.dirname(_place(path))):
             raise StoreError(f"{path}: the folder {str(Path(path).parent)!r} does not exist")
         with self._explained():
             self._db = self._connect()
         try:
             with self._explained():
+                self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
                 if create is not None:
                     self._create(*create)
                 self._read()
@@ -106,7 +112,7 @@ class Store:
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        uri = Path(self.path).resolve().as_uri()
+        uri = Path(_place(self.path)).as_uri()
         if self.writes:
             return sqlite3.connect(f"{uri}?mode=rwc", uri=True, timeout=120.0, isolation_level=None)
         db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=120.0, isolation_level=None)
@@ -114,12 +120,12 @@ class Store:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:  # a read-only folder: no writer can be there, so it may be read as it lies
             db.close()
-            log = Path(f"{Path(self.path).resolve()}-wal")
-            if log.exists() and log.stat().st_size:
-                raise StoreError(
-                    f"{self.path}: its last chunks are in {log.name}, which cannot be read in a folder that cannot be "
-                    "written: copy both files to one that can"
-                ) from None
+            for log in map(Path, files_of(self.path)[1:]):
+                if not log.name.endswith("-shm") and log.exists() and log.stat().st_size:
+                    raise StoreError(
+                        f"{self.path}: its last chunks are in {log.name}, which cannot be read in a folder that "
+                        "cannot be written: copy both files to one that can"
+                    ) from None
             db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
         return db
 
@@ -129,9 +135,9 @@ class Store:
         try:
             yield
         except sqlite3.Error as problem:
-            text = str(problem)
+            text = " ".join(str(problem).split())[:160]
             code = getattr(problem, "sqlite_errorname", "") or ""
-            if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or text.startswith("Could not decode"):
                 why = "this is no store of a sweep, or it is damaged"
             elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
                 why = "cannot be written" if self.writes else "cannot be read"
@@ -139,9 +145,13 @@ class Store:
                 why = "writing failed; every finished chunk is kept: with room, --resume the sweep or repeat the merge"
             elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 why = "another process keeps it locked"
+            elif code.startswith("SQLITE_TOOBIG"):
+                why = f"a value of more than {_LONGEST} bytes"
             else:
                 why = "the store does not answer"
             raise StoreError(f"{self.path}: {why} ({text})") from None
+        except UnicodeDecodeError:  # SQLite's complaint quotes the file
+            raise StoreError(f"{self.path}: this is no store of a sweep, or it is damaged") from None
 
     def _create(self, header: Mapping[str, Any], cells: Sequence[tuple[str, int]]) -> None:
         db = self._db
@@ -150,7 +160,7 @@ class Store:
         with self._transaction():
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 return  # another process was faster, or it was here before
-            for statement in _TABLES.split(";"):
+            for statement in _TABLES:
                 db.execute(statement)
             text = json.dumps(header, sort_keys=True)
             db.execute("INSERT INTO header VALUES (?, ?)", (text, _crc_of_header(text, cells)))
@@ -170,16 +180,26 @@ class Store:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA:
             raise StoreError(f"{self.path}: a store of layout {version}; this version reads layout {SCHEMA}")
+        made = db.execute("SELECT sql FROM sqlite_master ORDER BY rowid LIMIT 9").fetchall()
+        if {_plain(sql) for (sql,) in made} != set(map(_plain, _TABLES)):
+            raise StoreError(f"{self.path}: not the tables that a sweep makes")
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise StoreError(f"{self.path}: the store is damaged ({' '.join(found.split())})")
         if self.writes:
             self._wal()
             db.execute("PRAGMA synchronous = FULL")  # an acknowledged chunk survives a power cut
+        for table, most in (("header", 1), ("cells", MAX_CELLS), ("chunks", 4 * MAX_CHUNKS)):  # --until looks between
+            (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+            if rows > most:
+                raise StoreError(f"{self.path}: {rows} rows of {table}, more than a sweep makes")
         text, crc = db.execute("SELECT content, crc FROM header").fetchone() or ("", 0)
         self.cells = [(what, chunk) for what, chunk in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
         if crc != _crc_of_header(text, self.cells):
             raise StoreError(f"{self.path}: the store is damaged (its settings fail their checksum)")
+        strange = db.execute("SELECT cell FROM chunks WHERE cell NOT BETWEEN 0 AND ? LIMIT 1", (len(self.cells) - 1,))
+        if found := strange.fetchone():
+            raise StoreError(f"{self.path}: a chunk is of cell {found[0]}, of {len(self.cells)}")
         self.header = self._sound(text)
 
     def _sound(self, text: str) -> dict[str, Any]:
@@ -193,15 +213,17 @@ class Store:
             for name, value, low in whole:
                 if type(value) is not int or not low <= value < 2**64:
                     raise ValueError(f"{name} {value!r}")
-            if not isinstance(settings["experiment"], str) or not isinstance(header["made"], dict):
+            if not settings["experiment"].isidentifier() or not isinstance(header["made"], dict):
                 raise ValueError("no experiment")
+            for name in settings.keys() - {"experiment"}:
+                if options[name] != settings[name]:
+                    raise ValueError(f"{name} {settings[name]!r} and {options[name]!r}")
             if until is not None and not (type(until) is float and 0.0 < until < 1.0):
                 raise ValueError(f"until {until!r}")
             _writers(header)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as problem:
-            raise StoreError(
-                f"{self.path}: the store's settings make no sense ({type(problem).__name__}: {str(problem)[:80]})"
-            ) from None
+            reason = f"{type(problem).__name__}: {' '.join(str(problem).split())[:80]}"
+            raise StoreError(f"{self.path}: the store's settings make no sense ({reason})") from None
         return header
 
     @contextlib.contextmanager
@@ -215,13 +237,15 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def add(self, chunks: Iterable[Chunk]) -> int:
+    def add(self, chunks: Iterable[Chunk], *, trials: int = 0, writers: Sequence[Writer] = ()) -> int:
         """Write chunks, all or none; returns how many were new. When it returns, they are on the disk.
 
-        Raises StoreError: a stored chunk has other counts (named), or the file cannot be written.
+        ``trials``, ``writers``: as `note` has them, together with the chunks or not at all. Raises StoreError: a stored
+        chunk has other counts (named), or the file cannot be written.
         """
         new = 0
         with self._explained(), self._transaction():
+            noted = self._note(trials, writers)
             for chunk in chunks:
                 old = self._chunk(chunk.cell, chunk.first)
                 if old is not None:
@@ -233,50 +257,74 @@ class Store:
                         )
                     if old.trials >= chunk.trials:
                         continue
+                self._check_rows(chunk)
                 new += 1
                 counts = json.dumps(list(chunk.counts))
                 self._db.execute(
                     "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (chunk.cell, chunk.first, chunk.trials, counts, chunk.extra, chunk.seconds, chunk.crc),
                 )
+        self.header = noted
         return new
 
-    def grow(self, trials: int) -> None:
-        """Raise the number of trials per row that the sweep is after."""
-        if trials > self.header["trials"]:
-            self._rewrite({**self.header, "trials": trials})
+    def _check_rows(self, chunk: Chunk) -> None:
+        """Every chunk of a cell counts the same rows."""
+        cell, found = chunk.cell, len(chunk.counts)
+        if cell not in self._rows:
+            self._rows[cell] = len(next(self._select("WHERE cell = ? LIMIT 1", (cell,)), chunk).counts)
+        if found != self._rows[cell]:
+            raise StoreError(f"{self.path}: a chunk of cell {cell} counts {found} rows, another {self._rows[cell]}")
 
     @property
     def writers(self) -> tuple[Writer, ...]:
         """Who counted what it holds, in the order in which they came."""
         return _writers(self.header)
 
-    def sign(self, *writers: Writer) -> None:
-        """Note who counts into it."""
-        known = self.writers
-        new = [one for one in dict.fromkeys(writers) if one not in known]
-        if new:
-            self._rewrite({**self.header, "writers": [list(one) for one in (*known, *new)]})
-
-    def _rewrite(self, header: dict[str, Any]) -> None:
-        text = json.dumps(header, sort_keys=True)
+    def note(self, trials: int, *writers: Writer) -> None:
+        """Raise the trials per row that the sweep is after to ``trials``, and note who counts into it."""
         with self._explained(), self._transaction():
+            noted = self._note(trials, writers)
+        if noted != self.header:  # in the file itself, as far as readers allow: a copy without the log knows it
+            self.header = noted
+            with self._explained():
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def _note(self, trials: int, writers: Sequence[Writer]) -> dict[str, Any]:
+        """As `note`, within a transaction: what another process has noted meanwhile stays. Returns the header."""
+        (text,) = self._db.execute("SELECT content FROM header").fetchone()
+        header: dict[str, Any] = json.loads(text)
+        changed = {**header, "trials": max(trials, header["trials"])}
+        if writers:
+            known = {tuple(one[name] for name in PROGRAM): one for one in (*_writers(header), *writers)}
+            changed["writers"] = list(known.values())
+        if changed != header:
+            text = json.dumps(changed, sort_keys=True)
             self._db.execute("UPDATE header SET content = ?, crc = ?", (text, _crc_of_header(text, self.cells)))
-        self.header = header
+        return changed
 
     def _chunk(self, cell: int, first: int) -> Chunk | None:
         return next(self._select("WHERE cell = ? AND first = ?", (cell, first)), None)
 
     def chunks(self, cell: int) -> dict[int, Chunk]:
         """The finished chunks of a cell by their first trial."""
+        found: dict[int, Chunk] = {}
+        last = None
         with self._explained():
-            return {chunk.first: chunk for chunk in self._select("WHERE cell = ? ORDER BY first", (cell,))}
+            for chunk in self._select("WHERE cell = ? ORDER BY first", (cell,)):
+                if last is not None and last.first + last.trials > chunk.first:
+                    raise StoreError(f"{self.path}: chunks {last.first} and {chunk.first} of cell {cell} overlap")
+                if last is not None and len(last.counts) != len(chunk.counts):
+                    raise StoreError(f"{self.path}: the chunks of cell {cell} count different rows")
+                found[chunk.first] = last = chunk
+        return found
 
     def _select(self, where: str, values: tuple[int, ...]) -> Iterator[Chunk]:
         rows = self._db.execute(f"SELECT cell, first, trials, counts, extra, seconds, crc FROM chunks {where}", values)
         for cell, first, trials, counts, extra, seconds, crc in rows:
             try:
-                chunk = Chunk(cell, first, trials, tuple(json.loads(counts)), bytes(extra), float(seconds))
+                if type(extra) is not bytes:  # bytes(10**12) would be a terabyte
+                    raise TypeError("extra")
+                chunk = Chunk(cell, first, trials, tuple(json.loads(counts)), extra, float(seconds))
                 whole = chunk.crc == crc and self._possible(chunk)
             except (ValueError, TypeError, RecursionError):
                 whole = False
@@ -290,7 +338,7 @@ class Store:
         return (
             places and 0 <= chunk.cell < len(self.cells) and chunk.first >= 0 and 1 <= chunk.trials < 2**62
             and all(type(count) is int and 0 <= count <= chunk.trials for count in chunk.counts)
-            and 0.0 <= chunk.seconds < float("inf")
+            and 0.0 <= chunk.seconds < 1e12
         )  # fmt: skip
 
     def done(self) -> tuple[int, int, float]:
@@ -314,83 +362,33 @@ def _crc_of_header(text: str, cells: Sequence[tuple[str, int]]) -> int:
     return zlib.crc32(repr((text, [tuple(cell) for cell in cells])).encode())
 
 
+def _place(path: str) -> str:
+    """Where a file is, or will be; a loop of links stays what it is."""
+    return os.path.realpath(path)
+
+
 def files_of(path: str) -> tuple[str, ...]:
     """The files in which a store lies while it is written."""
-    return path, f"{path}-wal", f"{path}-shm", f"{path}-journal"
+    place = _place(path)
+    return path, f"{place}-wal", f"{place}-shm", f"{place}-journal"
 
 
 def _writers(header: Mapping[str, Any]) -> tuple[Writer, ...]:
     """Of a header; the first ones have only who made it."""
     made = header["made"]
-    listed = header.get("writers", [[made["version"], made.get("commit")]] if "version" in made else [])
-    if not all(
-        type(one) is list and len(one) == 2 and all(part is None or isinstance(part, str) for part in one)
-        for one in listed
-    ):
-        raise ValueError("no writers")
-    return tuple((version, commit) for version, commit in listed)
+    known = [{name: made.get(name) for name in PROGRAM}] if "version" in made else []
+    listed = header.get("writers", known)
+    for one in listed:
+        told = [part for part in one.values() if part is not None]
+        if one.keys() != set(PROGRAM) or not all(isinstance(part, str) and part.isprintable() for part in told):
+            raise ValueError(f"writer {one!r}")
+    return tuple(listed)
 
 
-def other_version(store: Store, *writers: Writer) -> str | None:
-    """Two versions, if not all that counted into a store, or will, are one; None if they are."""
-    versions = list(dict.fromkeys(version for version, _ in (*store.writers, *writers)))
-    return f"version {versions[0]} counted there, {versions[-1]} here" if len(versions) > 1 else None
+def _plain(sql: object) -> str:
+    return " ".join(str(sql).split())
 
 
 def holds_something(path: str) -> bool:
     """Whether there is a file with something in it."""
     return Path(path).is_file() and Path(path).stat().st_size > 0
-
-
-def difference(a: Store, header: Mapping[str, Any], cells: Sequence[tuple[str, int]]) -> str | None:
-    """The first setting in which a sweep differs from that of a store, as text; None if it is the same sweep."""
-    one, other = dict(a.header["settings"]), dict(header["settings"])
-    for key in sorted(one.keys() | other.keys()):
-        if one.get(key) != other.get(key):
-            return f"{key} {json.dumps(one.get(key))} there, {json.dumps(other.get(key))} here"
-    if [what for what, _ in a.cells] != [what for what, _ in cells]:
-        return "the same settings, but this version makes other cells of them"
-    for (what, there), (_, here) in zip(a.cells, cells, strict=True):
-        if there != here:
-            return f"chunks of {there} trials there, of {here} here, for cell {what}"
-    return None
-
-
-def merge(out: str, parts: Sequence[str], *, any_version: bool = False) -> tuple[int, int]:
-    """Merge stores of one sweep; returns the chunks that were new in ``out`` and the chunks it now holds.
-
-    ``out``: made if there is none; its own chunks are kept. ``parts``: never changed. ``any_version``: also where
-    several versions counted them. Raises StoreError: one of them is
-    no store, is of another sweep, or has other counts for the same chunk; ``out`` is then what it was, up to the parts
-    before that one.
-    """
-    opened = []
-    with contextlib.ExitStack() as stack:
-        for part in parts:
-            if Path(part).resolve() == Path(out).resolve() or (Path(out).exists() and Path(part).samefile(out)):
-                raise StoreError(f"{part}: the output is also an input")
-            opened.append(stack.enter_context(Store(part)))
-        head = opened[0]
-        for source in opened:
-            unlike = difference(head, source.header, source.cells)
-            if unlike is not None:
-                raise StoreError(f"{source.path} is of another sweep than {head.path}: {unlike}")
-            mixed = other_version(head, *source.writers)
-            if mixed is not None and not any_version:
-                raise StoreError(f"{source.path} and {head.path}: {mixed}; {ANY_VERSION}")
-        target = stack.enter_context(Store(out, create=(head.header, head.cells)))
-        unlike = difference(target, head.header, head.cells)
-        if unlike is not None:
-            raise StoreError(f"{out} is of another sweep than {head.path}: {unlike}")
-        mixed = other_version(target, *head.writers)
-        if mixed is not None and not any_version:
-            raise StoreError(f"{out} and {head.path}: {mixed}; {ANY_VERSION}")
-        new = 0
-        for source in opened:
-            target.grow(source.header["trials"])
-            target.sign(*source.writers)
-            try:
-                new += target.add(chunk for cell in range(len(source.cells)) for chunk in source.chunks(cell).values())
-            except StoreError as problem:
-                raise StoreError(f"merging {source.path}: {problem}") from None
-        return new, target.done()[0]

@@ -410,7 +410,7 @@ def test_verdicts():
     assert found.verdict(math.nextafter(found.lower, 0)) == "refuted"
     assert found.verdict(math.nextafter(found.upper, 0)) == "undecided"
     for eps in (0.0, -1.0, math.nan):
-        with pytest.raises(ValueError, match=f"eps must be > 0, got eps={eps}"):
+        with pytest.raises(ValueError, match=r"eps must be (> 0|a finite number), got"):
             found.verdict(eps)
 
 

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 
 from nets.data import AUGMENTS, DATASETS, NORMALISE, load_data
 from nets.data import augment as augmentation
+from nets.data.mnist import load_mnist
 from nets.data.split import AUGMENT, ORDER, Split, image_draws
 from nets.targets.digits import digits_split
 from sims.solver import philox
@@ -81,6 +82,51 @@ def test_mnist_files_are_read_to_the_bit(tmp_path):
         load_data("mnist", tmp_path / "nowhere")
 
 
+def test_mnist_images_that_are_not_square_are_not_reshaped(tmp_path):
+    """4 x 9 pixels are as many as 6 x 6."""
+    write_idx(tmp_path, side=6)
+    for part, count in (("t10k", 6), ("train", 12)):
+        for sides in ((4, 9), (0, 0)):
+            head = struct.pack(">4B3I", 0, 0, 8, 3, count, *sides)
+            (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(head + bytes(count * sides[0] * sides[1]))
+            with pytest.raises(ValueError, match="are 4x9, not square" if sides[0] else r"of shape \(\d+, 0, 0\)"):
+                load_data("mnist", tmp_path)
+        write_idx(tmp_path, side=6)
+    assert load_data("mnist", tmp_path).shape == (1, 6, 6)
+
+
+def test_mnist_files_that_unpack_to_far_more_than_they_are(tmp_path, monkeypatch):
+    write_idx(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").unlink()
+    sides = 1000, 100, 100
+    packed = gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, *sides) + bytes(10**7))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(packed)
+    monkeypatch.setattr("nets.data.mnist._ALWAYS_BYTES", 10**6)
+    limit = 200 * len(packed)
+    assert limit < 10**7
+    with pytest.raises(ValueError, match=f"asks for 10000000 bytes, the limit is {limit};"):
+        load_data("mnist", tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="labels of shape"):
+        load_data("mnist", tmp_path)
+    monkeypatch.setattr("nets.data.mnist.available_bytes", lambda: 100)
+    write_idx(tmp_path)
+    with pytest.raises(ValueError, match=r"12 images take 4.7 KiB, more than the memory"):
+        load_mnist(tmp_path, "train")
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    write_idx(tmp_path)
+    labels = tmp_path / "t10k-labels-idx1-ubyte"
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
+    os.mkfifo(labels)
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte: is no file in"):
+        load_data("mnist", tmp_path)
+    os.mkfifo(tmp_path / "data_batch_1")
+    with pytest.raises(ValueError, match="data_batch_1: is no file in"):
+        load_data("cifar10", tmp_path)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mark", ["-", "."])
 @pytest.mark.parametrize("inside", ["", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"])
@@ -129,7 +175,7 @@ def test_without_a_folder_it_says_where_it_looked(tmp_path, monkeypatch):
     assert load_data("mnist").place == tmp_path / "cache" / "mnist"
 
 
-def test_every_byte_survives_the_way_through_mnists_floats(tmp_path):
+def test_every_byte_of_mnist_survives(tmp_path):
     write_idx(tmp_path, count=300, side=9)
     data = load_data("mnist", tmp_path)
     assert len(data.train.images.unique()) == 256

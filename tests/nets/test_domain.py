@@ -56,9 +56,12 @@ def test_domains_of_data_hold_the_data():
         (lambda: Domain.ball(0.0), "radius must be a number > 0, got radius=0.0"),
         (lambda: Domain.ball(np.inf), "radius must be a finite number, got inf"),
         (lambda: Domain.box(1.0, 0.0), "low must be <= high, got low=1, high=0"),
-        (lambda: Domain.box(0.0, np.nan), "low and high must be finite, got low=0, high=.*nan"),
-        (lambda: Domain.ball_of(np.array([np.nan])), "examples must be finite"),
-        (lambda: Domain.box_of(np.zeros((0, 2))), r"examples must be stacked on the first axis, got shape \(0, 2\)"),
+        (lambda: Domain.box(0.0, np.nan), "high must be finite"),
+        (lambda: Domain.ball_of(np.array([np.nan])), "data must be finite"),
+        (
+            lambda: Domain.box_of(np.zeros((0, 2))),
+            r"data must be examples stacked on the first axis, got shape \(0, 2\)",
+        ),
         (lambda: Domain.box(np.zeros((1, 5)), 1.0).farthest((1, 3)), r"shape|broadcast"),
     ],
 )

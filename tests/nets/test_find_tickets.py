@@ -423,7 +423,7 @@ def test_the_same_numbers_on_cuda(init):
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match=r"model must be a torch\.nn\.Module, got str"):
         find_tickets("conv4")
-    with pytest.raises(ValueError, match=r"exclude must be names of layers, got \(3,\)"):
+    with pytest.raises(ValueError, match=r"exclude must be names of layers, got \[3\]"):
         find_tickets(two_layers(), exclude=[3])
 
 

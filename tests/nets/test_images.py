@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import re
 import struct
 import tarfile
 import time
@@ -210,6 +211,50 @@ def test_an_image_of_too_many_pixels_is_refused_without_a_warning(tmp_path, side
     assert heard == []
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "nothing"])
+def test_what_is_named_as_an_image_must_be_a_file(tmp_path, kind):
+    root = write_folder(tmp_path / "set")
+    path = root / "train" / "ant" / "odd.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "gone.png")
+    with pytest.raises(ValueError, match=r"odd.png: is named as an image, but is no file"):
+        load_data("imagefolder", root)
+    path.rmdir() if kind == "folder" else path.unlink()
+    path.symlink_to(root / "train" / "ant" / "0000.png")
+    assert len(load_data("imagefolder", root).train) == 7
+
+
+def test_a_class_without_training_images_is_refused(tmp_path):
+    (write_folder(tmp_path / "set") / "train" / "cat").mkdir()
+    with pytest.raises(ValueError, match="train: class 'cat' has no images"):
+        load_data("imagefolder", tmp_path / "set")
+
+
+def test_only_formats_of_images_are_decoded(tmp_path):
+    """Pillow would start Ghostscript for this one."""
+    root = write_folder(tmp_path / "set")
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    (root / "train" / "ant" / "0000.png").write_bytes(eps)
+    with pytest.raises(ValueError, match=r"0000.png: not a readable image \(UnidentifiedImageError"):
+        load_data("imagefolder", root, size=8)
+    Image.new("L", (8, 8), 7).save(root / "train" / "ant" / "0000.png", "gif")
+    assert int(load_data("imagefolder", root, size=8).train.images[0].max()) == 7
+
+
+@pytest.mark.parametrize("size", [16, 224])
+def test_an_image_so_narrow_that_resizing_it_fills_the_memory_is_refused(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60_000)
+    root = write_folder(tmp_path / "set")
+    Image.new("1", (1, 4000)).save(root / "test" / "ant" / "0000.png")
+    with pytest.raises(ValueError, match=r"0000.png: 1x4000 is too narrow, \d+x\d+ have more than 60000 pixels"):
+        for _ in load_data("imagefolder", root, size=size).test.batches(1):
+            pass
+
+
 def test_missing_parts_are_named(tmp_path):
     with pytest.raises(ValueError, match="imagefolder: pass the folder"):
         load_data("imagefolder")
@@ -282,7 +327,7 @@ def test_members_that_point_outside_do_no_harm(tmp_path):
     buffer = io.BytesIO()
     noise(8, 8, seed=1).save(buffer, "png")
     with tarfile.open(path, "a") as archive:
-        for name in ("../../train/ant/evil.png", "/abs/train/ant/evil2.png"):
+        for name in ("../../elsewhere/ant/evil.png", "/abs/ant/evil2.png"):
             member = tarfile.TarInfo(name)
             member.size = len(buffer.getvalue())
             archive.addfile(member, io.BytesIO(buffer.getvalue()))
@@ -291,8 +336,68 @@ def test_members_that_point_outside_do_no_harm(tmp_path):
         archive.addfile(link)
     before = sorted(tmp_path.parent.rglob("*"))
     data = load_data("imagefolder", path, cache=tmp_path / "set" / "cache")
-    assert len(data.train) == 8, "read as pixels; a link is no file"
+    assert len(data.train) == 6, "a link is no file"
     assert [p for p in sorted(tmp_path.parent.rglob("*")) if p not in before and "cache" not in p.parts] == []
+
+
+def png(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    noise(8, 8, seed=seed).save(buffer, "png")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("set/train/ant/0000.png", "holds train/ant/0000.png twice"),
+        (
+            "other/train/ant/0009.png",
+            "must hold one train/ and either test/ or val/, got other/train, set/test, set/train",
+        ),
+        (
+            "../../train/ant/evil.png",
+            "must hold one train/ and either test/ or val/, got ../../train, set/test, set/train",
+        ),
+        ("set/val/ant/0009.png", "must hold one train/ and either test/ or val/, got set/test, set/train, set/val"),
+        ("set/train/.hidden/0009.png", None),
+        ("set/train/__MACOSX/0009.png", None),
+    ],
+)
+def test_an_archive_is_one_folder_that_holds_nothing_twice(tmp_path, name, says):
+    path = write_tar(tmp_path / "set.tar", write_folder(tmp_path / "set"))
+    with tarfile.open(path, "a") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(png(9))
+        archive.addfile(member, io.BytesIO(png(9)))
+    if says is None:
+        data = load_data("imagefolder", path, cache=tmp_path / "cache")
+        assert (data.class_names, len(data.train)) == (("ant", "bee"), 6), "as in a folder"
+        return
+    with pytest.raises(ValueError, match=re.escape(f"set.tar: {says}")):
+        load_data("imagefolder", path, cache=tmp_path / "cache")
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(_images, "_ALWAYS_BYTES", 2**20)
+    path = tmp_path / "set.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        member = tarfile.TarInfo("set/readme")
+        member.size = 2**22
+        archive.addfile(member, io.BytesIO(bytes(2**22)))
+    with pytest.raises(ValueError, match=r"set.tar.xz: unpacks to more than 200 times its size"):
+        load_data("imagefolder", path, cache=tmp_path / "cache")
+
+
+def test_an_archive_is_read_in_pieces_that_fit_into_memory(tmp_path, monkeypatch):
+    path = write_tar(tmp_path / "set.tar", write_folder(tmp_path / "set"))
+    whole = load_data("imagefolder", path, cache=tmp_path / "a")
+    sizes = []
+    monkeypatch.setattr(_images, "_BYTES_AT_ONCE", 500)  # two images
+    real = _images._some
+    monkeypatch.setattr(_images, "_some", lambda members: sizes.append(len(some := real(members))) or some)
+    assert load_data("imagefolder", path, cache=tmp_path / "b").sha256 == whole.sha256
+    assert max(sizes) <= 3
+    assert sum(sizes) == 12
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2"])

@@ -167,16 +167,16 @@ def test_all_or_nothing():
     assert torch.equal(linear(n_keep=30).weight, masked().frozen)
     assert not linear(n_keep=0).weight.any()
     for n_keep in (-1, 31):
-        with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep}"):
+        with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep!r}"):
             linear(n_keep=n_keep)
     for n_keep in (0.5, True, "5"):
-        with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep}"):
+        with pytest.raises(ValueError, match=rf"n_keep must be in \[0, 30\], got n_keep={n_keep!r}"):
             linear(n_keep=n_keep)
     with pytest.raises(ValueError, match="must have weights that can be masked, got ReLU"):
         from_linear(nn.ReLU())
     with pytest.raises(ValueError, match="layer must be masked, got Linear"):
         to_linear(nn.Linear(2, 2))
-    with pytest.raises(ValueError, match="must have a masked bias, got MaskedLinear"):
+    with pytest.raises(ValueError, match="masked weight called name='bias', got MaskedLinear"):
         masked_weight_of(linear(), "bias")
 
 

@@ -335,7 +335,7 @@ def test_float32_forward_is_close() -> None:
         ({"target": random_target((3, 4, 3), seed=0)}, "widths of the source"),
         ({"target": [torch.ones(4, 3), torch.ones(2, 3)]}, "do not chain"),
         ({"target": []}, "target must be"),
-        ({"target": [torch.full((4, 3), math.nan), torch.ones(2, 4)]}, "target must be"),
+        ({"target": [torch.full((4, 3), math.nan), torch.ones(2, 4)]}, "must be finite"),
     ],
 )
 def test_bad_arguments_are_named(change: dict, message: str) -> None:

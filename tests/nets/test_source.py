@@ -124,7 +124,7 @@ def test_trial_seeds_are_philox_words(seed: int, first: int) -> None:
     ("change", "message"),
     [
         ({"widths": [3]}, "widths must be"),
-        ({"widths": [3, 0]}, "width must be"),
+        ({"widths": [3, 0]}, "widths must be"),
         ({"n": 0}, "n must be"),
         ({"n": (1, 2)}, "n must be"),
         ({"seed": -1}, "seed must be"),

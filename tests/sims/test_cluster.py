@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,9 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
 
     with cluster._client("local", 1) as client:
         address = client.scheduler.address
+        pages = client.cluster.scheduler.http_server.port
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{pages}/info/main/workers.html", timeout=5)
         assert address.startswith("tls://127.0.0.1:")
         workers = list(client.scheduler_info()["workers"])
         assert all(worker.startswith("tls://127.0.0.1:") for worker in workers)
@@ -85,6 +90,49 @@ def test_no_scheduler_is_one_line(
     argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tcp://127.0.0.1:9"]
     assert sweep.main(argv) == 2
     assert capsys.readouterr().err.startswith("error: --cluster tcp://127.0.0.1:9: no scheduler answers")
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("tls://127.0.0.1:9", "needs certificates"),
+        ("wss://127.0.0.1:9", "needs certificates"),
+        ("ucx://a:9", "cannot speak"),
+    ],
+)
+def test_a_protocol_that_cannot_be_spoken_is_one_line(
+    where: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert sweep.main(["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", where]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --cluster {where}")
+    assert why in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "s").exists()
+
+
+@needs_dask
+def test_certificates_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    import dask
+
+    missing = str(tmp_path / "missing.pem")
+    keys = {f"distributed.comm.tls.{name}": missing for name in ("ca-file", "client.cert", "client.key")}
+    argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tls://127.0.0.1:9"]
+    with dask.config.set(keys):
+        assert sweep.main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --cluster tls://127.0.0.1:9: ")
+    assert error.count("\n") == 1
+
+
+@needs_dask
+def test_without_keys_no_local_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None if name == "cryptography" else name)
+    assert sweep.main(["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "local"]) == 2
+    assert "needs cryptography" in capsys.readouterr().err
 
 
 def test_without_dask_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from sims import store as store_cli
 from sims.sweep import command as sweep
-from sims.sweep.store import Chunk, Store, StoreError, merge
+from sims.sweep.merge import merge
+from sims.sweep.store import Chunk, Store, StoreError
 
 HEADER = {
-    "settings": {"experiment": "subset_sum", "seed": 3},
+    "settings": {"experiment": "some_other", "seed": 3},
     "options": {"seed": 3, "first_trial": 0},
     "trials": 100,
     "made": {},
@@ -101,7 +102,8 @@ def test_conflicting_and_foreign_parts_are_refused(tmp_path: Path, capsys: pytes
         store.add([chunk(0, 1)])
     with new(Path(b)) as store:
         store.add([chunk(0, 1, shift=2)])
-    new(Path(c), settings={"experiment": "subset_sum", "seed": 4}).close()
+    other = {"seed": 4, "first_trial": 0}
+    new(Path(c), settings={"experiment": "some_other", "seed": 4}, options=other).close()
     assert store_cli.main(["merge", out, a, b]) == 2
     assert "conflicting counts for the chunk of 10 trials from trial 10 of cell 0" in capsys.readouterr().err
     assert store_cli.main(["merge", out, a, c]) == 2
@@ -156,16 +158,24 @@ def one_page(path: Path) -> None:
     path.write_bytes(data)
 
 
+def one_name(path: Path) -> None:
+    """A byte that is no text in the name of a table, which SQLite quotes in its complaint."""
+    new(path).close()
+    data = path.read_bytes().replace(b"tableheaderheader", b"tablehea\xfcerheader")
+    path.write_bytes(data.replace(b"CREATE TABLE header", b"CREATE TAXLE header"))
+
+
 DAMAGE = [
     (lambda path: path.write_bytes(b""), "no such store, or an empty file"),
     (lambda path: None, "no such store, or an empty file"),
     (lambda path: path.write_text("n,R,eps\n" * 1000), "no store of a sweep, or it is damaged"),
-    (lambda path: path.mkdir(), "must name a file"),
+    (lambda path: path.mkdir(), "a store must be a regular file"),
     (foreign, "a database, but no store of a sweep"),
     (newer, "layout 99"),
     (one_count, "fails its checksum"),
     (one_setting, "its settings fail their checksum"),
     (one_page, "damaged"),
+    (one_name, "damaged"),
 ]
 
 
@@ -279,3 +289,36 @@ def test_the_checksum_covers_everything_but_the_time() -> None:
 def test_usage(argv: list[str], capsys: pytest.CaptureFixture) -> None:
     assert store_cli.main(argv) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_no_regular_file_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A loop of links, a pipe, a device: neither read nor made into a store."""
+    new(tmp_path / "s").close()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    before = set(os.listdir("/dev"))
+    for name in ("loop", "pipe", "device"):
+        path = str(tmp_path / name)
+        for argv in (["info", path], ["merge", str(tmp_path / "out"), path], ["merge", path, str(tmp_path / "s")]):
+            assert store_cli.main(argv) == 2
+            error = capsys.readouterr().err
+            assert path in error
+            assert error.count("\n") == 1
+        argv = [
+            "subset_sum",
+            "--n",
+            "1:3",
+            "--trials",
+            "100",
+            "--seed",
+            "1",
+            "--jobs",
+            "1",
+            "--store",
+            path,
+            "--resume",
+        ]
+        assert sweep.main(argv) == 2
+        assert path in capsys.readouterr().err
+    assert set(os.listdir("/dev")) == before

@@ -253,7 +253,7 @@ BAD = [
     (["--resume", "--shard", "0/0"], "--shard takes I/K"),
     (["--resume", "--shard", "1:3"], "--shard takes I/K"),
     (["--resume", "--chunk", "0"], "--chunk must be an integer in [1,"),
-    (["--resume", "--cluster", "remote"], "--cluster takes local or tcp://HOST:PORT, got remote"),
+    (["--resume", "--cluster", "remote"], "--cluster takes local, tcp://HOST:PORT or tls://HOST:PORT, got remote"),
     (["--resume", "--n", "90"], "n=90 with R=1 needs"),
     (["--resume", "--trials", "1e12", "--chunk", "1"], "chunks are too many"),
 ]

@@ -38,8 +38,10 @@ def _attention(call: Call) -> tuple[Tensor, ...]:
         call.refuse(f"{query.shape[1]} heads of queries for {key.shape[1]} of keys")
     key, value = (one.repeat_interleave(query.shape[1] // key.shape[1], 1) for one in present)
     scale = call.number("scale", 0.0) if call.given("scale") else 1 / math.sqrt(query.shape[-1])
-    scores = scale * (query @ key.transpose(2, 3))
     softcap = call.number("softcap", 0.0)
+    if not (scale >= 0 and softcap >= 0):  # of the scale the standard takes the root
+        call.refuse(f"scale={scale:g} and softcap={softcap:g} must be at least 0")
+    scores = scale * (query @ key.transpose(2, 3))
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
     scores = _masked(call, scores, past)

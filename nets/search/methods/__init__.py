@@ -103,13 +103,14 @@ def make_method(method: str | Method, **options: object) -> Method:
     from dataclasses import fields
 
     from nets.search.methods.method import Method
+    from theory.numerics.check import shown
 
     if isinstance(method, Method):
         if options:
             raise ValueError(f"options belong to a method given by name, got {', '.join(options)} with {method!r}")
         return method
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {shown(method)}")
     kind = METHODS[method].load()
     known = [field.name for field in fields(kind)]
     unknown = [name for name in options if name not in known]

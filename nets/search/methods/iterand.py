@@ -11,6 +11,7 @@ import torch
 from nets.search.check import exact_fraction, one_of, whole
 from nets.search.methods import LAWS
 from nets.search.methods.method import Event, Method, Search
+from theory.numerics.check import shown
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class IteRand(Method):
         super().__post_init__()
         whole("rerand_every", self.rerand_every, 1)
         if not 0 <= exact_fraction("rerand_frac", self.rerand_frac) <= 1:
-            raise ValueError(f"rerand_frac must be in [0, 1], got rerand_frac={self.rerand_frac}")
+            raise ValueError(f"rerand_frac must be in [0, 1], got rerand_frac={shown(self.rerand_frac)}")
         if self.rerand_init is not None:
             one_of("rerand_init", self.rerand_init, LAWS)
 

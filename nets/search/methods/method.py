@@ -20,6 +20,7 @@ from nets.search.draws import score_bound
 from nets.search.fused import Threshold, mask_from
 from nets.search.score_mask import count_to_keep, keep_mask, keep_masks_global
 from nets.search.straight_through import straight_through
+from theory.numerics.check import shown
 
 SCOPES = ("layer", "global")
 SCORE_KEYS = ("abs", "raw")
@@ -155,7 +156,7 @@ class Method:
                 f"schedule_epochs must be 0, or more with scope='global', got schedule_epochs={self.schedule_epochs}"
             )
         if not 0 <= exact_fraction("schedule_start", self.schedule_start) < 1:
-            raise ValueError(f"schedule_start must be in [0, 1), got schedule_start={self.schedule_start}")
+            raise ValueError(f"schedule_start must be in [0, 1), got schedule_start={shown(self.schedule_start)}")
 
     @property
     def across(self) -> bool:

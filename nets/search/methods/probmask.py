@@ -14,6 +14,7 @@ from nets.search.methods.method import Event, Layer, Search
 from nets.search.methods.sampled import Sampled, drawn, noise_of
 from nets.search.score_mask import keep_mask, keep_masks_global
 from nets.search.straight_through import straight_through
+from theory.numerics.check import shown
 
 EVALUATIONS = ("sample", "highest")
 TINY = 1e-20
@@ -72,7 +73,9 @@ class ProbMask(Sampled):
         super().__post_init__()
         one_of("evaluation", self.evaluation, EVALUATIONS)
         if not 0 < exact_fraction("final_temperature", self.final_temperature) <= 1:
-            raise ValueError(f"final_temperature must be in (0, 1], got final_temperature={self.final_temperature}")
+            raise ValueError(
+                f"final_temperature must be in (0, 1], got final_temperature={shown(self.final_temperature)}"
+            )
 
     def first_scores(self, uniform: torch.Tensor, layer: Layer, search: Search, score_init: str) -> torch.Tensor:
         """See `Method`."""

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import torch
 
+from nets.arguments import flag
 from nets.search.check import Number, exact_fraction, one_of, whole
 from nets.search.methods.iterand import rerandomise
 from nets.search.methods.method import Event, Layer, Method, Search
 from nets.search.order import move, rising_order
+from theory.numerics.check import shown
 
 SOURCES = ("highest", "next-lowest")
 
@@ -43,8 +45,9 @@ class Recycling(Method):
         whole("recycle_every", self.recycle_every, 1)
         whole("recycle_after", self.recycle_after, 0)
         if not 0 <= exact_fraction("recycle_frac", self.recycle_frac) <= exact_fraction("half", "1/2"):
-            raise ValueError(f"recycle_frac must be in [0, 1/2], got recycle_frac={self.recycle_frac}")
+            raise ValueError(f"recycle_frac must be in [0, 1/2], got recycle_frac={shown(self.recycle_frac)}")
         one_of("sources", self.sources, SOURCES)
+        flag("with_rerand", self.with_rerand)
 
     def after_epoch(self, search: Search, epoch: int, epochs: int) -> Event | None:
         """Recycle if this is an epoch for it: a positive multiple of `recycle_every` but not the last."""

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from nets.graph.graph import Node
+from nets.graph.graph import GraphError, Node
 from nets.graph.operators import run
 from tests.nets.graph.standard import agrees
 
@@ -170,6 +170,14 @@ def test_quantised_numbers(kind):
         [np.array([0.5, 1.5, 2.5, -0.5, 1e6], np.float32), np.array(1, np.float32), zeros[:1].reshape(())],
         10,
     )
+
+
+@pytest.mark.parametrize("options", [{"scale": -0.5}, {"softcap": -1.0}, {"scale": float("nan")}])
+def test_attention_with_a_negative_scale_or_softcap_is_refused(options):
+    """The standard's function takes the root of the scale; onnxruntime takes such a softcap for none."""
+    values = [torch.ones(1, 1, 2, 3)] * 3
+    with pytest.raises(GraphError, match="must be at least 0"):
+        run(Node("Attention", ("q", "k", "v"), ("y",), options), values, opset=23, real=torch.float32)
 
 
 @pytest.mark.parametrize("causal", [0, 1])

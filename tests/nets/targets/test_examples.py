@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zipfile
 
@@ -78,6 +79,16 @@ def test_files(tmp_path):
 def test_a_file_with_some_of_the_names_is_not_read_in_order(tmp_path):
     np.savez(tmp_path / "x.npz", i=np.arange(3), other=np.ones((3, 2)))
     assert "takes the inputs a, i, got i, other" in refusal(read_examples, PAIR, str(tmp_path / "x.npz"))
+
+
+def test_pipes_and_names_that_stand_twice(tmp_path):
+    os.mkfifo(tmp_path / "x.npy")
+    assert refusal(read_examples, IMAGE, str(tmp_path / "x.npy")).endswith("x.npy: is no file")
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        for name in ("x", "x.npy"):
+            with archive.open(name, "w") as file:
+                np.lib.format.write_array(file, np.ones((1, 2, 3), np.float32))
+    assert refusal(read_examples, IMAGE, str(tmp_path / "x.npz")).endswith("x.npz: holds 'x' twice")
 
 
 def test_damaged_files(tmp_path):

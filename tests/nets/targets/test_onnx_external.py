@@ -100,6 +100,9 @@ def test_a_model_that_is_a_link_keeps_its_data_where_it_is(folder, tmp_path):
         ({"length": -1}, "is said to have -1"),
         ({"length": "many"}, "that is no number"),
         ({"offset": "1" * 5000}, "that is no number"),
+        ({"offset": "1_0"}, "that is no number"),
+        ({"offset": " 0"}, "that is no number"),
+        ({"offset": "\u0660"}, "that is no number"),
         ({"shape": (3, 4)}, "takes 48 bytes"),
         ({"shape": (3, -3)}, "has a negative side"),
         ({"shape": (2**40, 2**20)}, "the limit is"),
@@ -133,6 +136,16 @@ def test_data_files_need_a_folder_and_a_use(folder):
     proto = model([MATMUL], [W])
     proto.graph.initializer[0].external_data.add(key="location", value="w.bin")
     assert "names a data file that it does not use" in refused(proto)
+
+
+def test_data_that_are_said_to_be_in_two_places(folder):
+    proto = onnx.load(external(folder, "w.bin"), load_external_data=False)
+    proto.graph.initializer[0].raw_data = bytes(36)
+    assert refusal(model_graph, proto, folder=folder) == "'w' has its data twice, in raw_data and in a data file"
+    proto = onnx.load(external(folder, "w.bin"), load_external_data=False)
+    proto.graph.initializer[0].external_data.add(key="offset", value="0")
+    proto.graph.initializer[0].external_data.add(key="offset", value="4")
+    assert refusal(model_graph, proto, folder=folder) == "'w' says twice where its data are"
 
 
 def test_types_of_data_files(folder):

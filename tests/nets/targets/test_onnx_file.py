@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -177,6 +178,34 @@ def test_tensors_that_do_not_fit(change, message):
         else:
             setattr(proto.graph.initializer[0], name, entry)
     assert message in refused(proto)
+
+
+def test_numbers_that_stand_there_twice_or_are_wider_than_their_type():
+    proto = model([MATMUL], [W])
+    proto.graph.initializer[0].float_data.extend([1.0] * 9)
+    assert refused(proto) == "'w' has its data twice, in raw_data and in float_data"
+    for kind, numbers_ in (("INT8", [300, 1]), ("UINT8", [-1, 1]), ("UINT16", [70_000, 1]), ("FLOAT16", [70_000, 1])):
+        proto = model([node("Cast", "s", "f", to=FLOAT), node("Sum", "x f", "y")])
+        proto.graph.initializer.append(
+            onnx.TensorProto(name="s", dims=[2], data_type=getattr(TensorProto, kind), int32_data=numbers_)
+        )
+        assert refused(proto) == f"'s' holds numbers that are not of its type, {kind}"
+        proto.graph.initializer[0].int32_data[:] = [0x3C00, 0] if kind == "FLOAT16" else [7, 0]
+        assert model_graph(proto).constants["f"].tolist() == ([1, 0] if kind == "FLOAT16" else [7, 0])
+    proto.graph.initializer[0].CopyFrom(
+        onnx.TensorProto(name="s", dims=[1], data_type=TensorProto.UINT32, uint64_data=[2**32 + 1])
+    )
+    assert "not of its type, UINT32" in refused(proto)
+
+
+@pytest.mark.parametrize(
+    "said", [value("w", (3, 4)), value("w", (3,)), value("w", (3, 3), TensorProto.INT64), value("w", ("n", 4))]
+)
+def test_a_weight_that_is_said_to_be_another_input(said):
+    proto = model([MATMUL], [W], inputs=[value("x"), said])
+    assert refused(proto) == "'w' is a weight, FLOAT (3, 3), and said to be another input"
+    for fine in (value("w", None), value("w", ("n", 3))):
+        assert len(model_graph(model([MATMUL], [W], inputs=[value("x"), fine])).inputs) == 1
 
 
 def test_huge_dims_without_data():

@@ -89,6 +89,19 @@ def test_functions_that_multiply_are_refused_at_once():
     assert time.monotonic() - begun < 5
 
 
+def test_functions_of_other_versions_are_refused():
+    """Softmax means another thing before opset 13; a function that does not say its version means either."""
+    softmax = node("Softmax", "a", "b")
+    assert refused(with_functions([call("F")], [function("F", [softmax], opset=11)])) == (
+        "the local function local.F is written for another opset, [11]"
+    )
+    silent = function("F", [softmax])
+    del silent.opset_import[0]
+    assert refused(with_functions([call("F")], [silent])) == (
+        "the local function local.F names no version of ONNX's operators"
+    )
+
+
 def test_a_call_of_a_function_that_is_not_there_is_refused():
     proto = with_functions([call("F")], [function("G", [node("Neg", "a", "b")])])
     assert "1 x local.F" in refused(proto)

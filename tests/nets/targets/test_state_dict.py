@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -221,6 +222,65 @@ def test_q_k_v_are_attention_but_one_of_them_is_a_name():
     for names in (("fc1", "fc2", "q"), ("encoder", "decoder"), ("ensemble", "member"), ("backbone", "head")):
         chain = from_state_dict({f"{name}.weight": torch.eye(3) for name in names}, activation="relu")
         assert len(chain.assumptions) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (("actor.0", "critic.0"), "actor, critic, several networks"),
+        (("student.fc", "teacher.fc"), "student, teacher, several networks"),
+        (("enc", "fc_mu", "fc_logvar"), "logvar, mu, several outputs"),
+    ],
+)
+def test_networks_and_outputs_side_by_side_are_no_chain(names, what):
+    assert what in refusal(from_state_dict, {f"{name}.weight": torch.eye(3) for name in names}, activation="relu")
+    one = from_state_dict({"actor.0.weight": torch.eye(3), "actor.2.weight": torch.eye(3)}, activation="relu")
+    assert len(one.nodes) == 3
+
+
+def test_numbers_that_leave_room_for_an_activation_in_some_places_only():
+    """Sequential(Linear, Linear, ReLU, Linear): nothing stands between the first two, whatever the reader assumes."""
+    first, second, last = (torch.nn.Linear(2, 2) for _ in range(3))
+    places = torch.nn.Sequential(first, second, torch.nn.ReLU(), last)
+    for state in (places.state_dict(), {f"net.{key}": value for key, value in places.state_dict().items()}):
+        assert "0 and" in (said := refusal(from_state_dict, state, activation="relu"))
+        assert "there is no room for what stands between" in said
+        assert len(from_state_dict(state, activation="none").nodes) == 3
+    for numbers in ((0, 1, 2), (0, 2, 4), (1, 4, 6)):
+        assert len(from_state_dict({f"{i}.weight": torch.eye(2) for i in numbers}, activation="relu").nodes) == 5
+
+
+def test_names_that_stand_in_a_file_twice(tmp_path):
+    one, other = np.eye(2), 3 * np.eye(2)
+    for second in ("weight.npy", "weight"):
+        with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+            warnings.simplefilter("ignore")  # zipfile says it too
+            for name, array in (("weight.npy", one), (second, other)):
+                with archive.open(name, "w") as file:
+                    np.lib.format.write_array(file, array)
+        refused(tmp_path / "m.npz", "holds 'weight' twice")
+    np.savez(tmp_path / "m.npz", **{"arr_0": one, "arr_0.weight": other})
+    refused(tmp_path / "m.npz", "holds 'arr_0.weight' twice")
+    entry = '"weight":{"dtype":"F32","shape":[%s],"data_offsets":[0,8]}'
+    header = f"{{{entry % '2,1'},{entry % '1,2'}}}".encode()
+    (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    refused(tmp_path / "m.safetensors", "holds 'weight' twice")
+    both = {key: {"weight": torch.eye(2)} for key in ("state_dict", "model_state_dict")}
+    torch.save(both, tmp_path / "m.pt")
+    refused(tmp_path / "m.pt", "holds the weights of several networks, 'state_dict' and 'model_state_dict'")
+    clash = {"weight": torch.eye(2), "the layer.weight": 3 * torch.eye(2)}
+    assert "two layers have one name" in refusal(from_state_dict, clash, activation="relu")
+
+
+def test_tensors_that_are_no_plain_numbers(tmp_path):
+    torch.save({"weight": torch._neg_view(torch.tensor([[1.0, -2.0]]))}, tmp_path / "m.pt")
+    assert weights_of(load_target(tmp_path / "m.pt"))[0].tolist() == [[-1.0, 2.0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(2)])
+        assert "nested" in refusal(from_state_dict, {"weight": nested})
+        torch.save({"weight": nested}, tmp_path / "m.pt")
+    refused(tmp_path / "m.pt", "got nested")
 
 
 def test_a_tensor_that_repeats_what_is_stored(tmp_path):
