@@ -10,12 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from sims.commands.cli import exhausted
+from sims.commands.interrupt import deaf_children
 
 Part = TypeVar("Part")
 Made = TypeVar("Made")
@@ -116,13 +116,8 @@ def _start(task: Any, prepare: Any, refused: Any) -> _Worker[Any]:
     context = multiprocessing.get_context("spawn")
     mine, own = context.Pipe()
     process = context.Process(target=_serve, args=(own, task, prepare, refused))
-    resource_tracker.ensure_running()  # it would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with own, deaf_children():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        own.close()
     return _Worker(process, mine, -1)
 
 

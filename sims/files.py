@@ -297,7 +297,7 @@ def atomic_path(path: AnyPath) -> Iterator[Path]:
             _pour(path, temporary.read_bytes())
             return
         temporary.chmod(_permissions(target))
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows flushes nothing that is open for reading only
             os.fsync(written.fileno())  # the name must not reach the disk before the bytes
         os.replace(temporary, target)
     except WriteError:

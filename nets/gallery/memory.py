@@ -17,7 +17,7 @@ def reset_peak() -> bool:
 
 def peak_bytes() -> int:
     """Largest resident memory since `reset_peak`, bytes."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
     if found is None:
         raise OSError("/proc/self/status has no VmHWM")
     return 1024 * int(found[1])

@@ -281,7 +281,7 @@ def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
     """
     line = metrics_line(row).encode()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             before = os.fstat(handle).st_size
             if os.write(handle, line) < len(line):

@@ -95,7 +95,8 @@ class Listening:
         _listening.append(self)
         if self._main:
             bell, self._wire = os.pipe()
-            os.set_blocking(self._wire, False)
+            if hasattr(os, "set_blocking"):  # not on Windows, where a full pipe loses nothing but a ring
+                os.set_blocking(self._wire, False)
             threading.Thread(target=self._watch, args=(bell,), daemon=True).start()
             self._wire_before = signal.set_wakeup_fd(self._wire, warn_on_full_buffer=False)
             self._before = {number: signal.signal(number, self._hear) for number in WORDS}
@@ -132,6 +133,22 @@ class Listening:
             if number in WORDS and not self.heard.wait(GRACE):
                 _end(number)
         os.close(bell)
+
+
+@contextlib.contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes and threads started in the block never hear Ctrl-C: who starts them ends them, without tracebacks."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(number: int) -> None:

@@ -49,7 +49,7 @@ class TicketCallback(TrainerCallback):
         if state.global_step:
             folder = self.checkpoint or _folder(args, state)
             try:
-                stored = json.loads((folder / FILE).read_text())
+                stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 raise ValueError(
                     f"{folder} holds no state of a search ({FILE}); checkpoint= names another folder"
