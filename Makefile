@@ -39,6 +39,7 @@ report: .venv/.test-ready
 
 docs: .venv/.docs-ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	$(BIN)/python -m figures.report --docs . --out docs/_build/html/report.html --quiet --force
 	@echo "open docs/_build/html/index.html"
 
 lint: .venv/.test-ready

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from figures import verdicts
+from figures import explorer_table, verdicts
 from figures.inline_svg import inline_svg
 from figures.recipe import SEED, Data, Recipe, compact, load
 from figures.registry import recipes
@@ -94,8 +94,10 @@ def _missed(data: Data, name: str) -> dict[str, Any]:
     return {**count, "first": first, "log10_failure": first[name] if first else None}
 
 
-def page(found: Data) -> str:
+def page(found: Data, *, docs: str | None = None) -> str:
     """The whole page; the same bytes for the same numbers.
+
+    ``docs``: where the pages of ``docs/`` are, as seen from this one; the proofs are linked there.
 
     Raises
     ------
@@ -124,16 +126,15 @@ def page(found: Data) -> str:
         words=verdicts.WORDS,
         verify=found,
         legend=LEGEND,
-        statements=verdicts.statements(found, figures),
+        statements=verdicts.statements(found, figures, None if docs is None else f"{docs.rstrip('/')}/proofs.html"),
         controls=[row for row in verdicts.check_rows(found) if row["control"]],
         numbers=verdicts.numbers(found),
         corner=corner(),
         figures=parts,
         papers=PAPERS,
         origin=origin(found["provenance"]),
-        inline={
-            name: (PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "formulas.js", "explorer.js")
-        },
+        table=explorer_table.TABLE.read_text(encoding="utf-8").strip(),
+        inline={file.name: file.read_text(encoding="utf-8") for file in PAGE.glob("*.[cj]s*")},
     )
 
 
@@ -159,6 +160,8 @@ class Report:
     """Its budget, with --compute."""
     seed: flags.Integer = SEED
     """Its seed, with --compute."""
+    docs: flags.OptionalFile = None
+    """Where the built pages of docs/ are, as seen from the page: proofs are linked there. Default: they are named."""
     quiet: bool = False
     """Do not name the file."""
     force: bool = False
@@ -187,7 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if chosen.compute:
             write_text(kept, compact(verdicts.compute(budget=chosen.budget, seed=seed)))
-        write_text(chosen.out, page(verdicts.load(kept if chosen.verdicts is None else Path(chosen.verdicts))))
+        found = verdicts.load(kept if chosen.verdicts is None else Path(chosen.verdicts))
+        write_text(chosen.out, page(found, docs=chosen.docs))
         if not chosen.quiet:
             print(chosen.out)
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sims.checks.judge import MEASURED, NOT_RUN
 from sims.solver.memory import default_jobs
 from sims.statistics.verdict import CONSISTENT, NO_POWER, REFUTED, UNDECIDED
 from sims.verify import check_claims
+from theory import claims as _claims
 
 VERDICTS = Path(__file__).parent / "verdicts.json"
 """What the committed run of ``sims.verify`` found."""
@@ -151,13 +153,14 @@ def verdict_class(row: Mapping[str, Any]) -> str:
     return "finding" if row["verdict"] == "refuted" else "plain"
 
 
-def statements(found: Data, figures: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The registered claims, each with its verdict, its checks and its figures."""
+def statements(found: Data, figures: Mapping[str, str], proofs: str | None = None) -> list[dict[str, Any]]:
+    """The registered claims, each with its verdict, its checks, its figures, and its proof on the page ``proofs``."""
     from theory.bibliography import BY_KEY
     from theory.claims import CLAIMS
 
     verdicts = {entry["claim"]: entry["verdict"] for entry in found["summary"]}
     rows = check_rows(found)
+    headings = proof_headings()
     result = []
     for claim in CLAIMS:
         mine = [row for row in rows if row["claim"] == claim.id and not row["control"]]
@@ -172,6 +175,7 @@ def statements(found: Data, figures: Mapping[str, str]) -> list[dict[str, Any]]:
                 "controls": sum(row["claim"] == claim.id and bool(row["control"]) for row in rows),
                 "paper": BY_KEY.get(claim.source),
                 "figure": figures.get(claim.figure),
+                "proof": f"{proofs}#{headings[claim.id]}" if proofs and claim.id in headings else None,
             }
         )
     return result
@@ -199,3 +203,17 @@ def numbers(found: Data) -> dict[str, Any]:
         "findings": [row for row in claims if row["verdict"] == "refuted" and not row["failed"]],
         "predictions": sum(row["kind"] == "prediction" for row in claims),
     }
+
+
+def proof_headings() -> dict[str, str]:
+    """The anchors that Sphinx gives to the headings of the proofs, by the number in front of each.
+
+    Examples
+    --------
+    >>> proof_headings()["2.1 (b)"]
+    'b-necessary-n-that-knows-the-failure-probability'
+    """
+    lines = (Path(_claims.__file__).parent / "PROOFS.md").read_text(encoding="utf-8").splitlines()
+    headings = (re.match(r"#+ ((\d[\d.]*(?: \([^)]*\))?) .*)", line) for line in lines)
+    names = {found[2]: re.sub(r"[^a-z0-9]+", "-", found[1].lower()) for found in headings if found}
+    return {number: name.lstrip("-0123456789").rstrip("-") for number, name in names.items()}

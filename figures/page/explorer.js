@@ -8,6 +8,7 @@
     eps: { low: 1e-8, high: 1, log: true, whole: false },
     alpha: { low: -1, high: 1, log: false, whole: false },
     delta: { low: 1e-30, high: 0.9, log: true, whole: false },
+    bits: { low: 1, high: 200, log: false, whole: false },
   };
   const MAX_WIDTH = 1e6;
   const MAX_WIDTHS = 20;
@@ -46,12 +47,46 @@
     return digits.replace(/\B(?=(\d{3})+$)/g, ",");
   }
 
+  // -- proved lower bounds, read from a table that Python made ----------------------------------------------------
+
+  function provedAt({ R, eps, alpha }) { // the setting of the table that is no easier, and its exponents; or null
+    const a = PROVED.alphas.indexOf(Math.abs(alpha));
+    const r = PROVED.draws.findLastIndex((draws) => draws <= R);
+    const e = PROVED.epsilons.findIndex((epsilon) => epsilon <= eps);
+    if (a < 0 || e < 0 || PROVED.alphas[a] <= PROVED.epsilons[e]) return null;
+    return { R: PROVED.draws[r], eps: PROVED.epsilons[e], exponents: PROVED.rows[a][r][e] };
+  }
+
+  function provedFailure(found, n) { // failure of n variables, at most; more variables never hurt
+    const known = found.exponents;
+    return n === 0 ? 1 : 10 ** -known[Math.min(n, known.length) - 1];
+  }
+
+  function sufficientN(found, delta) { // null if none in the table
+    const n = found.exponents.findIndex((exponent) => exponent >= -Math.log10(delta));
+    return n < 0 ? null : n + 1;
+  }
+
+  function budget({ eps, alpha, delta }, table) { // what each R of the table asks for
+    return PROVED.draws.map((R) => {
+      const found = provedAt({ R, eps, alpha });
+      const n = found === null ? null : sufficientN(found, delta);
+      const necessary = formulas.necessaryN(delta, R, eps, alpha, table);
+      return { R, necessary, n, bits: n === null ? null : n * Math.log2(R + 1), draws: n === null ? null : n * R };
+    });
+  }
+
   // -- everything at one setting --------------------------------------------------------------------------------
 
   function evaluate({ n, R, eps, alpha, delta, widths }) {
     const table = formulas.hitTable(formulas.MAX_N, alpha, eps);
     const predicted = formulas.prediction(n, R, eps, alpha);
+    const certain = Math.abs(alpha) <= eps;
+    const found = provedAt({ R, eps, alpha });
     return {
+      failure_prob_bound: certain ? 0 : found === null ? null : provedFailure(found, n),
+      sufficient_n: certain ? 0 : found === null ? null : sufficientN(found, delta),
+      budget: certain ? [] : budget({ eps, alpha, delta }, table),
       hit_prob: formulas.hitProb(alpha, eps),
       log_miss_prob_exact: formulas.logMissProbExact(n, R, eps, alpha),
       log_miss_prob_bound: formulas.logMissProbBound(n, R, eps),
@@ -73,7 +108,44 @@
     };
   }
 
+  function atLeast(failure) { // 1 - failure, rounded down
+    if (failure === null) return "not in the table";
+    return failure < 1e-3 ? `1 \u2212 ${above(failure)}` : String(Math.floor((1 - failure) * 1e4) / 1e4);
+  }
+
+  function showTable(values) {
+    const found = provedAt(state);
+    const list = (numbers) => numbers.map(String).join(", ");
+    byId("x-table-note").textContent = Math.abs(state.alpha) <= state.eps ? "\u00a0"
+      : found === null ? `2.2 and 2.3 stand in the table for |\u03b1| = ${list(PROVED.alphas)} and \u03b5 \u2265 1e-6.`
+      : `2.2 and 2.3 are read at R = ${found.R}, \u03b5 = ${found.eps}, |\u03b1| = ${Math.abs(state.alpha)}.`;
+    byId("x-budget-rows").replaceChildren(...values.budget.map((one) => {
+      const row = document.createElement("tr");
+      const fits = one.bits !== null && one.bits <= state.bits;
+      row.className = fits ? "fits" : "";
+      const cells = [one.R, one.necessary === null ? `above ${formulas.MAX_N}` : one.necessary,
+        one.n ?? "not in the table", one.bits === null ? "\u2013" : above(Math.round(one.bits * 100) / 100),
+        one.draws ?? "\u2013"];
+      row.append(...cells.map((text, i) => {
+        const cell = document.createElement(i === 0 ? "th" : "td");
+        if (i === 0) cell.scope = "row";
+        cell.dataset.name = ["R", "necessary", "sufficient", "bits", "draws"][i];
+        cell.textContent = text;
+        return cell;
+      }));
+      return row;
+    }));
+    const fitting = values.budget.filter((one) => one.bits !== null && one.bits <= state.bits);
+    const cheapest = fitting.reduce((best, one) => (best === null || one.draws < best.draws ? one : best), null);
+    const words = Math.abs(state.alpha) <= state.eps ? "The empty sum suffices: 0 bits."
+      : cheapest === null ? `No R of the table is proved to suffice with ${state.bits} bits.`
+      : `Fewest draws with at most ${state.bits} bits: R = ${cheapest.R}, n = ${cheapest.n}, `
+        + `${above(Math.round(cheapest.bits * 100) / 100)} bits, ${cheapest.draws} draws.`;
+    byId("x-budget").textContent = words;
+  }
+
   function show(values) {
+    showTable(values);
     const list = (counts) => (counts === null ? "too large" : counts.map(count).join(" \u00b7 "));
     const texts = {
       hit_prob: short(values.hit_prob),
@@ -82,6 +154,8 @@
       required_n_exact: count(values.required_n_exact),
       required_n: count(values.required_n),
       success_prob_upper: above(values.success_prob_upper),
+      success_prob_lower: atLeast(values.failure_prob_bound),
+      sufficient_n: values.sufficient_n === null ? "not in the table" : count(BigInt(values.sufficient_n)),
       necessary_n: values.necessary_n === null ? `above ${formulas.MAX_N}` : count(values.necessary_n),
       necessary_n_closed_form: count(values.necessary_n_closed_form),
       success_prediction: chance(values.success_prediction, values.failure_prediction),
@@ -119,14 +193,16 @@
       highest = highest > 0.9999 ? 1 : formulas.successProbUpper(m, R, eps, alpha, table);
       return highest;
     };
+    const found = provedAt(state);
     const curves = {
       upper: numbers.map(upper),
       prediction: numbers.map((m) => formulas.prediction(m, R, eps, alpha).success),
+      lower: found === null ? [] : numbers.map((m) => 1 - provedFailure(found, m)),
       one: numbers.map((m) => (m === 0 ? 0 : -Math.expm1(formulas.logMissProbExact(m, R, eps, alpha)))),
     };
     for (const [name, curve] of Object.entries(curves)) {
       const points = curve.map((p, m) => `${x(m).toFixed(1)},${y(p).toFixed(1)}`);
-      byId(`x-curve-${name}`).setAttribute("d", `M${points.join("L")}`);
+      byId(`x-curve-${name}`).setAttribute("d", points.length ? `M${points.join("L")}` : "");
       byId(`x-dots-${name}`).setAttribute("d", points.map((point) => `M${point}h0`).join(""));
     }
     const tick = last <= 15 ? 1 : last <= 30 ? 2 : 5;
@@ -139,7 +215,8 @@
     }));
     byId("x-here").setAttribute("d", `M${x(n).toFixed(1)},${PLOT.top}V${PLOT.bottom}`);
     byId("x-goal").setAttribute("d", `M${PLOT.left},${y(1 - delta).toFixed(1)}H${PLOT.right}`);
-    byId("x-curve-text").textContent = `At n = ${n}: proved upper bound ${above(curves.upper[n])}, prediction `
+    byId("x-curve-text").textContent = `At n = ${n}: proved upper bound ${above(curves.upper[n])}, `
+      + `${found === null ? "" : `proved lower bound ${atLeast(provedFailure(found, n))}, `}prediction `
       + `${short(curves.prediction[n])}, picking one value ${short(curves.one[n])}.`;
   }
 

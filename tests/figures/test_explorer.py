@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("jinja2", reason="Jinja2 is not installed (extra: report)")
 
-from figures import report, verdicts
+from figures import explorer_table, report, verdicts
 from figures.registry import recipe
 from theory import single_weight, subset_sum
 from theory.network import width as network_width
@@ -32,6 +32,9 @@ def grid() -> list[dict]:
     rng = np.random.default_rng(20)
     points = [
         SHOWN,
+        {"n": 6, "R": 7, "eps": 0.02, "alpha": -0.75, "delta": 1e-6, "widths": [1, 1]},
+        {"n": 60, "R": 100, "eps": 1e-5, "alpha": 1.0, "delta": 1e-20, "widths": [1, 1]},
+        {"n": 2, "R": 4, "eps": 0.15, "alpha": 0.25, "delta": 0.5, "widths": [1, 1]},
         {"n": 1, "R": 1, "eps": 1.0, "alpha": 0.0, "delta": 0.9, "widths": [1, 1]},
         {"n": 60, "R": 1, "eps": 1e-8, "alpha": 1.0, "delta": 1e-30, "widths": [1, 1]},
         {"n": 60, "R": 10**9, "eps": 1e-8, "alpha": -1.0, "delta": 1e-30, "widths": [1000000, 1, 1000000]},
@@ -236,7 +239,7 @@ def test_what_people_see(visit: tuple[str, list[str], list[str]]) -> None:
     seen = printed(visit[0], "driven")
     assert seen["hidden"] is False
     assert seen["names"] == []  # every input has a label
-    assert seen["types"] == "range number " * 5 + "text"
+    assert seen["types"] == "range number " * 5 + "text range number"
     start = seen["start"]
     shown = {name: start[f"x-{name}"] for name in ("n", "R", "eps", "alpha", "delta", "widths")}
     assert shown == {"n": "7", "R": "1", "eps": "0.01", "alpha": "0.5", "delta": "0.05", "widths": "4 8 3"}
@@ -246,6 +249,17 @@ def test_what_people_see(visit: tuple[str, list[str], list[str]]) -> None:
     assert start["x-miss_prob_bound"] == "0.9657"  # exp(-0.035) = 0.965605..., rounded up
     upper = subset_sum.success_prob_upper(7, 1, eps=0.01, alpha=0.5)
     assert start["x-success_prob_upper"] == f"{math.ceil(upper * 1e4) / 1e4}"
+    lower = subset_sum.success_prob_lower(7, 1, eps=0.01, alpha=0.5)
+    assert lower - 0.03 <= float(start["x-success_prob_lower"]) <= lower  # an exponent of two digits, rounded down
+    assert start["x-sufficient_n"] == str(subset_sum.required_n(0.01, 0.05, R=1, alpha=0.5).n)
+    assert start["x-table-note"] == "2.2 and 2.3 are read at R = 1, \u03b5 = 0.01, |\u03b1| = 0.5."
+    sufficient = {R: subset_sum.required_n(0.01, 0.05, R=R, alpha=0.5).n for R in explorer_table.DRAWS}
+    fits = {R: n * R for R, n in sufficient.items() if n * math.log2(R + 1) <= 20}
+    cheapest = min(fits, key=lambda R: fits[R])
+    assert start["x-budget"].startswith(
+        f"Fewest draws with at most 20 bits: R = {cheapest}, n = {sufficient[cheapest]}, "
+    )
+    assert start["x-budget"].endswith(f" bits, {fits[cheapest]} draws.")
     assert start["x-required_n_recalled"] == "2,571,554,829 \u00b7 3,715,930,751"
     assert float(start["x-eps-slider"]) == pytest.approx(-2, abs=1e-6)
     assert start["x-command"] == "python -m sims.subset_sum --R 1 --eps 0.01 --alpha 0.5 --delta 0.05 --n 1:7"
@@ -265,7 +279,9 @@ def test_what_people_see(visit: tuple[str, list[str], list[str]]) -> None:
     assert certain["x-R"] == "1"  # what was wrong is put back
     assert "succeeds for certain" in certain["x-note"]
     assert certain["x-success_prediction"] == "1"
-    assert seen["link"] == "#n=21&R=1&eps=0.001&alpha=0&delta=0.05&widths=2+5+1"
+    assert certain["x-sufficient_n"] == "0"
+    assert certain["x-budget"] == "The empty sum suffices: 0 bits."
+    assert seen["link"] == "#n=21&R=1&eps=0.001&alpha=0&delta=0.05&bits=20&widths=2+5+1"
 
 
 def test_the_curve_is_the_bound(visit: tuple[str, list[str], list[str]]) -> None:
@@ -274,3 +290,28 @@ def test_the_curve_is_the_bound(visit: tuple[str, list[str], list[str]]) -> None
     assert len(heights) > 9
     for n, height in enumerate(heights):
         assert height == pytest.approx(248 - 236 * subset_sum.success_prob_upper(n, 1, eps=0.01, alpha=0.5), abs=0.051)
+
+
+def test_proved_lower_bounds_are_those_of_the_table_at_a_setting_that_is_no_easier(
+    visit: tuple[str, list[str], list[str]],
+) -> None:
+    table = explorer_table.load()
+    given = 0
+    for point, here in zip(grid(), printed(visit[0], "selftest"), strict=True):
+        n, R, eps, alpha, delta, _ = point.values()
+        finer = [e for e in table["epsilons"] if e <= eps]
+        if abs(alpha) <= eps:
+            assert (here["failure_prob_bound"], here["sufficient_n"]) == (0, 0)
+            continue
+        if abs(alpha) not in table["alphas"] or not finer:
+            assert here["failure_prob_bound"] is here["sufficient_n"] is None
+            continue
+        place = (abs(alpha), max(r for r in table["draws"] if r <= R), max(finer))
+        known = table["rows"]
+        for names, value in zip(("alphas", "draws", "epsilons"), place, strict=True):
+            known = known[table[names].index(value)]
+        assert close(here["failure_prob_bound"], 10 ** -known[min(n, len(known)) - 1], 1e-12), point
+        enough = [m for m, exponent in enumerate(known, 1) if exponent >= -math.log10(delta)]
+        assert here["sufficient_n"] == (enough[0] if enough else None), point
+        given += 1
+    assert given >= 4
