@@ -64,7 +64,7 @@ def kernel_width() -> int:
         from sims.solver import dispatch
 
         return 512 if dispatch.USABLE else 0
-    return int(registers.chosen("exact"))
+    return int(registers.chosen(rounded=True))
 
 
 def with_width(width: int) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -227,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             path = str(RECORDS / name)
         record = beginning_with("record of a race", f'{{\n "schema": "strong-tickets/{COMMAND}/'.encode())
         check_outputs(OutputFile("--out" if race.out else "--keep", path, record), force=race.force)
-        started = time.monotonic()
+        started, load = time.monotonic(), os.getloadavg()[0]
         rows = against_peers(race)
         sizes = [(10, 1), (16, 1), (21, 1), (30, 1), (40, 1), (13, 2), (24, 2), (8, 5), (16, 5)]
         few = [(10, 1), (21, 1), (8, 5)]
@@ -241,12 +242,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print()
         show_goals(reached)
         print(f"\n{sentence}")
+        if load > machine.cores / 2:
+            print(
+                f"Others keep this machine busy (load {load:.3g}, cores {machine.cores}): do not quote these numbers."
+            )
         if path is not None:
             result = Result(
                 command=COMMAND, params={**vars(race), "out": None}, rows=rows, summary=reached,
                 provenance=provenance(
                     seed=race.seed, threads=machine.cores, seconds=time.monotonic() - started,
-                    machine=machine.to_dict(), row=here,
+                    machine=machine.to_dict(), row=here, load=load,
                 ),
                 details={"widths": widths}, version=2,
             )  # fmt: skip

@@ -30,6 +30,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("ours_397000", 0.3), ("coverage_speed", 3000.0), ("curve_speed", 1e5), ("first_row", 0.25)):
         monkeypatch.setattr(goals, name, lambda *_, value=value: value)
     monkeypatch.setattr(goals, "import_seconds", lambda rounds: 0.25)
+    monkeypatch.setattr(os, "getloadavg", lambda: (7.0, 0.0, 0.0))
+    monkeypatch.setattr(race, "this_machine", lambda: replace(this_machine(), cores=2))
 
 
 def _peer(name: str, job: str, instances: str) -> dict[str, Any]:
@@ -70,7 +72,9 @@ def test_a_record_has_the_machine_the_rows_and_the_goals(
     assert verdicts["n = 21 over Gurobi without gap"] == (None, "gurobipy is not installed (extra: bench)")
     for row in record["summary"]:
         assert f"| {row['goal']} | " in printed
-    assert printed.splitlines()[-1] == row_of(this_machine())[1]
+    assert row_of(this_machine())[1] in printed.splitlines()
+    assert "Others keep this machine busy (load 7, cores 2)" in printed
+    assert record["provenance"]["load"] == 7.0
 
 
 @pytest.mark.parametrize(
@@ -100,8 +104,7 @@ def test_records_are_kept_by_cores_and_processor(
 ) -> None:
     monkeypatch.setattr(race, "RECORDS", tmp_path)
     assert race.main(["--quick", "--keep", "--n", "8", "--instances", "1"]) == 0
-    machine = this_machine()
-    assert [path.name for path in tmp_path.iterdir()] == [f"{machine.cores}-cores-{machine.llvm}-quick.json"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"2-cores-{this_machine().llvm}-quick.json"]
 
 
 def test_one_process_of_the_benchmark_says_its_width() -> None:

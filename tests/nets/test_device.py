@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from nets import main_theorem
+from nets import approximate, main_theorem
 from nets.construction import pick_torch
 from nets.construction.source import Source
 from nets.construction.torch_solver import best_subsets_torch
 from nets.data.split import Split
-from nets.device import free_bytes, has_kernels, resolve_device, torch_operations
+from nets.device import free_bytes, has_kernels, resolve_device, torch_operations, upload
 from nets.training.loop import own_random_state
 from nets.training.memory import check_fits
 from nets.training.models import make_model
@@ -136,6 +138,40 @@ def test_the_main_theorem_is_the_same_elsewhere(
     here = rows("cpu")
     with elsewhere as device:
         assert rows(device) == here
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--source", "private"], ["--source", "layered"], ["--source", "layered", "--construction", "halves"]],
+    ids=["private", "gadget", "halves"],
+)
+def test_the_same_ticket_elsewhere(more: list[str], tmp_path: Path, elsewhere: Elsewhere) -> None:
+    weights = {"0.weight": torch.linspace(-0.4, 0.4, 15).reshape(5, 3), "2.weight": torch.full((2, 5), 0.25)}
+    model = tmp_path / "model.pt"
+    torch.save(weights, model)
+    argv = [str(model), "--n", "12", "--eta", "0.3", "--seed", "5", "--activation", "relu", "--quiet", *more]
+
+    def ticket(device: str) -> dict[str, torch.Tensor]:
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.safetensors"
+        assert approximate.main([*argv, "--device", device, "--out", str(out)]) == 0
+        return load_file(out)
+
+    here = ticket("cpu")
+    with elsewhere as device:
+        there = ticket(device)
+    assert list(there) == list(here)
+    assert all(torch.equal(there[name], part) for name, part in here.items())
+
+
+def test_what_is_sent_to_a_card_is_pinned_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: calls.append("pinned") or self)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *place, **how: calls.append((*place, how)) or self)
+    for device, expected in ((cuda, ["pinned", (cuda, {"non_blocking": True})]), (cpu, [(cpu, {})])):
+        calls.clear()
+        assert upload(np.arange(3), device).tolist() == [0, 1, 2]
+        assert calls == expected
 
 
 def test_subsets_of_one_row_are_the_ones_by_hand() -> None:
