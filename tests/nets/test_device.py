@@ -54,7 +54,7 @@ def test_pieces_of_work_fit_a_small_card(card: SimpleNamespace) -> None:
 
 def test_training_and_sources_too_large_for_a_card_are_refused(card: SimpleNamespace) -> None:
     with torch.device("meta"):
-        model = make_model("mlp", width=300, shape=(1, 8, 8))
+        model = make_model("mlp", width=0.1, shape=(1, 8, 8))
     card.free = card.reserved = card.used = 0
     with pytest.raises(UsageError, match="0 B are available"):
         check_fits(model, (1, 8, 8), 64, "cuda")
