@@ -161,6 +161,7 @@ class GapSolver:
         reach = np.abs(x).max(axis=2).sum(axis=1).max(initial=0)
         if reach > _gap.LIMIT:
             raise ValueError(f"the values are too large: sums up to {reach}, at most {_gap.LIMIT} are allowed")
+        options, origins = _options(x)
         inner, near = np.empty(rows, np.int64), np.empty((rows, 4), np.int64)
         ends = (self._low, self._high, self._low2, self._high2)
         if self.method == "bitmap":
@@ -168,13 +169,15 @@ class GapSolver:
             if self._scratch is None:
                 self._scratch = np.zeros(self._words, np.int64)
             bits = self._scratch.view(np.uint64)
-            _bitmap.bitmap_rows(x, *ends, bits[: self._capacity], bits[self._capacity :], inner, near)
+            options = np.ascontiguousarray(options[:, ::-1])  # narrow ones first keep the bitmap short for long
+            _bitmap.bitmap_rows(options, origins, *ends, bits[: self._capacity], bits[self._capacity :], inner, near)
         else:
             done = 0
             while done < rows:
                 if self._scratch is None:
                     self._scratch = np.empty(self._words, np.int64)
-                done += _gap.gap_rows(x[done:], *ends, self._capacity, self._scratch, inner[done:], near[done:])
+                left = (options[done:], origins[done:])
+                done += _gap.gap_rows(*left, *ends, self._capacity, self._scratch, inner[done:], near[done:])
                 if done < rows:
                     self._enlarge()
         return Gaps(inner, near, self.low, self.high, self.bits)
@@ -190,6 +193,18 @@ class GapSolver:
         self._words = _gap.buffer_size(self._capacity, self.draws)
         self._scratch = None
         check_scratch(self.n, self.draws, self._words, self.threads)
+
+
+def _options(x: Integers) -> tuple[Integers, Integers]:
+    """What every variable adds, ascending from 0, shape (rows, n, R + 1), widest variable first; and the rest of a sum.
+
+    A sum of values is a sum of options plus the row's origin, shape (rows,).
+    """
+    options = np.sort(np.pad(x, ((0, 0), (0, 0), (1, 0))), axis=2)
+    lowest = options[:, :, :1]
+    options = options - lowest
+    widest_first = np.argsort(-options[:, :, -1:], axis=1)
+    return np.take_along_axis(options, widest_first, axis=1), lowest.sum(axis=(1, 2))
 
 
 def gap_bytes(n: int, R: int, bits: int | None) -> int:
