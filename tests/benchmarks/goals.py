@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -105,14 +106,14 @@ def by_width(machine: Machine, *, quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def ours_397000(kind: str, rounds: int) -> float:
-    """Seconds for all weights of a 784-500-10 network on value sets, n = 21, all threads."""
+def ours_397000(kind: str, rounds: int, widths: Sequence[int] = (784, 500, 10)) -> float:
+    """Seconds for all weights of a network on value sets, n = 21, all threads."""
     if find_spec("torch") is None:
         raise Missing("PyTorch is not installed (extra: nets)")
     from nets.construction.value_sets import ValueSets
 
     rng = np.random.default_rng(1)
-    weights = [rng.uniform(-0.4, 0.4, shape) for shape in ((500, 784), (10, 500))]
+    weights = [rng.uniform(-0.4, 0.4, (after, before)) for before, after in itertools.pairwise(widths)]
     sets = ValueSets(kind, seed=1, n=21, size=0.4)
     sets.solve(1, weights[0][:8, :8])
 
@@ -123,26 +124,26 @@ def ours_397000(kind: str, rounds: int) -> float:
     return _fastest(work, rounds)
 
 
-def coverage_speed(rounds: int) -> float:
+def coverage_speed(rounds: int, trials: int = 1000) -> float:
     """Largest gaps of n = 21 values a second, as `sims.coverage` counts them, all threads."""
     from sims.coverage import EXPERIMENT
     from sims.solver.memory import default_jobs
     from sims.statistics.trials import count_trials
     from theory.coverage import Coverage
 
-    jobs, trials = default_jobs(), 1000
+    jobs = default_jobs()
     count = EXPERIMENT.counter(Coverage(eps=0.01), [21], 1, jobs)
     return trials / _fastest(lambda: count_trials(count, 0, trials, piece=count.piece, jobs=jobs), rounds)
 
 
-def curve_speed(rounds: int) -> float:
+def curve_speed(rounds: int, trials: int = 100_000) -> float:
     """Trials a second of the whole success curve at eps = 1e-6, all threads."""
     from sims.solver.memory import default_jobs
     from sims.statistics.trials import count_trials
     from sims.subset_sum import EXPERIMENT
     from theory.subset_sum import SubsetSum
 
-    jobs, trials = default_jobs(), 100_000
+    jobs = default_jobs()
     count = EXPERIMENT.counter(SubsetSum(eps=1e-6, alpha=0.5), range(1, 29), 1, jobs)
     return trials / _fastest(lambda: count_trials(count, 0, trials, piece=count.piece, jobs=jobs), rounds)
 

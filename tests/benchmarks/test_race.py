@@ -179,6 +179,33 @@ def test_the_peers_find_the_best_subset_by_hand() -> None:
         assert list(solve(x, 0.625, 0.0, "best")) in ([1, 0, 0, 1], [0, 1, 1, 1])
 
 
-def test_the_import_of_a_command_and_small_works_are_measured() -> None:
-    assert 0 < goals.import_seconds(1) < 60
-    assert goals._fastest(lambda: None, 3) >= 0
+def test_what_the_goals_speak_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert goals.import_seconds(1) > 0
+    assert goals.coverage_speed(1, trials=2) > 0
+    assert goals.curve_speed(1, trials=10) > 0
+    monkeypatch.setattr(goals, "FIRST_ROW", (*goals.FIRST_ROW, "--trials", "100"))
+    assert goals.first_row(1) > 0
+    monkeypatch.setattr(goals, "FIRST_ROW", ("-c", "print('no table')"))
+    with pytest.raises(goals.Missing, match="printed no table"):
+        goals.first_row(1)
+
+
+@pytest.mark.parametrize("kind", ["shared", "private"])
+def test_networks_of_any_widths_are_timed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    assert goals.ours_397000(kind, 1, (8, 8, 2)) > 0
+    monkeypatch.setattr(goals, "find_spec", lambda name: None)
+    with pytest.raises(goals.Missing, match=r"PyTorch is not installed \(extra: nets\)"):
+        goals.ours_397000(kind, 1)
+
+
+@pytest.mark.parametrize("path", sorted(race.RECORDS.glob("*.json")), ids=lambda path: path.name)
+def test_records_that_are_kept_can_be_read(path: Path) -> None:
+    record = json.loads(path.read_text())
+    command, version = record["schema"].removeprefix("strong-tickets/").rsplit("/", 1)
+    assert command in ("tests.benchmarks.race", "tests.benchmarks.gpu")
+    assert {"cpu", "commit", "python", "numpy", "numba", "threads", "seconds"} <= set(record["provenance"])
+    assert record["rows"]
+    if command == "tests.benchmarks.race" and int(version) > 1:
+        assert {"cpu", "llvm", "features", "cores", "width"} == set(record["provenance"]["machine"])
+        assert all(row["verdict"] or row["skipped"] for row in record["summary"])
