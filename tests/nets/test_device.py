@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +15,20 @@ from safetensors.torch import load_file
 
 from nets import approximate, main_theorem
 from nets.construction import pick_torch
-from nets.construction.source import Source
+from nets.construction.scan import scan_layer
+from nets.construction.source import Source, trial_seeds
 from nets.construction.torch_solver import best_subsets_torch
 from nets.data.split import Split
 from nets.device import free_bytes, has_kernels, resolve_device, torch_operations, upload
+from nets.targets.target import random_target
 from nets.training.loop import own_random_state
 from nets.training.memory import check_fits
 from nets.training.models import make_model
 from sims.commands.flags import UsageError
 from sims.solver.memory import available_bytes
+from sims.solver.philox import grid_draws
 from tests.nets.elsewhere import Elsewhere
+from tests.nets.live_bytes import LiveBytes
 
 GB = 2**30
 
@@ -161,6 +166,42 @@ def test_the_same_ticket_elsewhere(more: list[str], tmp_path: Path, elsewhere: E
         there = ticket(device)
     assert list(there) == list(here)
     assert all(torch.equal(there[name], part) for name, part in here.items())
+
+
+def test_live_bytes_are_those_by_hand() -> None:
+    with LiveBytes() as live:
+        first = torch.zeros(100, dtype=torch.float64)
+        second = first + 1.0
+        del first
+        third = second * 2.0
+        view = third[:10]
+    assert live.peak == 2 * 800
+    assert view.numel() == 10
+
+
+@pytest.mark.parametrize("n", [5, 10, 16, 21])
+def test_subsets_take_no_more_memory_than_is_counted(n: int) -> None:
+    x, targets = torch.from_numpy(grid_draws(1, 0, 64, n)), torch.zeros(64, dtype=torch.int64)
+    limit = 32 * 96 * 2 ** (-(-n // 2))  # of half of the rows
+    with LiveBytes() as live:
+        best_subsets_torch(x, targets, max_bytes=limit)
+    assert limit / 4 < live.peak <= limit + 8 * x.numel()
+
+
+@pytest.mark.parametrize(
+    ("construction", "R"), [("window", 8), ("best", 8), ("nearest", 100), ("halves", 8), ("thirds", 1)]
+)
+def test_neurons_take_no_more_memory_than_is_counted(
+    construction: str, R: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = 2**14
+    monkeypatch.setattr(pick_torch, "budget", lambda device: budget)
+    weights = torch.stack([random_target((16, 8), seed=k).weights[0] for k in range(16)])
+    options: dict[str, Any] = {"window": construction == "window", "by_law": construction == "nearest"}
+    options["parts"] = {"halves": 2, "thirds": 3}.get(construction, 1)
+    with torch_operations(), LiveBytes() as live:
+        scan_layer(trial_seeds(1, 0, trials=16), 1, weights, n=16, R=R, eta=0.05, open_signs=False, halves=1, **options)
+    assert budget < live.peak // 8 <= pick_torch._TEMPORARIES * budget
 
 
 def test_what_is_sent_to_a_card_is_pinned_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
