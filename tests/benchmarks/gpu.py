@@ -6,6 +6,7 @@ compiled kernels; their results are compared. The printed names are those of the
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from sims.commands import cli, flags
-from sims.files import OutputFile, beginning_with, check_outputs, write_text
+from sims.files import OutputFile, beginning_with, check_outputs, is_stream, write_text
 from sims.solver.memory import default_jobs, readable
 from sims.statistics.result import Result, provenance
 from tests.benchmarks.measure import many, median_within, table
@@ -147,17 +148,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         def known() -> dict[str, Any]:
             return provenance(seed=SEED, threads=jobs, seconds=time.monotonic() - begun, **about)
 
+        def text() -> str:
+            return Result(command=COMMAND, params=params, rows=rows, provenance=known()).to_json()
+
         for name, made in paths(device, quick=quick, jobs=jobs):
             print(f"{name} ...", file=sys.stderr, flush=True)
             left = limit - (time.monotonic() - begun)
             rows.append(measured(name, made, device, 0.02 if quick else 3.0, late=left <= 0))
-            if asked.out is not None:  # as far as it is: time on a lent card may end
-                made_so_far = Result(command=COMMAND, params=params, rows=rows, provenance=known())
-                write_text(asked.out, made_so_far.to_json())
+            if asked.out is not None and not is_stream(asked.out):  # time on a lent card may end at any moment
+                with contextlib.suppress(OSError):  # it is tried once more below
+                    write_text(asked.out, text())
         names = ["path", "device", f"CPU, {jobs} thread{'s' * (jobs > 1)}", "ratio", "results", "peak memory"]
         print(table(names, list(map(shown, rows))))
         print(f"\n{about['device']}, driver {about['driver']}, PyTorch {about['torch']}; CPU: {known()['cpu']}")
         print(fills(about["device"], quick))
+        if asked.out is not None:
+            write_text(asked.out, text())
         return 1 if any(row["same"] is False or str(row["skipped"]).startswith("failed") for row in rows) else 0
 
     return cli.run(work, argv)

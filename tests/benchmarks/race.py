@@ -48,13 +48,13 @@ _ROOT = Path(__file__).parent.parent.parent
 class Race:
     """Race our solver against its peers on the same instances, and write the record."""
 
-    n: Annotated[int, tyro.conf.arg(metavar="INT")] = 21
+    n: flags.Integer = 21
     """Values of each instance in the race with the peers."""
-    instances: Annotated[int, tyro.conf.arg(metavar="INT")] = 20
+    instances: flags.Integer = 20
     """Instances each peer solves."""
-    eps: Annotated[float, tyro.conf.arg(metavar="FLOAT")] = 0.01
+    eps: flags.Real = 0.01
     """Accuracy of the decision job."""
-    seed: Annotated[int, tyro.conf.arg(metavar="INT")] = 1
+    seed: flags.Integer = 1
     """Of the instances."""
     slow: bool = False
     """Also time our solver at n = 50 and 60 (minutes)."""
@@ -208,6 +208,7 @@ def show_goals(rows: Sequence[dict[str, Any]]) -> None:
 def _checked(race: Race) -> Race:
     flags.between("--n", race.n, 2, 30)
     flags.between("--instances", race.instances, 1, 2000)
+    flags.between("--seed", race.seed, 0, 2**64 - 1)
     if not 0 < race.eps <= 1:
         raise flags.UsageError(f"--eps must be in (0, 1], got {race.eps}")
     if race.slow and race.quick:

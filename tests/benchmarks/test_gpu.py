@@ -78,7 +78,14 @@ def test_what_fails_or_differs_is_said_and_the_rest_is_measured(
     assert "DIFFERS" in capsys.readouterr().out
     assert seen
     assert not any(seen)
-    monkeypatch.setattr(gpu_paths, "paths", lambda device, **_: [("right", lambda: cases["right"])])
+    written: list[str] = []
+    monkeypatch.setattr(gpu, "write_text", lambda path, text: written.append(path))
+    monkeypatch.setattr(gpu_paths, "paths", lambda device, **_: [("right", lambda: cases["right"])] * 2)
+    assert gpu.main(["--device", "cpu", "--out", "/dev/null"]) == 0
+    assert written == ["/dev/null"]  # a stream gets the record once
+    assert gpu.main(["--device", "cpu", "--out", str(out)]) == 0
+    assert written[1:] == [str(out)] * 3  # a file also after every path
+    capsys.readouterr()
     assert gpu.main(["--device", "cpu", "--max-time", "0.000000001"]) == 0
     assert "skipped: no time left" in capsys.readouterr().out
 

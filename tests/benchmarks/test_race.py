@@ -83,7 +83,9 @@ def test_a_record_has_the_machine_the_rows_and_the_goals(
         (["--out", "no/such/record.json"], "--out no/such/record.json: the folder 'no/such'"),
         (["--n", "50"], "--n must be an integer in [2, 30], got 50"),
         (["--instances", "0"], "--instances must be an integer in [1, 2000], got 0"),
-        (["--eps", "nan"], "--eps must be in (0, 1], got nan"),
+        (["--eps", "2"], "--eps must be in (0, 1], got 2"),
+        (["--n", "21.5"], "--n"),
+        (["--seed", "-1"], "--seed must be an integer in [0, 18446744073709551615], got -1"),
         (["--slow", "--quick"], "--slow and --quick exclude each other"),
     ],
 )
