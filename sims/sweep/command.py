@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from sims import _early as _early  # isort: skip
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -36,7 +37,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -182,11 +183,12 @@ class Sweep:
     def run(self, workers: Pool, advance: Advance) -> None:
         """Count all that is missing.
 
-        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again.
+        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again, or no more
+        will come.
         """
         pending: dict[Future[Chunk], tuple[Task, int]] = {}
         while True:
-            while len(pending) < 2 * workers.workers():
+            while len(pending) < workers.ahead * workers.workers():
                 task = self._next(advance)
                 if task is None:
                     break
@@ -194,7 +196,7 @@ class Sweep:
             if not pending:
                 return
             found: list[Chunk] = []
-            for done in wait(pending, return_when=FIRST_COMPLETED).done:
+            for done in workers.wait(pending):
                 task, tries = pending.pop(done)
                 try:
                     found.append(done.result())
@@ -306,7 +308,18 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     store_files = (OutputFile("--store", path, OWN) for path in files_of(given.store))
     check_outputs(experiment, request, given, *store_files)
     silent = given.quiet or given.json
-    with open_store(given, plan, sizes) as store:
+
+    def say(words: str) -> None:
+        if not given.quiet:
+            print(words, file=sys.stderr, flush=True)
+
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as busy:
+        if holds_something(given.store):
+            store = stack.enter_context(open_store(given, plan, sizes))
+            workers = busy.enter_context(pool(given.cluster, jobs, say))
+        else:  # nothing is made before a scheduler answers
+            workers = busy.enter_context(pool(given.cluster, jobs, say))
+            store = stack.enter_context(open_store(given, plan, sizes))
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
         left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
@@ -321,7 +334,7 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
             return f"{done} of {total} chunks are in {given.store}: the same command with --resume goes on"
 
         try:
-            with keeping(kept), pool(given.cluster, jobs) as workers, progress(sweep.left, quiet=silent) as advance:
+            with keeping(kept), busy, progress(sweep.left, quiet=silent) as advance:
                 sweep.run(workers, advance)
         except RuntimeError as problem:
             raise StoreError(f"{problem}; --resume goes on with {given.store}") from None

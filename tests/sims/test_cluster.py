@@ -14,6 +14,7 @@ import pytest
 from sims import subset_sum
 from sims.sweep import cluster
 from sims.sweep import command as sweep
+from sims.sweep import remote
 from sims.sweep.store import Store, StoreError
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
@@ -66,7 +67,7 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
     """Neither in plain nor with keys of one's own: only with those of the run."""
     import distributed
 
-    with cluster._client("local", 1) as client:
+    with remote.client_of("local", 1) as client:
         address = client.scheduler.address
         pages = client.cluster.scheduler.http_server.port
         with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -86,7 +87,7 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
 def test_no_scheduler_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_CONNECT", 0.5)
+    monkeypatch.setattr(remote, "CONNECT", 0.5)
     argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tcp://127.0.0.1:9"]
     assert sweep.main(argv) == 2
     assert capsys.readouterr().err.startswith("error: --cluster tcp://127.0.0.1:9: no scheduler answers")
@@ -143,13 +144,13 @@ def test_without_dask_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
 
 
 class Flaky:
-    """An executor whose every task fails a few times before it is counted."""
+    """Workers whose every task fails a few times before it is counted."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.seen: dict[int, int] = {}
 
-    def submit(self, work: object, task: cluster.Task) -> object:
+    def submit(self, task: cluster.Task) -> object:
         from concurrent.futures import Future
 
         future: Future = Future()
@@ -157,7 +158,7 @@ class Flaky:
         if self.seen[task.first] <= self.failures:
             future.set_exception(ConnectionError("the worker is gone"))
         else:
-            future.set_result(work(task))
+            future.set_result(cluster.run_task(task))
         return future
 
 
@@ -170,8 +171,8 @@ def test_lost_chunks_are_counted_again(
     flaky = Flaky(failures)
 
     @contextmanager
-    def pool(where: object, jobs: int) -> object:
-        yield cluster.Pool(flaky, lambda: 2, lambda problem: isinstance(problem, ConnectionError), "flaky")
+    def pool(where: object, jobs: int, say: object) -> object:
+        yield cluster.Pool(flaky.submit, lambda: 2, lambda problem: isinstance(problem, ConnectionError))
 
     monkeypatch.setattr(sweep, "pool", pool)
     assert sweep.main(["subset_sum", *ARGV, "--chunk", "10000", "--store", str(tmp_path / "s")]) == code

@@ -1,0 +1,254 @@
+"""A Dask scheduler and its workers: chunks go out and come back, and nothing waits in silence.
+
+- Workers may come, go and be killed: Dask gives their chunks to others. A chunk that has died with too many workers
+  for Dask comes back as a failure, and the sweep hands it out anew.
+- A scheduler without workers is waited for, and people are told.
+- A scheduler that is lost has ``CONNECT`` seconds to come back, one that answers nothing ``SILENT``. Then the sweep
+  ends, and its store goes on elsewhere.
+- What answers at the address must be a scheduler, and within ``CONNECT`` seconds: it is asked before Dask's client is,
+  which may wait forever, or for gigabytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from sims.commands.flags import UsageError
+from sims.plain_text import counted
+from sims.sweep.cluster import TRIES, Task, run_task
+from sims.sweep.store import Chunk
+
+CONNECT = 10.0
+SILENT = 30.0
+_ASK_AGAIN = 1.0
+_PATIENCE = 2.0
+"""Seconds without workers before people are told."""
+
+_ONE_THREAD = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_NO_PAGES: dict[str, object] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+
+
+class Remote:
+    """The workers of a scheduler, through a Dask client.
+
+    ``where``: what people call it. ``say``: tells them something.
+    """
+
+    def __init__(self, client: Any, where: str, say: Callable[[str], None]) -> None:
+        self._client, self._where, self._say = client, where, say
+        self._threads = 0
+        self._answered = self._served = time.monotonic()
+        self._told = self._over = False
+        client.loop.add_callback(self._watch)
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        self._over = True
+
+    def workers(self) -> int:
+        """The cluster's number of threads; 1 while it has none."""
+        return max(1, self._threads)
+
+    def submit(self, task: Task) -> Future[Chunk]:
+        """Have a chunk counted. Raises RuntimeError: the scheduler is gone."""
+        ours: Future[Chunk] = Future()
+        try:
+            theirs = self._client.submit(run_task, task, pure=False)
+        except RuntimeError:  # the client was closed just now
+            raise self._gone() from None
+        self._client.loop.add_callback(_deliver, theirs, ours, task.version)
+        return ours
+
+    def lost(self, problem: BaseException) -> bool:
+        """Whether it was a dead worker, a broken connection or a task that the scheduler forgot."""
+        import distributed
+        from distributed.comm.core import CommClosedError
+
+        return isinstance(
+            problem,
+            (distributed.KilledWorker, CommClosedError, CancelledError, asyncio.CancelledError, ConnectionError),
+        )
+
+    def check(self) -> None:
+        """Wait for a scheduler that may come back, and say if there are no workers.
+
+        Raises RuntimeError: it does not.
+        """
+        while self._client.status == "connecting":
+            time.sleep(0.05)
+        now = time.monotonic()
+        if self._client.status != "running" or now - self._answered > SILENT:
+            raise self._gone()
+        if self._threads:
+            if self._told:
+                self._say(f"{counted(self._threads, 'worker')} of {self._where}: counting goes on")
+            self._served, self._told = now, False
+        elif not self._told and now - self._served > _PATIENCE:
+            self._say(f"waiting for workers: the scheduler at {self._where} has none")
+            self._told = True
+
+    def _gone(self) -> RuntimeError:
+        return RuntimeError(f"--cluster {self._where}: the scheduler is gone")
+
+    async def _watch(self) -> None:
+        """Ask again and again how many threads there are."""
+        while not self._over and self._client.status != "closed":
+            with contextlib.suppress(Exception):  # it is judged by the time of its last answer
+                threads = await asyncio.wait_for(self._client.scheduler.ncores(), SILENT)
+                self._threads, self._answered = sum(threads.values()), time.monotonic()
+            await asyncio.sleep(_ASK_AGAIN)
+
+
+async def _deliver(theirs: Any, ours: Future[Chunk], version: str) -> None:
+    """Let a future of ours end as Dask's does, whatever it ends in."""
+    try:
+        ours.set_result(await theirs)
+    except (ImportError, AttributeError) as problem:
+        ours.set_exception(
+            RuntimeError(f"a worker cannot count: it needs strong-tickets {version}, as here ({_words(problem)})")
+        )
+    except BaseException as problem:
+        ours.set_exception(problem)
+
+
+def _words(problem: BaseException) -> str:
+    """An error in one line."""
+    said = " ".join(str(problem).split())[:160]
+    return f"{type(problem).__name__}: {said}" if said else type(problem).__name__
+
+
+def check_scheduler(where: str) -> None:
+    """Raise UsageError unless a Dask scheduler answers there."""
+    from distributed import Security
+    from distributed.core import rpc
+
+    security: Any = Security
+    connection: Any = rpc
+
+    async def ask() -> Any:
+        async with connection(where, timeout=CONNECT, connection_args=security().get_connection_args("client")) as it:
+            return await it.identity()
+
+    async def within() -> Any:
+        return await asyncio.wait_for(ask(), CONNECT)
+
+    try:
+        kind = asyncio.run(within())["type"]
+    except TimeoutError:
+        raise UsageError(f"--cluster {where}: no scheduler answers within {CONNECT:.0f} s") from None
+    except OSError as problem:
+        raise UsageError(f"--cluster {where}: no scheduler answers ({_words(problem)})") from None
+    except Exception as problem:  # whatever a stranger's bytes lead to
+        raise UsageError(
+            f"--cluster {where}: what answers speaks another protocol than Dask's ({type(problem).__name__})"
+        ) from None
+    if kind != "Scheduler":
+        raise UsageError(f"--cluster {where}: what answers is no scheduler ({str(kind)[:40]})")
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes and threads started in the block never see Ctrl-C: the client ends them, without their tracebacks."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hush() -> None:
+    """Dask says on its own loggers what is said here in one line."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+@contextlib.contextmanager
+def local_cluster(jobs: int) -> Iterator[Any]:
+    """Worker processes of this machine, one thread each, with keys of this run alone: nobody else can connect."""
+    from distributed import LocalCluster
+
+    start: Any = LocalCluster
+    with tempfile.TemporaryDirectory(prefix="strong-tickets-", ignore_cleanup_errors=True) as folder:
+        with _deaf_children():
+            cluster = start(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                security=True,
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster:
+            try:
+                yield cluster
+            except KeyboardInterrupt:
+                _kill(cluster)  # they would be asked to end, and waited for
+                raise
+
+
+def _kill(cluster: Any) -> None:
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def client_of(where: str, jobs: int) -> Iterator[Any]:
+    """A Dask client, and behind ``local`` a cluster of its own, none of them talkative.
+
+    Raises UsageError: no scheduler answers.
+    """
+    import dask
+    from distributed import Client
+
+    connect: Any = Client
+    _hush()
+    own = where == "local"
+    settings = {
+        "distributed.nanny.pre-spawn-environ": _ONE_THREAD,
+        "distributed.scheduler.allowed-failures": TRIES,
+        "distributed.admin.tick.limit": "1h",
+        **(_NO_PAGES if own else {}),
+    }
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        if own:
+            address: Any = stack.enter_context(local_cluster(jobs))
+        else:
+            check_scheduler(where)
+            address = where
+        try:
+            client = connect(address, timeout=CONNECT, set_as_default=False)
+        except (OSError, TimeoutError) as problem:
+            raise UsageError(f"--cluster {where}: no scheduler answers ({_words(problem)})") from None
+        yield stack.enter_context(client)
+
+
+@contextlib.contextmanager
+def connected(where: str, jobs: int, say: Callable[[str], None]) -> Iterator[Remote]:
+    """The workers of that scheduler until the block ends.
+
+    Raises UsageError: no scheduler answers.
+    """
+    with client_of(where, jobs) as client:
+        remote = Remote(client, where, say)
+        try:
+            yield remote
+        finally:
+            remote.close()
