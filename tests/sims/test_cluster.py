@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from sims import subset_sum
-from sims.sweep import cluster
+from sims.sweep import cluster, remote
 from sims.sweep import command as sweep
-from sims.sweep import remote
 from sims.sweep.store import Store, StoreError
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
