@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from multiprocessing import active_children
 from typing import Any
 
 from sims.commands.flags import UsageError
@@ -32,6 +32,9 @@ SILENT = 30.0
 _ASK_AGAIN = 1.0
 _PATIENCE = 2.0
 """Seconds without workers before people are told."""
+_START = 120.0
+"""Seconds that worker processes of this machine may take to start."""
+_CLOSE = 0.5
 
 _ONE_THREAD = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _NO_PAGES: dict[str, object] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
@@ -92,6 +95,9 @@ class Remote:
             if self._told:
                 self._say(f"{counted(self._threads, 'worker')} of {self._where}: counting goes on")
             self._served, self._told = now, False
+        elif self._where == "local":
+            if now - self._served > _START:
+                raise RuntimeError(f"--cluster local: there was no worker process for {_START:.0f} s")
         elif not self._told and now - self._served > _PATIENCE:
             self._say(f"waiting for workers: the scheduler at {self._where} has none")
             self._told = True
@@ -176,36 +182,47 @@ def _hush() -> None:
 
 
 @contextlib.contextmanager
-def local_cluster(jobs: int) -> Iterator[Any]:
-    """Worker processes of this machine, one thread each, with keys of this run alone: nobody else can connect."""
+def _local_cluster(jobs: int) -> Iterator[Any]:
+    """Worker processes of this machine, one thread each, with keys of this run alone: nobody else can connect.
+
+    They start while the block runs: Ctrl-C need not wait for them.
+    """
+    import dask
     from distributed import LocalCluster
 
     start: Any = LocalCluster
-    with tempfile.TemporaryDirectory(prefix="strong-tickets-", ignore_cleanup_errors=True) as folder:
+    others = set(active_children())
+    with (
+        tempfile.TemporaryDirectory(prefix="strong-tickets-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({"temporary-directory": folder}),
+    ):
         with _deaf_children():
             cluster = start(
-                n_workers=jobs,
+                n_workers=0,
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port, where nothing is shown
                 security=True,
-                local_directory=folder,
                 silence_logs=logging.CRITICAL,
             )
-        with cluster:
-            try:
-                yield cluster
-            except KeyboardInterrupt:
-                _kill(cluster)  # they would be asked to end, and waited for
-                raise
+        try:
+            cluster.scale(jobs)
+            yield cluster
+            cluster.close()
+        except BaseException:  # they would be asked to end, and waited for
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+            for child in set(active_children()) - others:
+                child.kill()
+            _close(cluster)
+            raise
 
 
-def _kill(cluster: Any) -> None:
-    for nanny in cluster.workers.values():
-        nanny.auto_restart = False
-        if nanny.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+def _close(client_or_cluster: Any) -> None:
+    """Close it, if that is soon done: where something went wrong, the other side may never answer."""
+    with contextlib.suppress(Exception):
+        client_or_cluster.close(timeout=_CLOSE)
 
 
 @contextlib.contextmanager
@@ -229,15 +246,21 @@ def client_of(where: str, jobs: int) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         if own:
-            address: Any = stack.enter_context(local_cluster(jobs))
+            cluster = stack.enter_context(_local_cluster(jobs))
+            address, security = cluster.scheduler_address, cluster.security
         else:
             check_scheduler(where)
-            address = where
+            address, security = where, None
         try:
-            client = connect(address, timeout=CONNECT, set_as_default=False)
+            client = connect(address, security=security, timeout=CONNECT, set_as_default=False)
         except (OSError, TimeoutError) as problem:
             raise UsageError(f"--cluster {where}: no scheduler answers ({_words(problem)})") from None
-        yield stack.enter_context(client)
+        try:
+            yield client
+            client.close()
+        except BaseException:
+            _close(client)
+            raise
 
 
 @contextlib.contextmanager

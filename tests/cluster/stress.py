@@ -21,7 +21,8 @@ from sims.sweep.store import Store, StoreError
 from tests.cluster.processes import dask, python
 
 SWEEP = ["subset_sum", "--eps", "1e-6", "--n", "1:24", "--trials", "7.5e6", "--seed", "4", "--chunk", "3e4"]
-PATIENCE = 60.0
+PATIENCE = 120.0
+"""Seconds without a chunk that count as forever."""
 
 
 def chunks(store: Path) -> int:
@@ -44,15 +45,17 @@ def start(folder: Path, address: str) -> subprocess.Popen[str]:
     return python("-m", "sims.sweep", *SWEEP, "--json", "--store", "s", "--resume", "--cluster", address, cwd=folder)
 
 
-def ended(sweep: subprocess.Popen[str]) -> tuple[int | str, str, str]:
+def ended(sweep: subprocess.Popen[str], store: Path) -> tuple[int | str, str, str]:
     """Its exit code, or that it waits, and its words."""
-    try:
-        out, err = sweep.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        sweep.kill()
-        out, err = sweep.communicate()
-        return "waits forever", out, err
-    return sweep.returncode, out, err
+    seen, since = chunks(store), time.monotonic()
+    while sweep.poll() is None:
+        if (now := chunks(store)) != seen:
+            seen, since = now, time.monotonic()
+        if time.monotonic() - since > PATIENCE:
+            sweep.kill()
+            return "waits forever", *sweep.communicate()
+        time.sleep(0.2)
+    return sweep.returncode, *sweep.communicate()
 
 
 def kill_workers(folder: Path, rng: random.Random, kills: int) -> bool:
@@ -70,7 +73,7 @@ def kill_workers(folder: Path, rng: random.Random, kills: int) -> bool:
                 killed += 1
             if len(cluster.alive()) < 3:
                 cluster.worker()
-        code, out, err = ended(sweep)
+        code, out, err = ended(sweep, folder / "s")
     good = code == 0 and json.loads(out)["rows"] == wanted
     print(f"{killed} workers killed: {code}, {chunks(folder / 's')} chunks, the rows "
           f"{'agree' if good else 'do NOT agree'}; {err.strip()[-300:]!r}", flush=True)  # fmt: skip
@@ -86,11 +89,11 @@ def kill_scheduler(folder: Path, rng: random.Random, kills: int) -> bool:
             time.sleep(0.01)
         cluster.scheduler.kill()
         died = time.monotonic()
-        code, _, err = ended(sweep)
+        code, _, err = ended(sweep, folder / "s")
         took = time.monotonic() - died
     left = chunks(folder / "s")
     with dask(folder, 2) as cluster:
-        again, out, more = ended(start(folder, cluster.address))
+        again, out, more = ended(start(folder, cluster.address), folder / "s")
     good = (code, again, err.count("\n")) == (2, 0, 1) and json.loads(out)["rows"] == wanted
     print(f"scheduler killed at {left} chunks: {code} after {took:.1f} s, {err.strip()[-400:]!r}; again: {again} "
           f"{more.strip()[-200:]!r}, {'good' if good else 'NOT good'}", flush=True)  # fmt: skip

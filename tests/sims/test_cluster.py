@@ -68,7 +68,8 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
 
     with remote.client_of("local", 1) as client:
         address = client.scheduler.address
-        pages = client.cluster.scheduler.http_server.port
+        client.wait_for_workers(1, timeout=60)
+        pages = distributed.LocalCluster._instances.copy().pop().scheduler.http_server.port
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://127.0.0.1:{pages}/info/main/workers.html", timeout=5)
         assert address.startswith("tls://127.0.0.1:")
