@@ -54,7 +54,8 @@ class Dask:
     def worker(self, *options: str, **more: str) -> subprocess.Popen[str]:
         """One more worker, of one thread."""
         argv = ["-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
-                "--memory-limit", "0", "--local-directory", str(self.folder), "--death-timeout", "60", *options]  # fmt: skip
+                "--memory-limit", "0", "--local-directory", str(self.folder), "--death-timeout", "60",
+                *options]  # fmt: skip
         with (self.folder / "worker.log").open("a") as words:
             started = python(*argv, cwd=self.folder, err=words, **more)
         self.workers.append(started)
