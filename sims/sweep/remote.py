@@ -20,7 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from multiprocessing import active_children
+from pickle import dumps, loads
 from typing import Any
+from uuid import uuid4
 
 from sims.commands.flags import UsageError
 from sims.plain_text import counted
@@ -38,6 +40,20 @@ _CLOSE = 0.5
 
 _ONE_THREAD = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _NO_PAGES: dict[str, object] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+
+
+class _Call:
+    """A chunk to count whose pickle is counted when it is loaded.
+
+    Dask's own pickles of our functions would break the connection of a worker that has not the package; this one is
+    loaded where a task may fail.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __reduce__(self) -> tuple[Callable[[Task], Chunk], tuple[Task]]:
+        return run_task, (self.task,)
 
 
 class Remote:
@@ -65,7 +81,7 @@ class Remote:
         """Have a chunk counted. Raises RuntimeError: the scheduler is gone."""
         ours: Future[Chunk] = Future()
         try:
-            theirs = self._client.submit(run_task, task, pure=False)
+            theirs = self._client.submit(loads, dumps(_Call(task)), key=f"{task.experiment}-{uuid4().hex}")
         except RuntimeError:  # the client was closed just now
             raise self._gone() from None
         self._client.loop.add_callback(_deliver, theirs, ours, task.version)
@@ -118,11 +134,9 @@ async def _deliver(theirs: Any, ours: Future[Chunk], version: str) -> None:
     """Let a future of ours end as Dask's does, whatever it ends in."""
     try:
         ours.set_result(await theirs)
-    except (ImportError, AttributeError) as problem:
-        ours.set_exception(
-            RuntimeError(f"a worker cannot count: it needs strong-tickets {version}, as here ({_words(problem)})")
-        )
     except BaseException as problem:
+        if isinstance(problem, ImportError) or "Can't get attribute" in str(problem):
+            problem = RuntimeError(f"a worker has not strong-tickets {version}, as here ({_words(problem)})")
         ours.set_exception(problem)
 
 
