@@ -135,7 +135,8 @@ async def _deliver(theirs: Any, ours: Future[Chunk], version: str) -> None:
     try:
         ours.set_result(await theirs)
     except BaseException as problem:
-        if isinstance(problem, ImportError) or "Can't get attribute" in str(problem):
+        unknown = isinstance(problem, AttributeError) and str(problem).startswith("Can't get attribute")
+        if isinstance(problem, ImportError) or unknown:
             problem = RuntimeError(f"a worker has not strong-tickets {version}, as here ({_words(problem)})")
         ours.set_exception(problem)
 
@@ -180,6 +181,9 @@ def _deaf_children() -> Iterator[None]:
     """Processes and threads started in the block never see Ctrl-C: the client ends them, without their tracebacks."""
     from multiprocessing import resource_tracker
 
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     resource_tracker.ensure_running()  # it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
