@@ -9,17 +9,19 @@ what it will cost. A store holds one sweep; with another seed or other settings 
 may grow. Stores must lie on a local disk (see ``python -m sims.store --help``).
 
 On SLURM, as a job array: every job counts its share into a file of its own on the node's disk, and the files merge.
-Shares may be numbered 0..K-1 or 1..K: share K of K is share 0. All jobs need the same ``--seed``.
+Shares may be numbered 0..K-1 or 1..K: share K of K is share 0. All jobs need the same ``--seed``. ``--jobs`` is the
+job's number of cores unless it is given.
 
     #!/bin/bash
-    #SBATCH --array=0-15 --cpus-per-task=8 --time=02:00:00 --requeue
-    part=shards/part-$SLURM_ARRAY_TASK_ID.sqlite; mine=$SLURM_TMPDIR/part.sqlite
-    [ -f $part ] && cp $part $mine
+    #SBATCH --array=1-16 --cpus-per-task=8 --mem=4G --time=02:00:00
+    kept=shards/$SLURM_ARRAY_TASK_ID.db; work=$(mktemp -d); trap 'rm -r "$work"' EXIT
+    [ -f "$kept" ] && cp "$kept" "$work/shard.db"
     timeout -s INT 115m python -m sims.sweep subset_sum --eps 1e-6 --trials 1e10 --seed 1 --quiet \\
-        --shard $SLURM_ARRAY_TASK_ID/16 --store $mine --resume --jobs $SLURM_CPUS_PER_TASK
-    cp $mine $part      # also when the time was not enough: submit the same array again
+        --shard "$SLURM_ARRAY_TASK_ID/16" --store "$work/shard.db" --resume
+    code=$?; cp "$work/shard.db" "$kept.new" && mv "$kept.new" "$kept"
+    exit $code      # if the time was not enough: submit the same array again
 
-    python -m sims.store merge results.sqlite shards/part-*.sqlite    # once they are done
+    python -m sims.store merge results.sqlite shards/*.db    # once they are done
     python -m sims.store export results.sqlite --csv results.csv
 
 With Dask (``--cluster``), see ``sims.sweep.cluster``.

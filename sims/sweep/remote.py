@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -184,7 +185,11 @@ def _deaf_children() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # it would unblock the signal
+    sys.warnoptions.append("ignore:resource_tracker")  # it clears up after a process that ended at once: nobody's news
+    try:
+        resource_tracker.ensure_running()  # it would unblock the signal
+    finally:
+        sys.warnoptions.pop()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -20,7 +20,7 @@ from pathlib import Path
 from sims.sweep.store import Store, StoreError
 from tests.cluster.processes import dask, python
 
-SWEEP = ["subset_sum", "--eps", "1e-6", "--n", "1:24", "--trials", "7.5e6", "--seed", "4", "--chunk", "3e4"]
+SWEEP = ["subset_sum", "--eps", "1e-6", "--n", "1:24", "--trials", "2.5e6", "--seed", "4", "--chunk", "1e4"]
 PATIENCE = 120.0
 """Seconds without a chunk that count as forever."""
 
@@ -67,12 +67,14 @@ def kill_workers(folder: Path, rng: random.Random, kills: int) -> bool:
             time.sleep(0.05)
         killed = 0
         while killed < kills and sweep.poll() is None:
-            time.sleep(rng.uniform(0.0, 1.2))
-            if alive := cluster.alive():
-                rng.choice(alive).kill()
-                killed += 1
-            if len(cluster.alive()) < 3:
-                cluster.worker()
+            before, patient = chunks(folder / "s"), time.monotonic() + 5
+            while chunks(folder / "s") < before + rng.randrange(12) and time.monotonic() < patient:
+                time.sleep(0.05)
+            one = rng.choice(cluster.alive())
+            one.kill()
+            one.wait()
+            killed += 1
+            cluster.worker()
         code, out, err = ended(sweep, folder / "s")
     good = code == 0 and json.loads(out)["rows"] == wanted
     print(f"{killed} workers killed: {code}, {chunks(folder / 's')} chunks, the rows "

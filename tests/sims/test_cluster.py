@@ -1,5 +1,6 @@
 """Dask: the same totals as one process, though a worker is killed; skipped where distributed is missing."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,8 +16,14 @@ from sims import subset_sum
 from sims.sweep import cluster, remote
 from sims.sweep import command as sweep
 from sims.sweep.store import Store, StoreError
+from tests.cluster.processes import wait_for
+from tests.cluster.stress import chunks
+from tests.sims.test_interrupt import PATIENCE, interrupted, start
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
+
+LONG = ["subset_sum", "--eps", "1e-4", "--n", "1:16", "--trials", "1e9", "--chunk", "1000", "--seed", "4",
+        "--max-time", "inf"]  # fmt: skip
 
 needs_dask = pytest.mark.skipif(not cluster.has_dask(), reason="needs Dask (extra: cluster)")
 
@@ -91,6 +98,34 @@ def test_no_scheduler_is_one_line(
     argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tcp://127.0.0.1:9"]
     assert sweep.main(argv) == 2
     assert capsys.readouterr().err.startswith("error: --cluster tcp://127.0.0.1:9: no scheduler answers")
+    assert not (tmp_path / "s").exists()
+
+
+def tree(root: int) -> set[int]:
+    """That process and all below it."""
+    found = {root}
+    with contextlib.suppress(OSError):
+        for path in Path(f"/proc/{root}/task").glob("*/children"):
+            found |= {one for child in path.read_text().split() for one in tree(int(child))}
+    return found
+
+
+@needs_dask
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds child processes under /proc")
+@pytest.mark.parametrize("counting", [False, True], ids=["while workers start", "while they count"])
+def test_ctrl_c_waits_for_no_worker(counting: bool, tmp_path: Path) -> None:
+    argv = ["sims.sweep", *LONG, "--store", "s", "--cluster", "local", "--jobs", "2"]
+    process = start(*argv, cwd=tmp_path)
+    if counting:
+        wait_for(lambda: (tmp_path / "s").exists() and chunks(tmp_path / "s"))
+    else:
+        wait_for(lambda: len(tree(process.pid)) > 2)
+    below = tree(process.pid)
+    err, took = interrupted(process)
+    assert err.splitlines()[-1].startswith("interrupted")
+    assert "leaked" not in err
+    assert took < PATIENCE
+    wait_for(lambda: not any(Path(f"/proc/{one}").is_dir() for one in below))
 
 
 @needs_dask
