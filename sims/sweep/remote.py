@@ -138,7 +138,7 @@ async def _deliver(theirs: Any, ours: Future[Chunk], version: str) -> None:
     except BaseException as problem:
         unknown = isinstance(problem, AttributeError) and str(problem).startswith("Can't get attribute")
         if isinstance(problem, ImportError) or unknown:
-            problem = RuntimeError(f"a worker has not strong-tickets {version}, as here ({_words(problem)})")
+            problem = RuntimeError(f"a worker lacks strong-tickets {version}, which runs here ({_words(problem)})")
         ours.set_exception(problem)
 
 

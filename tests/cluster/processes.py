@@ -85,7 +85,7 @@ def dask(folder: Path, workers: int = 0, *options: str) -> Iterator[Dask]:
         made.close()
 
 
-def wait_for(found, seconds: float = 60.0):  # type: ignore[no-untyped-def]
+def wait_for(found, seconds: float = 180.0):  # type: ignore[no-untyped-def]
     """What ``found()`` gives, once it is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -79,7 +79,7 @@ def test_workers_without_the_package_or_with_another(
     without = scheduler.worker(PYTHONPATH=str(tmp_path))
     assert swept(tmp_path, scheduler.address) == 2
     error = capsys.readouterr().err
-    assert "error: a worker has not strong-tickets" in error
+    assert "error: a worker lacks strong-tickets" in error
     assert "No module named 'sims'); --resume goes on" in error
     assert without.poll() is None
     without.kill()
