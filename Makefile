@@ -53,10 +53,12 @@ format: .venv/.test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# ours, peers, limits and goals on this machine (the record goes to tests/benchmarks/records), then every other speed;
+# make bench ARGS=--quick: the first part alone, in a minute
 bench: .venv/.bench-ready
-	$(BIN)/python -m tests.benchmarks.race $(ARGS)
-	$(BIN)/python -m pytest tests/benchmarks -p no:xdist -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
-		--benchmark-columns=min,median,iqr,rounds
+	$(BIN)/python -m tests.benchmarks.race --keep $(ARGS)
+	$(if $(filter --quick,$(ARGS)),@true,$(BIN)/python -m pytest tests/benchmarks -p no:xdist -o addopts="--import-mode=importlib" --benchmark-only --benchmark-disable-gc \
+		--benchmark-columns=min,median,iqr,rounds)
 
 clean:
 	rm -rf .venv figures/out build dist docs/_build docs/_figures

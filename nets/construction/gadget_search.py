@@ -17,6 +17,7 @@ from nets.construction import pick
 from nets.construction.bits import DrawWriter, pack, pack_draws, set_bits
 from nets.construction.choices import mark_used, servants
 from nets.construction.gadget_record import Floats, Gadget, Record, draw_b
+from nets.device import has_kernels
 from sims.solver.best_on_grid import GridBest
 from sims.threads import ordered
 
@@ -41,7 +42,7 @@ class SubsetSums:
         self, gadget: Gadget, weight: Floats, open_signs: bool, device: str, jobs: int, tick: Callable[[int], object]
     ) -> None:
         self.gadget, self.weight, self.device, self.tick = gadget, weight, device, tick
-        self.grid = device == "cpu" or gadget.R > 1
+        self.grid = has_kernels(device) or gadget.R > 1
         self.jobs = jobs if self.grid else 1
         self.solvers: SimpleQueue[GridBest] = SimpleQueue()
         for _ in range(jobs if self.grid else 0):
@@ -135,7 +136,7 @@ def nearest_neurons(
     draws = DrawWriter(gadget.R)
     blocks = list(_row_blocks(gadget, parts))
     draws_of_block = gadget.block * (blocks[0][2] + 1) * gadget.cols * gadget.R
-    small = device == "cpu" and draws_of_block <= _SMALL_DRAWS
+    small = has_kernels(device) and draws_of_block <= _SMALL_DRAWS
     at_once = jobs if small else 1  # larger blocks are cut by `scan_layer`, so that Ctrl-C is heard
 
     def scan(group: int, first: int, rows: int) -> dict[str, torch.Tensor]:

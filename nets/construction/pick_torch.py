@@ -12,13 +12,17 @@ from collections.abc import Sequence
 import torch
 
 from nets.construction.source import draws_torch, philox_torch
+from nets.device import free_bytes
 
+_TEMPORARIES = 32
 Records = dict[str, torch.Tensor]
 
 
 def budget(device: torch.device) -> int:
-    """Elements of one temporary tensor."""
-    return 2**25 if device.type == "cuda" else 2**20
+    """Elements of one temporary tensor; some `_TEMPORARIES` of them are there at once."""
+    if device.type != "cuda":
+        return 2**20
+    return max(1, min(2**25, free_bytes(device) // (8 * _TEMPORARIES)))
 
 
 def nearest_by_law(

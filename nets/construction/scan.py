@@ -10,6 +10,7 @@ import torch
 
 from nets.construction import pick
 from nets.construction import pick_torch as _pick_torch
+from nets.device import has_kernels
 from sims.solver.arguments import jobs_of
 from sims.threads import each
 
@@ -30,7 +31,6 @@ def scan_layer(
     halves: int,
     device: str = "cpu",
     jobs: int | None = None,
-    torch_engine: bool = False,
     parts: int = 1,
     place: tuple[int, int, int] | None = None,
 ) -> dict[str, torch.Tensor]:
@@ -53,7 +53,7 @@ def scan_layer(
     trials = len(seeds)
     d_out, d_in = weights.shape[1:]
     options: dict[str, Any] = {"n": n, "R": R, "eta": eta, "window": window, "open_signs": open_signs, "by_law": by_law}
-    if torch_engine or torch.device(device).type != "cpu":
+    if not has_kernels(device):
         bits, moved = torch.from_numpy(seeds.view(np.int64)).to(device), weights.to(device)
         rows = max(1, _pick_torch.budget(torch.device(device)) // (d_out * d_in))
         found = [

@@ -22,9 +22,9 @@ import torch
 
 from nets.arguments import as_input, doubles, several, whole_numbers
 from nets.construction import pick
-from nets.device import check_device
+from nets.device import check_device, free_bytes, has_kernels
 from sims.solver.limits import MAX_TRIAL, between
-from sims.solver.memory import available_bytes, readable
+from sims.solver.memory import readable
 from sims.solver.philox import MAX_SEED
 from theory.numerics.check import positive_int, shown
 
@@ -221,15 +221,16 @@ class Source(torch.nn.Module):
         place = check_device(device)
         count = shape[0] * shape[1]
         size = count * torch.empty((), dtype=dtype).element_size()
-        if place.type == "cpu" and size > available_bytes() // 2:
+        limit = free_bytes(place) // 2
+        if size > limit:
             raise ValueError(
-                f"layer {layer} of shape {shape} needs {readable(size)}, "
-                f"the limit is {readable(available_bytes() // 2)}: stream it instead"
+                f"layer {layer} of shape {shape} needs {readable(size)}, the limit is {readable(limit)}: "
+                "stream it instead"
             )
         out = torch.empty(count, dtype=dtype, device=device)
         for start in range(0, count, _CHUNK):
             stop = min(start + _CHUNK, count)
-            if place.type == "cpu":
+            if has_kernels(place):
                 part = np.empty(stop - start)
                 pick.fill_range(np.uint64(self.seed), 2 + layer, start, draw, part)
                 out[start:stop] = torch.from_numpy(part)

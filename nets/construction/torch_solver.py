@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 
 from nets.arguments import dense
+from nets.device import free_bytes
 from sims.solver.fixed_point import LIMIT
 from sims.solver.limits import between
 
@@ -64,7 +65,7 @@ def best_subsets_torch(
     if bool((x.double().abs().sum(1) + targets.double().abs() > LIMIT).any()):
         raise ValueError(f"the sizes of a row and its target must add up to at most {LIMIT}")
     if max_bytes is None:
-        max_bytes = torch.cuda.mem_get_info(x.device)[0] // 4 if x.device.type == "cuda" else 2**28
+        max_bytes = free_bytes(x.device) // 4 if x.device.type == "cuda" else 2**28
     row_bytes = 8 * 12 * 2 ** (-(-max(x.shape[1], 2) // 2))
     if row_bytes > max_bytes:
         raise ValueError(f"n={x.shape[1]} needs {row_bytes} bytes a row, the limit is max_bytes={max_bytes}")

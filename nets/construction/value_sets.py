@@ -28,7 +28,7 @@ from nets.construction import pick
 from nets.construction.bits import DrawWriter, check_bits, draw_bits, pack, popcount
 from nets.construction.choices import add_chosen
 from nets.construction.source import check_seed
-from nets.device import check_device
+from nets.device import check_device, has_kernels
 from sims.solver.arguments import jobs_of
 from sims.solver.best_on_grid import GridBest, shared_on_grid
 from sims.solver.kernels.shared import split
@@ -164,7 +164,7 @@ class ValueSets:
         if weight.ndim != 2 or weight.size == 0 or not (np.abs(weight) <= self.size).all():
             raise ValueError(f"weight must be a matrix of numbers up to size={self.size}, got shape {weight.shape}")
         aims = np.rint(np.ldexp(weight, -self.exponent)).astype(np.int64)
-        grid = device == "cpu" or self.R > 1
+        grid = has_kernels(device) or self.R > 1
         solvers: SimpleQueue[GridBest] = SimpleQueue()
         if self.kind == "private" and grid:
             for _ in range(jobs):

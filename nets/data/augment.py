@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.device import upload
 from theory.numerics.check import shown
 
 AUGMENTATIONS = ("none", "crop-flip", "iterand", "resized-crop")
@@ -117,7 +118,7 @@ def crop(
     down = np.asarray(tops)[:, None] + np.arange(size[0])
     device = images.device
     each = torch.arange(len(images), device=device)[:, None, None]
-    rows, cols = torch.from_numpy(down).to(device), torch.from_numpy(across).to(device)
+    rows, cols = upload(down, device), upload(across, device)
     # the indexed axes move to the front: (batch, height, width, channels)
     return images[each, :, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
@@ -196,8 +197,8 @@ def resize(
     across = _triangles(boxes[:, 1], boxes[:, 3], images.shape[-1], size[1])
     across = np.where(np.asarray(flips)[:, None, None], across[:, ::-1], across)
     device = images.device
-    left = torch.from_numpy(down.astype(np.float32)).to(device)[:, None]
-    right = torch.from_numpy(across.astype(np.float32)).to(device)[:, None]
+    left = upload(down.astype(np.float32), device)[:, None]
+    right = upload(across.astype(np.float32), device)[:, None]
     return left @ images.to(torch.float32) @ right.transpose(-1, -2)
 
 

@@ -26,7 +26,7 @@ import torch
 from nets.arguments import dense, flag, of_type
 from nets.data.augment import DRAWS, augment, check_augmentation, crop_boxes
 from nets.data.images import fit, open_image
-from nets.device import check_device
+from nets.device import check_device, free_bytes, upload
 from sims.solver import philox
 from sims.solver.limits import between, finite_number
 from theory.numerics.check import shown
@@ -35,10 +35,11 @@ ORDER, AUGMENT = 0x64617461, 0x64617462
 """Streams of `sims.solver.philox`."""
 
 _PER_IMAGE = 44
-_RESIDENT_BYTES = 8 * 2**30
+_RESIDENT = 0.25
 _AHEAD = 3
 _DIGEST = 16
 
+Job = tuple[int, npt.NDArray[np.int64]]
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -114,7 +115,8 @@ class Split:
         batch : int >= 1
             Images per batch; the last batch may be smaller and is not dropped.
         device : str or torch.device
-            Where the batches are made. A GPU keeps the bytes of the whole split from the first call on.
+            Where the batches are made. A GPU keeps the bytes of the whole split from the first call on, if a quarter of
+            its free memory holds them.
         dtype : torch.dtype
             Floating; the arithmetic is float32, or float64 for float64.
         channels_last : bool
@@ -170,29 +172,32 @@ class Split:
         precise = torch.float64 if dtype == torch.float64 else torch.float32
         mean, std = (torch.tensor(v, dtype=precise, device=device)[:, None, None] for v in (self.mean, self.std))
         labels = self.labels.to(device)
-        jobs = ((start, torch.from_numpy(shuffled[start : start + batch])) for start in starts)
+        jobs = ((start, shuffled[start : start + batch]) for start in starts)
         for start, chosen, pixels in self._pixels(jobs, device, order):
             x = pixels.to(precise) / self.levels
             if order is not None and self.noise > 0:
-                x = (x + self.noise * _normal(x.shape, *order, start).to(x)).clamp_(0, 1)
+                noise = upload(_normal(x.shape, *order, start).numpy(), device).to(x.dtype)
+                x = (x + self.noise * noise).clamp_(0, 1)
             x = ((x - mean) / std).to(dtype).contiguous(memory_format=layout)
-            yield x, labels[chosen.to(device)]
+            yield x, labels[upload(chosen, device)]
 
     def _pixels(
-        self, jobs: Iterator[tuple[int, torch.Tensor]], device: torch.device, order: tuple[int, int] | None
-    ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        self, jobs: Iterator[Job], device: torch.device, order: tuple[int, int] | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64], torch.Tensor]]:
         """Batches of pixels in levels, augmented if there is an order."""
         images = self._on(device)
         for start, chosen in jobs:
-            pixels = images[chosen.to(images.device)].to(device)
+            pixels = images[upload(chosen, images.device)].to(device)
             if order is not None and self.augmentation != "none":
                 pixels = augment(self.augmentation, pixels, image_draws(*order, start, len(chosen)))
             yield start, chosen, pixels
 
     def _on(self, device: torch.device) -> torch.Tensor:
-        if device.type == "cpu" or self.images.numel() > _RESIDENT_BYTES:
+        if device.type == "cpu":
             return self.images
         if device not in self._resident:
+            if self.images.numel() > free_bytes(device) * _RESIDENT:
+                return self.images
             self._resident[device] = self.images.to(device)
         return self._resident[device]
 
@@ -218,12 +223,12 @@ class FileSplit(Split):
         self.digests = torch.zeros(len(files), _DIGEST, dtype=torch.uint8)
 
     def _pixels(
-        self, jobs: Iterator[tuple[int, torch.Tensor]], device: torch.device, order: tuple[int, int] | None
-    ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        self, jobs: Iterator[Job], device: torch.device, order: tuple[int, int] | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64], torch.Tensor]]:
         if self.augmentation == "none":
             order = None
 
-        def submit(pool: ThreadPoolExecutor, job: tuple[int, torch.Tensor]) -> list[Future[npt.NDArray[np.uint8]]]:
+        def submit(pool: ThreadPoolExecutor, job: Job) -> list[Future[npt.NDArray[np.uint8]]]:
             start, chosen = job
             rows = None if order is None else image_draws(*order, start, len(chosen))
             return [
@@ -232,15 +237,15 @@ class FileSplit(Split):
 
         pool = ThreadPoolExecutor(self.workers)
         try:
-            waiting: deque[tuple[tuple[int, torch.Tensor], list[Future[npt.NDArray[np.uint8]]]]] = deque()
+            waiting: deque[tuple[Job, list[Future[npt.NDArray[np.uint8]]]]] = deque()
             for job in itertools.islice(jobs, _AHEAD):
                 waiting.append((job, submit(pool, job)))
             while waiting:
                 (start, chosen), futures = waiting.popleft()
-                pixels = torch.from_numpy(np.stack([future.result() for future in futures]))
+                pixels = np.stack([future.result() for future in futures])
                 for job in itertools.islice(jobs, 1):
                     waiting.append((job, submit(pool, job)))
-                yield start, chosen, pixels.to(device)
+                yield start, chosen, upload(pixels, device)
         finally:  # also when the caller stops early or an image is damaged
             pool.shutdown(wait=True, cancel_futures=True)
 

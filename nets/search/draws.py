@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from nets.construction import pick
+from nets.device import has_kernels
 from nets.search.check import Number, exact_fraction, one_of
 from nets.search.methods import LAWS, SCALES
 
@@ -80,7 +81,7 @@ def uniform_draws(
     device = torch.device(device)
     count = math.prod(shape)
     out = torch.empty(count, dtype=torch.float64, device=device)
-    if device.type == "cpu":
+    if has_kernels(device):
         pick.fill_range(np.uint64(seed), stream, 0, draw, out.numpy())
     else:
         from nets.construction.source import draws_torch

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nets.device import has_kernels
 from sims.jit import njit
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False}
@@ -165,7 +166,7 @@ def flat_arrays(*tensors: torch.Tensor) -> list[Floats] | None:
     for tensor in tensors:
         if (
             type(tensor) not in (torch.Tensor, torch.nn.Parameter)
-            or tensor.device.type != "cpu"
+            or not has_kernels(tensor.device)
             or tensor.stride() != first.stride()
             or tensor.shape != first.shape
             or tensor.dtype not in (first.dtype, torch.bool)

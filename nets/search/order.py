@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nets.device import has_kernels
 from nets.search.fused import SMALL
 from sims.jit import njit
 
@@ -76,7 +77,7 @@ def rising_order(key: torch.Tensor) -> torch.Tensor:
     [1, 3, 2, 0]
     """
     flat = key.detach().reshape(-1)
-    if flat.device.type != "cpu" or flat.dtype != torch.float32 or len(flat) < SMALL:
+    if not has_kernels(flat.device) or flat.dtype != torch.float32 or len(flat) < SMALL:
         return flat.argsort(stable=True, descending=True).flip(0)
     return torch.from_numpy(_radix(flat.contiguous().numpy().view(np.uint32)))
 
@@ -97,7 +98,7 @@ def move(tensor: torch.Tensor, source: torch.Tensor, to: torch.Tensor) -> None:
     >>> tensor.tolist()
     [[4.0, 2.0], [3.0, 4.0]]
     """
-    if tensor.device.type == "cpu" and tensor.is_contiguous() and len(to) >= SMALL and tensor.dtype in _NUMBERS:
+    if has_kernels(tensor.device) and tensor.is_contiguous() and len(to) >= SMALL and tensor.dtype in _NUMBERS:
         _move(tensor.reshape(-1).numpy(), source.numpy(), to.numpy())
         return
     flat = tensor.reshape(-1).clone()

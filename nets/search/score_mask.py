@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from nets.arguments import of_type
+from nets.device import has_kernels
 from nets.search.check import Number, exact_fraction, index
 from theory.numerics.check import shown
 
@@ -128,7 +129,7 @@ def _keep_mask(key: torch.Tensor, n_keep: int) -> torch.Tensor:
     if n_keep in (0, key.numel()):
         return torch.full_like(key, bool(n_keep), dtype=torch.bool)
     flat = torch.nan_to_num(key.reshape(-1), nan=-math.inf, posinf=math.inf, neginf=-math.inf)
-    return _laid_out_like(key, (_select_cpu if key.device.type == "cpu" else _select)(flat, n_keep))
+    return _laid_out_like(key, (_select_cpu if has_kernels(key.device) else _select)(flat, n_keep))
 
 
 def _laid_out_like(key: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:

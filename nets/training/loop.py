@@ -307,11 +307,22 @@ def own_random_state(seed: int, device: str, work: int) -> Iterator[None]:
         Multiplications of the largest matrix product (`largest_product`).
     """
     devices = [torch.cuda.current_device()] if device == "cuda" else []
-    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True)
     threads = few_threads(work) if device == "cpu" else contextlib.nullcontext()
-    with torch.random.fork_rng(devices=devices), exact, threads:
+    with torch.random.fork_rng(devices=devices), _exact_convolutions(), threads:
         torch.manual_seed(seed)
         yield
+
+
+@contextlib.contextmanager
+def _exact_convolutions() -> Iterator[None]:
+    """The same algorithm of cuDNN every time; `torch.backends.cudnn.flags` would touch what else is set there."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 def mask_milliseconds(parts: Parts, repeats: int = 5) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from nets.device import free_bytes
 from sims.commands.flags import UsageError
-from sims.solver.memory import available_bytes, readable
+from sims.solver.memory import readable
 
 _WEIGHT_BYTES = 40
 """Of a weight while it trains: its value, score, gradient, momentum and mask, what sorts the scores, and a twin."""
@@ -54,6 +55,6 @@ def check_fits(model: torch.nn.Module, shape: tuple[int, ...], batch: int, devic
         With the predicted size.
     """
     needed = training_bytes(model, shape, batch)
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else available_bytes()
+    free = free_bytes(device)
     if needed > free:
         raise UsageError(f"this needs about {readable(needed)} of memory, {readable(free)} are available")

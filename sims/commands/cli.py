@@ -26,7 +26,7 @@ EXTRAS = {
 
 _EXHAUSTED = re.compile(
     r"not enough memory|can't allocate memory|cannot allocate memory|out of memory|bad_alloc|can't start new thread"
-    r"|(size|numel|stride)\S* calculation overflowed|invalid buffer size|integer multiplication overflow",
+    r"|(size|numel|stride)\S* calculation overflowed|invalid buffer size|integer multiplication overflow|_ALLOC_FAILED",
     re.IGNORECASE,
 )
 """How PyTorch, which has no exception of its own for it, and threads say that something does not fit."""
@@ -97,6 +97,8 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None)
             return NO_READER
         except Exception as problem:
             if exhausted(problem):
+                if "CUDA" in str(problem) or "_ALLOC_FAILED" in str(problem):
+                    return _refused("out of memory on the GPU; use --device cpu or a smaller problem")
                 return _refused("out of memory; use fewer threads (--jobs) or a smaller problem")
             if isinstance(problem, (ValueError, OSError)):
                 forsake_output()

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sims.solver.allowance import allowed_bytes, allowed_cpus
+
 _MOST_HALF_SUMS = 2**30
 
 
 def available_bytes() -> int:
-    """Memory that can be taken without swapping, in bytes."""
+    """Memory that can be taken without swapping, and without the limits of a container or a job, in bytes."""
+    return int(min(_machine_bytes(), allowed_bytes()))
+
+
+def _machine_bytes() -> int:
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -20,8 +26,9 @@ def available_bytes() -> int:
 
 
 def default_jobs() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """Cores this process may use: its container's or job's share of the machine's."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return int(min(cores, allowed_cpus()))
 
 
 def readable(size: float) -> str:

@@ -1,9 +1,9 @@
 """Where a sweep's chunks are counted: threads of this machine, or processes of a Dask cluster.
 
-Both are a ``concurrent.futures.Executor``, so the sweep does not know the difference. Local workers are threads: the
-kernels release the GIL (1.94x on two cores), and threads start at once, share one import and stop between two pieces.
-Processes are what ``--cluster`` is for. A worker only counts; the store is written by the process that runs
-``sims.sweep`` alone, so a worker that dies loses nothing but the chunk it was at, which is counted again elsewhere.
+The sweep does not know the difference. Local workers are threads: the kernels release the GIL (1.94x on two cores),
+and threads start at once, share one import and stop between two pieces. Processes are what ``--cluster`` is for. A
+worker only counts; the store is written by the process that runs ``sims.sweep`` alone, so a worker that dies loses
+nothing but the chunk it was at, which is counted again elsewhere.
 
     python -m sims.sweep subset_sum ... --cluster local --jobs 8        # 8 worker processes on this machine
     python -m sims.sweep subset_sum ... --cluster tcp://head:8786       # workers of a running scheduler
@@ -15,31 +15,19 @@ within a network that you trust, or run it with certificates and name it as ``tl
 ``distributed.comm.tls`` holds them).
 
 It needs the extra ``cluster`` (pip install 'strong-tickets[cluster]'), the same version on every machine, and one
-thread per worker process: more workers, not more threads.
-
-On SLURM, with dask-jobqueue: start the scheduler and its workers from Python on the login node ...
-
-    from dask_jobqueue import SLURMCluster
-    cluster = SLURMCluster(cores=8, processes=8, memory="16GB", walltime="04:00:00",
-                           job_script_prologue=["export NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1"])
-    cluster.adapt(maximum_jobs=20)
-    print(cluster.scheduler_address)      # tcp://...; leave this running
-
-... and in another terminal ``python -m sims.sweep ... --store results.sqlite --cluster tcp://...``. Jobs may come, go
-and be killed meanwhile. Without Dask, a job array with ``--shard`` does the same: see ``sims.sweep``.
+thread per worker process: more workers, not more threads. What becomes of workers and schedulers that come, go and die
+is in ``sims.sweep.remote``; on SLURM, see docs/howto/slurm.md.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -49,8 +37,7 @@ from sims.registry import experiment
 from sims.sweep.store import Chunk
 from sims.threads import Threads
 
-_ASK_AGAIN = 5.0
-_CONNECT = 10.0
+_LOOK = 0.2
 TRIES = 8
 """How often a chunk is begun before its failure is believed."""
 
@@ -102,25 +89,36 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Chunk:
     return Chunk(task.number, task.first, task.trials, tuple(counts.tolist()), extra, time.monotonic() - started)
 
 
+def _nobody_fails(problem: BaseException) -> bool:
+    return False
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Pool:
     """Workers.
 
-    ``workers``: their number, now. ``lost``: whether a failure was the worker's, so that the chunk is to be counted
-    again.
+    ``submit``: has a chunk counted. ``workers``: their number, now. ``lost``: whether a failure was the worker's, so
+    that the chunk is to be counted again. ``check``: called now and then; raises RuntimeError if no more chunks will
+    come. ``ahead``: chunks to hand out per worker.
     """
 
-    executor: Executor
+    submit: Callable[[Task], Future[Chunk]]
     workers: Callable[[], int]
-    lost: Callable[[BaseException], bool]
-    name: str
-    stop: threading.Event | None = None
+    lost: Callable[[BaseException], bool] = _nobody_fails
+    check: Callable[[], None] = _nothing
+    ahead: int = 2
 
-    def submit(self, task: Task) -> Future[Chunk]:
-        """Have a chunk counted."""
-        if self.stop is None:
-            return self.executor.submit(run_task, task)
-        return self.executor.submit(run_task, task, self.stop)
+    def wait(self, pending: Collection[Future[Chunk]]) -> set[Future[Chunk]]:
+        """Those that are done, at least one. Raises RuntimeError: there will be none."""
+        while True:
+            done = wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED).done
+            self.check()
+            if done:
+                return done
 
 
 def check_where(where: str | None) -> None:
@@ -167,103 +165,23 @@ def has_dask() -> bool:
 
 
 @contextlib.contextmanager
-def pool(where: str | None, jobs: int) -> Iterator[Pool]:
+def pool(where: str | None, jobs: int, say: Callable[[str], None]) -> Iterator[Pool]:
     """Workers until the block ends.
 
     ``where``: None: threads of this process. ``local``: processes of this machine. Else the address of a Dask
-    scheduler. ``jobs``: how many, unless a scheduler is given: then all that it has. Raises UsageError: no scheduler
-    answers.
+    scheduler. ``jobs``: how many, unless a scheduler is given: then all that it has. ``say``: tells people what is
+    waited for. Raises UsageError: no scheduler answers.
     """
-    if where is None:
-        stop = threading.Event()
-        with Threads(jobs) as threads:
-            try:
-                yield Pool(threads, lambda: jobs, lambda problem: False, _plural(jobs, "thread"), stop)
-            finally:
-                stop.set()
+    if where is not None:
+        from sims.sweep.remote import connected
+
+        with connected(where, jobs, say) as remote:
+            ahead = 2 if where == "local" else 10  # an adaptive cluster grows by what waits
+            yield Pool(remote.submit, remote.workers, remote.lost, remote.check, ahead)
         return
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(_client(where, jobs))
-        executor = client.get_executor(pure=False)
-        stack.callback(executor.shutdown, wait=False)
-        yield Pool(executor, _counted(client), _worker_failed, f"Dask ({where})")
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
-
-
-def _counted(client: Any) -> Callable[[], int]:
-    """The cluster's number of threads, asked for every few seconds; 1 while it has none yet."""
-    known, asked = 1, -_ASK_AGAIN
-
-    def workers() -> int:
-        nonlocal known, asked
-        if time.monotonic() - asked > _ASK_AGAIN:
-            known, asked = max(1, sum(client.nthreads().values())), time.monotonic()
-        return known
-
-    return workers
-
-
-def _worker_failed(problem: BaseException) -> bool:
-    """A dead worker, a broken connection or a task that the scheduler forgot."""
-    import distributed
-    from distributed.comm.core import CommClosedError
-
-    return isinstance(problem, (distributed.KilledWorker, CommClosedError, CancelledError, ConnectionError))
-
-
-@contextlib.contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes and threads started in the block never see Ctrl-C: the client ends them, without their tracebacks."""
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # it would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _client(where: str, jobs: int) -> Iterator[Any]:
-    """A Dask client, and behind ``local`` a cluster of one thread per process, none of them talkative."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    start_cluster: Any = LocalCluster
-    connect: Any = Client
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    own = where == "local"
-    one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(
-            dask.config.set(
-                {
-                    "distributed.nanny.pre-spawn-environ": one,
-                    "distributed.scheduler.allowed-failures": TRIES,
-                    "distributed.admin.tick.limit": "1h",
-                    **({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []} if own else {}),
-                }
-            )
-        )
-        address: Any = where
-        if own:
-            with _deaf_children():
-                local = start_cluster(
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    security=True,  # keys of this run alone: nobody else can connect
-                    silence_logs=logging.CRITICAL,
-                )
-            address = stack.enter_context(local)
+    stop = threading.Event()
+    with Threads(jobs) as threads:
         try:
-            client = connect(address, timeout=_CONNECT, set_as_default=False)
-        except (OSError, TimeoutError) as problem:
-            raise UsageError(f"--cluster {where}: no scheduler answers ({type(problem).__name__})") from None
-        yield stack.enter_context(client)
+            yield Pool(lambda task: threads.submit(run_task, task, stop), lambda: jobs)
+        finally:
+            stop.set()

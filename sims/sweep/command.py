@@ -9,17 +9,19 @@ what it will cost. A store holds one sweep; with another seed or other settings 
 may grow. Stores must lie on a local disk (see ``python -m sims.store --help``).
 
 On SLURM, as a job array: every job counts its share into a file of its own on the node's disk, and the files merge.
-Shares may be numbered 0..K-1 or 1..K: share K of K is share 0. All jobs need the same ``--seed``.
+Shares may be numbered 0..K-1 or 1..K: share K of K is share 0. All jobs need the same ``--seed``. ``--jobs`` is the
+job's number of cores unless it is given.
 
     #!/bin/bash
-    #SBATCH --array=0-15 --cpus-per-task=8 --time=02:00:00 --requeue
-    part=shards/part-$SLURM_ARRAY_TASK_ID.sqlite; mine=$SLURM_TMPDIR/part.sqlite
-    [ -f $part ] && cp $part $mine
+    #SBATCH --array=1-16 --cpus-per-task=8 --mem=4G --time=02:00:00
+    kept=shards/$SLURM_ARRAY_TASK_ID.db; work=$(mktemp -d); trap 'rm -r "$work"' EXIT
+    [ -f "$kept" ] && cp "$kept" "$work/shard.db"
     timeout -s INT 115m python -m sims.sweep subset_sum --eps 1e-6 --trials 1e10 --seed 1 --quiet \\
-        --shard $SLURM_ARRAY_TASK_ID/16 --store $mine --resume --jobs $SLURM_CPUS_PER_TASK
-    cp $mine $part      # also when the time was not enough: submit the same array again
+        --shard "$SLURM_ARRAY_TASK_ID/16" --store "$work/shard.db" --resume
+    code=$?; cp "$work/shard.db" "$kept.new" && mv "$kept.new" "$kept"
+    exit $code      # if the time was not enough: submit the same array again
 
-    python -m sims.store merge results.sqlite shards/part-*.sqlite    # once they are done
+    python -m sims.store merge results.sqlite shards/*.db    # once they are done
     python -m sims.store export results.sqlite --csv results.csv
 
 With Dask (``--cluster``), see ``sims.sweep.cluster``.
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 from sims import _early as _early  # isort: skip
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -36,7 +39,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -182,11 +185,12 @@ class Sweep:
     def run(self, workers: Pool, advance: Advance) -> None:
         """Count all that is missing.
 
-        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again.
+        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again, or no more
+        will come.
         """
         pending: dict[Future[Chunk], tuple[Task, int]] = {}
         while True:
-            while len(pending) < 2 * workers.workers():
+            while len(pending) < workers.ahead * workers.workers():
                 task = self._next(advance)
                 if task is None:
                     break
@@ -194,7 +198,7 @@ class Sweep:
             if not pending:
                 return
             found: list[Chunk] = []
-            for done in wait(pending, return_when=FIRST_COMPLETED).done:
+            for done in workers.wait(pending):
                 task, tries = pending.pop(done)
                 try:
                     found.append(done.result())
@@ -306,7 +310,18 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     store_files = (OutputFile("--store", path, OWN) for path in files_of(given.store))
     check_outputs(experiment, request, given, *store_files)
     silent = given.quiet or given.json
-    with open_store(given, plan, sizes) as store:
+
+    def say(words: str) -> None:
+        if not given.quiet:
+            print(words, file=sys.stderr, flush=True)
+
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as busy:
+        if holds_something(given.store):
+            store = stack.enter_context(open_store(given, plan, sizes))
+            workers = busy.enter_context(pool(given.cluster, jobs, say))
+        else:  # nothing is made before a scheduler answers
+            workers = busy.enter_context(pool(given.cluster, jobs, say))
+            store = stack.enter_context(open_store(given, plan, sizes))
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
         left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
@@ -321,7 +336,7 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
             return f"{done} of {total} chunks are in {given.store}: the same command with --resume goes on"
 
         try:
-            with keeping(kept), pool(given.cluster, jobs) as workers, progress(sweep.left, quiet=silent) as advance:
+            with keeping(kept), busy, progress(sweep.left, quiet=silent) as advance:
                 sweep.run(workers, advance)
         except RuntimeError as problem:
             raise StoreError(f"{problem}; --resume goes on with {given.store}") from None

@@ -1,18 +1,21 @@
-"""The race: our solver, its peers and the limits of the machine, in one run: the first half of ``make bench``.
+"""The race: our solver, its peers, the machine's limits and the goals, in one run: the first half of ``make bench``.
 
 Every solver gets the same instances, values from U[-1, 1] on the 2^-52 grid and alpha = 0.5, and two jobs: the best
 subset, and any subset within eps (which is easier: a solver may stop at its first hit). Peers run one after another in
 processes of their own, on one thread each; whether a peer found the optimum is decided in rational arithmetic against
-ours. The record says what machine it was.
+ours. Then come our kernels in every width beside NumPy's meet in the middle, and the numbers to reach. The record says
+what machine it was, and the last line which row of docs/speed.md it belongs to.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,9 +32,15 @@ from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
 from sims.solver.philox import GRID_BITS, grid_draws, uniforms
 from sims.statistics.result import Result, provenance
+from tests.benchmarks import goals
+from tests.benchmarks.machines import row_of, this_machine
+from tests.benchmarks.measure import readable, table, timed
 from tests.benchmarks.peers import PEERS
 
 ALPHA = 0.5
+_SLOW = ("HiGHS (SciPy milp)",)
+COMMAND = "tests.benchmarks.race"
+RECORDS = Path(__file__).parent / "records"
 _ROOT = Path(__file__).parent.parent.parent
 
 
@@ -39,29 +48,25 @@ _ROOT = Path(__file__).parent.parent.parent
 class Race:
     """Race our solver against its peers on the same instances, and write the record."""
 
-    n: Annotated[int, tyro.conf.arg(metavar="INT")] = 21
+    n: flags.Integer = 21
     """Values of each instance in the race with the peers."""
-    instances: Annotated[int, tyro.conf.arg(metavar="INT")] = 20
+    instances: flags.Integer = 20
     """Instances each peer solves."""
-    eps: Annotated[float, tyro.conf.arg(metavar="FLOAT")] = 0.01
+    eps: flags.Real = 0.01
     """Accuracy of the decision job."""
-    seed: Annotated[int, tyro.conf.arg(metavar="INT")] = 1
+    seed: flags.Integer = 1
     """Of the instances."""
     slow: bool = False
     """Also time our solver at n = 50 and 60 (minutes)."""
+    quick: bool = False
+    """Fewer instances, sizes and rounds: under a minute."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the record (JSON) here."""
-
-
-def timed(work: Callable[[], Any], *, rounds: int = 7) -> list[float]:
-    """Seconds of each round, after one that is not counted."""
-    work()
-    seconds = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return seconds
+    keep: bool = False
+    """Write the record to tests/benchmarks/records, by the number of cores and LLVM's name of the processor, unless
+    --out names another place."""
+    force: bool = False
+    """Replace a file that is no such record."""
 
 
 def row(job: str, solver: str, n: int, R: int, seconds: Sequence[float], solves: int, **more: Any) -> dict[str, Any]:
@@ -128,6 +133,9 @@ def against_peers(race: Race) -> list[dict[str, Any]]:
     for job, base in (("best", rows[0]["median_s"]), ("within", rows[1]["median_s"])):
         rows[0 if job == "best" else 1]["ratio"] = 1.0
         for name in PEERS:
+            if race.quick and name in _SLOW:
+                rows.append({"job": job, "solver": name, "n": race.n, "R": 1, "skipped": "--quick leaves it out"})
+                continue
             print(f"{job}: {name} ...", file=sys.stderr, flush=True)
             answer = _run_peer(name, job, instances)
             if "skipped" in answer:
@@ -158,48 +166,98 @@ def _error(x: np.ndarray, mask: Sequence[int]) -> Fraction | None:
     return abs(sum((Fraction(float(v)) for v, bit in zip(x, mask, strict=True) if bit), Fraction(0)) - Fraction(ALPHA))
 
 
-def readable(seconds: float) -> str:
-    """A duration with three digits and its unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
-
-
 def show(rows: Sequence[dict[str, Any]]) -> None:
-    """The table, as Markdown."""
-    print("| job | solver | n | R | median | quartiles | ratio to ours | found |\n|---|---|---|---|---|---|---|---|")
+    """The tables, as Markdown."""
+    shown = []
     for one in rows:
-        head = f"| {one['job']} | {one['solver']} | {one['n']} | {one['R']} |"
+        head = [one["job"], one["solver"], str(one["n"]), str(one["R"])]
         if "skipped" in one:
-            print(f"{head} skipped: {one['skipped']} | | | |")
+            shown.append([*head, f"skipped: {one['skipped']}", "", "", ""])
             continue
         spread = f"{readable(one['q25_s'])} .. {readable(one['q75_s'])}"
         ratio = one.get("ratio")
-        shown = "" if ratio is None else f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
-        print(f"{head} {readable(one['median_s'])} | {spread} | {shown} | {one.get('optimum_found', '')} |")
+        times = "" if ratio is None else f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+        shown.append([*head, readable(one["median_s"]), spread, times, one.get("optimum_found", "")])
+    print(table(["job", "solver", "n", "R", "median", "quartiles", "ratio to ours", "found"], shown))
+
+
+def show_widths(rows: Sequence[dict[str, Any]]) -> None:
+    """Our kernels beside NumPy and the limit, as Markdown."""
+    shown = []
+    for one in rows:
+        if one["skipped"]:
+            shown.append([one["kernels"], f"skipped: {one['skipped']}", "", "", ""])
+            continue
+        times = [readable(one[name]) for name in ("ours_s", "numpy_s", "read_s")]
+        shown.append([f"{one['kernels']}: {one['width'] or 'portable'}", *times, f"{one['ratio']:.3g}"])
+    print(table(["kernels, n = 21", "ours", "NumPy", "reading both half lists", "NumPy / ours"], shown))
+
+
+def show_goals(rows: Sequence[dict[str, Any]]) -> None:
+    """The goals, as Markdown."""
+    shown = []
+    for one in rows:
+        goal = goals.Goal(one["goal"], one["unit"], one["bound"], one["machine"])
+        sign = "<=" if goal.unit == "s" else ">="
+        value = "" if one["skipped"] else goal.shown(one["value"])
+        verdict = one["verdict"] or f"skipped: {one['skipped']}"
+        shown.append([goal.name, f"{sign} {goal.shown(goal.bound)}", value, verdict])
+    print(table(["number to reach", "goal", "here", "verdict"], shown))
+
+
+def _checked(race: Race) -> Race:
+    flags.between("--n", race.n, 2, 30)
+    flags.between("--instances", race.instances, 1, 2000)
+    flags.between("--seed", race.seed, 0, 2**64 - 1)
+    if not 0 < race.eps <= 1:
+        raise flags.UsageError(f"--eps must be in (0, 1], got {race.eps}")
+    if race.slow and race.quick:
+        raise flags.UsageError("--slow and --quick exclude each other")
+    return dataclasses.replace(race, instances=min(race.instances, 3)) if race.quick else race
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 
     def work(args: Sequence[str] | None) -> int:
-        race = flags.parse(Race, args, prog="python -m tests.benchmarks.race")
-        record = beginning_with("record of a race", b'{\n "schema": "strong-tickets/tests.benchmarks.race/')
-        check_outputs(OutputFile("--out", race.out, record))
-        started = time.monotonic()
+        race = _checked(flags.parse(Race, args, prog=f"python -m {COMMAND}"))
+        machine = this_machine()
+        here, sentence = row_of(machine)
+        path = race.out
+        if race.keep and path is None:
+            name = f"{machine.cores}-cores-{machine.llvm}{'-quick' * race.quick}.json"
+            path = str(RECORDS / name)
+        record = beginning_with("record of a race", f'{{\n "schema": "strong-tickets/{COMMAND}/'.encode())
+        check_outputs(OutputFile("--out" if race.out else "--keep", path, record), force=race.force)
+        started, load = time.monotonic(), os.getloadavg()[0]
         rows = against_peers(race)
         sizes = [(10, 1), (16, 1), (21, 1), (30, 1), (40, 1), (13, 2), (24, 2), (8, 5), (16, 5)]
-        rows += ours_by_size([*sizes, *([(50, 1), (60, 1)] if race.slow else [])])
+        few = [(10, 1), (21, 1), (8, 5)]
+        rows += ours_by_size([*(few if race.quick else sizes), *([(50, 1), (60, 1)] if race.slow else [])])
         rows += limits(race.n)
+        widths = goals.by_width(machine, quick=race.quick)
+        reached = goals.measure(machine, here, widths, rows, quick=race.quick)
         show(rows)
-        if race.out is not None:
-            seconds = time.monotonic() - started
+        print()
+        show_widths(widths)
+        print()
+        show_goals(reached)
+        print(f"\n{sentence}")
+        if load > machine.cores / 2:
+            print(
+                f"Others keep this machine busy (load {load:.3g}, cores {machine.cores}): do not quote these numbers."
+            )
+        if path is not None:
             result = Result(
-                command="tests.benchmarks.race", params={**vars(race), "out": None}, rows=rows,
-                provenance=provenance(seed=race.seed, threads=2, seconds=seconds),
+                command=COMMAND, params={**vars(race), "out": None}, rows=rows, summary=reached,
+                provenance=provenance(
+                    seed=race.seed, threads=machine.cores, seconds=time.monotonic() - started,
+                    machine=machine.to_dict(), row=here, load=load,
+                ),
+                details={"widths": widths}, version=2,
             )  # fmt: skip
-            write_text(race.out, result.to_json())
+            write_text(path, result.to_json())
+            print(f"Record: {path}", file=sys.stderr)
         return 0
 
     return cli.run(work, argv)

@@ -62,13 +62,13 @@ def sorted_layers(model: Any) -> None:
             module.parametrizations.weight.original.requires_grad_(False)
 
 
-def make_step(kind: str, device: str) -> Callable[[], None]:
+def make_step(kind: str, device: str, batch: int = BATCH) -> Callable[[], None]:
     """One training step of a kind on fixed images."""
     from nets.search import find_tickets
 
     torch.manual_seed(1)
     model = conv6().to(device)
-    x, y = torch.randn(BATCH, 3, 32, 32, device=device), torch.randint(0, 10, (BATCH,), device=device)
+    x, y = torch.randn(batch, 3, 32, 32, device=device), torch.randint(0, 10, (batch,), device=device)
     search = find_tickets(model, method=kind, density=0.5) if kind in METHODS else None
     if kind == "sorted":
         sorted_layers(model)

@@ -408,16 +408,17 @@ def test_the_search_is_what_it_says():
     assert search.score_init == "kaiming-uniform-relu"
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("init", ["signed-constant", "kaiming-uniform", "kaiming-normal"])
-def test_the_same_numbers_on_cuda(init):
-    here, there = find_tickets(Elsewhere(), init=init, seed=1), find_tickets(Elsewhere().cuda(), init=init, seed=1)
-    for one, other in zip(here.layers.values(), there.layers.values(), strict=True):
-        assert other.scores.is_cuda
+def test_the_same_numbers_elsewhere(init, elsewhere):
+    here = find_tickets(Elsewhere(), init=init, seed=1)
+    with elsewhere as device:
+        there = find_tickets(Elsewhere().to(device), init=init, seed=1)
+        masks = [other.mask().cpu() for other in there.layers.values()]
+    for one, other, mask in zip(here.layers.values(), there.layers.values(), masks, strict=True):
+        assert other.scores.device.type == device
         assert torch.equal(one.frozen, other.frozen.cpu())
         assert torch.equal(one.scores, other.scores.cpu())
-        assert torch.equal(one.mask(), other.mask().cpu())
+        assert torch.equal(one.mask(), mask)
 
 
 def test_what_is_no_model_is_refused():

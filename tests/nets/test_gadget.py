@@ -17,8 +17,10 @@ from nets.construction.gadget import Gadget, Record, effective, solve
 from nets.construction.prune_approx import prune
 from nets.construction.scan import scan_layer
 from nets.construction.source import Source
+from nets.device import torch_operations
 from sims.solver import philox
 from sims.solver.memory import default_jobs
+from tests.nets.elsewhere import Elsewhere
 
 SHAPES = [(1, 5, 3), (3, 2, 2), (13, 3, 1), (1, 1, 7), (2, 1, 1), (1, 9, 1)]
 KINDS = [
@@ -164,32 +166,29 @@ def test_window_is_the_dense_layer_s_in_every_group() -> None:
     assert np.abs(np.stack(found) - weight.reshape(5, 3, 1)).max() <= 0.3
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
-def test_torch_operations_scan_the_same_place_of_a_larger_gadget(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+def test_torch_operations_scan_the_same_place_of_a_larger_gadget(elsewhere: Elsewhere) -> None:
     weight = torch.from_numpy(_weights((1, 3, 2)))
     options = {"n": 4, "R": 2, "eta": 0.3, "open_signs": False, "by_law": False, "halves": 2, "place": (12, 4, 9)}
     seeds = np.array([SEED], np.uint64)
     for window in (True, False):
         expected = scan_layer(seeds, 5, weight, window=window, **options)
-        found = scan_layer(seeds, 5, weight, window=window, device=device, torch_engine=True, **options)
+        with elsewhere as device:
+            found = scan_layer(seeds, 5, weight, window=window, device=device, **options)
         assert all(torch.equal(found[key].cpu(), part) for key, part in expected.items())
 
 
-@pytest.mark.cuda
-def test_a_gpu_finds_the_same_record() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+def test_the_same_record_elsewhere(elsewhere: Elsewhere) -> None:
     for gadget in (Gadget(2, 3, 40, 7, n=14, seed=5), Gadget(2, 1, 30, 9, n=13, seed=5, halves=1, relu=False)):
         weight = _weights(gadget.shape)
-        assert _same(solve(gadget, weight, device="cuda"), solve(gadget, weight))
+        with elsewhere as device:
+            found = solve(gadget, weight, device=device)
+        assert _same(found, solve(gadget, weight))
     grouped = Gadget(2, 3, 40, 7, n=14, seed=5)
     weight = _weights(grouped.shape)
     for word in ("best", "halves", "thirds"):
-        assert _same(
-            solve(grouped, weight, construction=word, device="cuda"), solve(grouped, weight, construction=word)
-        )
+        with elsewhere as device:
+            found = solve(grouped, weight, construction=word, device=device)
+        assert _same(found, solve(grouped, weight, construction=word))
 
 
 @pytest.mark.parametrize("signs", ["assigned", "open", None])
@@ -234,7 +233,8 @@ def test_pieces_and_threads_change_nothing(gadget: Gadget, monkeypatch: pytest.M
     assert sum(ticks) == gadget.halves * gadget.weights
     assert not gadget.relu or _same(solve(gadget, weight, construction="best", jobs=2), best)
     if gadget.R == 1:  # another name of the CPU takes the torch solver
-        assert _same(solve(gadget, weight, device="cpu:0"), whole)
+        with torch_operations():
+            assert _same(solve(gadget, weight), whole)
     again, same_digest = _seen(gadget, whole, jobs=default_jobs())
     assert np.array_equal(np.stack(again), np.stack(values))
     assert same_digest == digest

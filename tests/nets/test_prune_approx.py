@@ -19,6 +19,7 @@ from nets.construction.scan import scan_layer
 from nets.construction.source import Source, trial_seeds
 from nets.targets.target import Target, random_target
 from sims.solver import best_subset, philox
+from tests.nets.elsewhere import Elsewhere
 from theory.network.gadget import weight_log_miss_prob, window_success_prob
 
 FALSE_ALARM = 1e-6
@@ -208,14 +209,11 @@ def test_trials_do_not_depend_on_parts_or_threads(monkeypatch: pytest.MonkeyPatc
     assert torch.equal(whole.misses, torch.cat([part.misses for part in parts]))
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 @pytest.mark.parametrize("budget", [40, 2**20])
 @pytest.mark.parametrize("case", [case for case in CASES if case["construction"] != "subset-sum"])
 def test_torch_operations_find_the_same_records(
-    case: dict, budget: int, device: str, monkeypatch: pytest.MonkeyPatch
+    case: dict, budget: int, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     monkeypatch.setattr("nets.construction.pick_torch.budget", lambda _: budget)
     by_law = case.get("sampler") == "nearest"
     eta = case.get("eta", 1.0)
@@ -228,7 +226,8 @@ def test_torch_operations_find_the_same_records(
     seeds = trial_seeds(2**63 + 1, 0, trials=5)
     weights = torch.stack([random_target((3, 4), seed=k).weights[0] for k in range(5)])
     expected = scan_layer(seeds, 1, weights, halves=2, **options)
-    found = scan_layer(seeds, 1, weights, halves=2, device=device, torch_engine=True, **options)
+    with elsewhere as device:
+        found = scan_layer(seeds, 1, weights, halves=2, device=device, **options)
     for key, value in expected.items():
         if by_law and value.dtype == torch.float64:  # log1p and expm1 may differ in the last bits
             torch.testing.assert_close(found[key].cpu(), value, rtol=0, atol=1e-13)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from nets.construction.source import Source, draws_torch, per_layer_n, philox_torch, trial_seeds
 from sims.solver import philox
+from tests.nets.elsewhere import Elsewhere
 
 FALSE_ALARM = 1e-6
 SEEDS = st.integers(0, 2**64 - 1)
@@ -37,12 +38,12 @@ def test_torch_philox_is_philox(seed: int, element: int, block: int, stream: int
         assert [int(word) for word in words] == expected
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_makes_the_same_matrix() -> None:
+def test_the_same_matrix_elsewhere(elsewhere: Elsewhere) -> None:
     source = Source([5, 4], 30, seed=11)
     for layer in (1, 2):
-        assert torch.equal(source.matrix(layer, device="cuda").cpu(), source.matrix(layer))
+        with elsewhere as device:
+            found = source.matrix(layer, device=device)
+        assert torch.equal(found.cpu(), source.matrix(layer))
 
 
 def test_matrices_are_the_elements_whatever_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Dask: the same totals as one process, though a worker is killed; skipped where distributed is missing."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from sims import subset_sum
-from sims.sweep import cluster
+from sims.sweep import cluster, remote
 from sims.sweep import command as sweep
 from sims.sweep.store import Store, StoreError
+from tests.cluster.processes import wait_for
+from tests.cluster.stress import chunks
+from tests.sims.test_interrupt import interrupted, start
 
 ARGV = ["--eps", "1e-4", "--n", "1:16", "--trials", "60000", "--seed", "4", "--json"]
+
+LONG = ["subset_sum", "--eps", "1e-4", "--n", "1:16", "--trials", "1e9", "--chunk", "1000", "--seed", "4",
+        "--max-time", "inf"]  # fmt: skip
 
 needs_dask = pytest.mark.skipif(not cluster.has_dask(), reason="needs Dask (extra: cluster)")
 
@@ -66,9 +73,10 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
     """Neither in plain nor with keys of one's own: only with those of the run."""
     import distributed
 
-    with cluster._client("local", 1) as client:
+    with remote.client_of("local", 1) as client:
         address = client.scheduler.address
-        pages = client.cluster.scheduler.http_server.port
+        client.wait_for_workers(1, timeout=60)
+        pages = distributed.LocalCluster._instances.copy().pop().scheduler.http_server.port
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://127.0.0.1:{pages}/info/main/workers.html", timeout=5)
         assert address.startswith("tls://127.0.0.1:")
@@ -86,10 +94,37 @@ def test_nobody_else_connects_to_a_local_cluster() -> None:
 def test_no_scheduler_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_CONNECT", 0.5)
+    monkeypatch.setattr(remote, "CONNECT", 0.5)
     argv = ["subset_sum", *ARGV, "--store", str(tmp_path / "s"), "--cluster", "tcp://127.0.0.1:9"]
     assert sweep.main(argv) == 2
     assert capsys.readouterr().err.startswith("error: --cluster tcp://127.0.0.1:9: no scheduler answers")
+    assert not (tmp_path / "s").exists()
+
+
+def tree(root: int) -> set[int]:
+    """That process and all below it."""
+    found = {root}
+    with contextlib.suppress(OSError):
+        for path in Path(f"/proc/{root}/task").glob("*/children"):
+            found |= {one for child in path.read_text().split() for one in tree(int(child))}
+    return found
+
+
+@needs_dask
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds child processes under /proc")
+@pytest.mark.parametrize("counting", [False, True], ids=["while workers start", "while they count"])
+def test_ctrl_c_waits_for_no_worker(counting: bool, tmp_path: Path) -> None:
+    argv = ["sims.sweep", *LONG, "--store", "s", "--cluster", "local", "--jobs", "2"]
+    process = start(*argv, cwd=tmp_path)
+    if counting:
+        wait_for(lambda: (tmp_path / "s").exists() and chunks(tmp_path / "s"))
+    else:
+        wait_for(lambda: len(tree(process.pid)) > 2)
+    below = tree(process.pid)
+    err, _ = interrupted(process)
+    assert err.splitlines()[-1].startswith("interrupted")
+    assert "leaked" not in err
+    wait_for(lambda: not any(Path(f"/proc/{one}").is_dir() for one in below))
 
 
 @needs_dask
@@ -143,13 +178,13 @@ def test_without_dask_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
 
 
 class Flaky:
-    """An executor whose every task fails a few times before it is counted."""
+    """Workers whose every task fails a few times before it is counted."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.seen: dict[int, int] = {}
 
-    def submit(self, work: object, task: cluster.Task) -> object:
+    def submit(self, task: cluster.Task) -> object:
         from concurrent.futures import Future
 
         future: Future = Future()
@@ -157,7 +192,7 @@ class Flaky:
         if self.seen[task.first] <= self.failures:
             future.set_exception(ConnectionError("the worker is gone"))
         else:
-            future.set_result(work(task))
+            future.set_result(cluster.run_task(task))
         return future
 
 
@@ -170,8 +205,8 @@ def test_lost_chunks_are_counted_again(
     flaky = Flaky(failures)
 
     @contextmanager
-    def pool(where: object, jobs: int) -> object:
-        yield cluster.Pool(flaky, lambda: 2, lambda problem: isinstance(problem, ConnectionError), "flaky")
+    def pool(where: object, jobs: int, say: object) -> object:
+        yield cluster.Pool(flaky.submit, lambda: 2, lambda problem: isinstance(problem, ConnectionError))
 
     monkeypatch.setattr(sweep, "pool", pool)
     assert sweep.main(["subset_sum", *ARGV, "--chunk", "10000", "--store", str(tmp_path / "s")]) == code

@@ -22,7 +22,7 @@ from sims.commands import cli
 from sims.experiment import Options, Pass, Request
 from sims.registry import NAMES
 from sims.sweep import command as sweep
-from sims.sweep.cluster import Stopped, Task, run_task
+from sims.sweep.cluster import Pool, Stopped, Task, run_task
 from sims.sweep.cost import Cost, chunk_trials, predict
 from sims.sweep.plan import Missing, Plan, Replay, pieces
 from sims.sweep.store import Chunk, Store, StoreError
@@ -122,29 +122,19 @@ def test_rows_are_those_of_the_command(
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
 
 
-class Lockstep:
-    """Workers that finish all they were given before any more is asked of them."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-
-    def workers(self) -> int:
-        return self.width
-
-    def submit(self, task: Task) -> Future:
-        found: Future = Future()
-        found.set_result(run_task(task))
-        return found
-
-    def lost(self, problem: BaseException) -> bool:
-        return False
+def at_once(task: Task) -> Future:
+    found: Future = Future()
+    found.set_result(run_task(task))
+    return found
 
 
 @pytest.mark.parametrize("width", range(1, 6))
 def test_rows_that_stop_early_whatever_comes_back_together(
     width: int, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "pool", lambda where, jobs: contextlib.nullcontext(Lockstep(width)))
+    """Workers that finish all they were given before any more is asked of them."""
+    lockstep = Pool(at_once, lambda: width)
+    monkeypatch.setattr(sweep, "pool", lambda where, jobs, say: contextlib.nullcontext(lockstep))
     argv = ["--eps", "0.2", "--n", "3:8", "--trials", "1500", "--seed", "2", "--until", "0.06"]
     expected = rows(capsys, coverage.main, *argv)
     assert len({row["trials"] for row in expected}) > 1

@@ -111,10 +111,10 @@ CUDA = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capac
 
 @pytest.mark.parametrize(
     "problem",
-    [MemoryError(), RuntimeError(f"{TORCH} 76800000000000 bytes."), RuntimeError(CUDA), RuntimeError("std::bad_alloc"),
+    [MemoryError(), RuntimeError(f"{TORCH} 76800000000000 bytes."), RuntimeError("std::bad_alloc"),
      RuntimeError("Storage size calculation overflowed with sizes=[9223372036854775807, 2]"),
      RuntimeError("can't start new thread")],
-    ids=["Python", "PyTorch", "CUDA", "C++", "sizes", "threads"],
+    ids=["Python", "PyTorch", "C++", "sizes", "threads"],
 )  # fmt: skip
 def test_memory_errors_are_one_line(
     problem: Exception, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +125,18 @@ def test_memory_errors_are_one_line(
     monkeypatch.setattr("sims.counting.count_trials", exhausted)
     assert subset_sum.main(["--n", "1"]) == 2
     assert capsys.readouterr().err == "error: out of memory; use fewer threads (--jobs) or a smaller problem\n"
+
+
+@pytest.mark.parametrize(
+    "problem", [CUDA, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"]
+)
+def test_a_full_gpu_is_one_line(problem: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*args: object, **kwargs: object) -> None:
+        raise RuntimeError(problem)
+
+    monkeypatch.setattr("sims.counting.count_trials", exhausted)
+    assert subset_sum.main(["--n", "1"]) == 2
+    assert capsys.readouterr().err == "error: out of memory on the GPU; use --device cpu or a smaller problem\n"
 
 
 def test_closed_output_is_no_traceback() -> None:

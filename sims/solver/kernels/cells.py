@@ -61,10 +61,10 @@ def _sort_cell(p, low, high, row):  # type: ignore[no-untyped-def]
     while gap > 0:
         for i in range(low + gap, high):
             _copy_row(p, i, row, 0)
-            j = i
+            j = np.int64(i)
             while j - gap >= low and p[j - gap, 1] > row[0, 1]:
                 _copy_row(p, j - gap, p, j)
-                j -= gap
+                j = j - gap
             _copy_row(row, 0, p, j)
         gap //= 3
 
