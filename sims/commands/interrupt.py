@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -143,7 +144,11 @@ def deaf_children() -> Iterator[None]:
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # it would unblock the signal
+    sys.warnoptions.append("ignore:resource_tracker")  # it clears up after a process that ended at once: nobody's news
+    try:
+        resource_tracker.ensure_running()  # it would unblock the signal
+    finally:
+        sys.warnoptions.pop()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from sims.solver.allowance import allowed_bytes, allowed_cpus
 
@@ -16,13 +15,9 @@ def available_bytes() -> int:
 
 
 def _machine_bytes() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def default_jobs() -> int:

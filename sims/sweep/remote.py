@@ -14,8 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from sims.commands.flags import UsageError
+from sims.commands.interrupt import deaf_children
 from sims.plain_text import counted
 from sims.sweep.cluster import TRIES, Task, run_task
 from sims.sweep.store import Chunk
@@ -177,26 +176,6 @@ def check_scheduler(where: str) -> None:
         raise UsageError(f"--cluster {where}: what answers is no scheduler ({str(kind)[:40]})")
 
 
-@contextlib.contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes and threads started in the block never see Ctrl-C: the client ends them, without their tracebacks."""
-    from multiprocessing import resource_tracker
-
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    sys.warnoptions.append("ignore:resource_tracker")  # it clears up after a process that ended at once: nobody's news
-    try:
-        resource_tracker.ensure_running()  # it would unblock the signal
-    finally:
-        sys.warnoptions.pop()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _hush() -> None:
     """Dask says on its own loggers what is said here in one line."""
     for name in list(logging.root.manager.loggerDict):
@@ -219,7 +198,7 @@ def _local_cluster(jobs: int) -> Iterator[Any]:
         tempfile.TemporaryDirectory(prefix="strong-tickets-", ignore_cleanup_errors=True) as folder,
         dask.config.set({"temporary-directory": folder}),
     ):
-        with _deaf_children():
+        with deaf_children():
             cluster = start(
                 n_workers=0,
                 threads_per_worker=1,
