@@ -233,7 +233,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     def cost(self, work: ValueSets) -> float:
         n, R = work.n, work.R
         if work.bits is None:
-            return 5e-6 + 1.2e-9 * math.pow(2.0, min(n * math.log2(R + 1), 500.0))
+            return 5e-6 + 1e-10 * math.pow(2.0, min(n * math.log2(R + 1), 500.0))
         return 5e-6 + 5e-10 * n * n * (R + 1) * math.pow(2.0, work.bits) / 64
 
     def memory(self, work: ValueSets) -> int:

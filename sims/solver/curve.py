@@ -9,7 +9,7 @@ from sims.solver import dispatch
 from sims.solver.arguments import Integers
 from sims.solver.grid import OnGrid
 from sims.solver.kernels import curve as _curve
-from sims.solver.memory import check_scratch, check_size
+from sims.solver.memory import check_scratch, longest_search
 
 _LISTED_WORDS = 2**24
 """Words of int64 that a thread's lists may take (128 MiB); trials that need more variables than fit are streamed."""
@@ -20,10 +20,10 @@ class GridCurve(OnGrid):
 
     def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
         super().__init__(n, draws, model=model)
-        check_size(n, self._options)
         self._kernels = dispatch.curve()
         self._listed = n
-        while self._listed > 1 and self._list_words() > _LISTED_WORDS:
+        streams = n <= longest_search(self._options)
+        while streams and self._listed > 1 and self._list_words() > _LISTED_WORDS:
             self._listed -= 1
         beyond = [self._search(k).words for k in range(self._listed + 1, n + 1)]
         self._words = self._list_words() + max(beyond, default=0)

@@ -107,6 +107,11 @@ def test_long_curves_take_little_memory() -> None:
     assert 18 <= first[0] <= 20
 
 
-def test_sizes_out_of_reach_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^n=90 with R=1 is out of reach, the limit is n=60$"):
+def test_memory_is_predicted() -> None:
+    with pytest.raises(ValueError, match=r"n=90 with R=1 needs .* the limit is"):
         GridCurve(90, 1)
+
+
+def test_what_no_stream_ends_is_listed() -> None:
+    """Half of three variables with 10^7 values: 10^14 sums, but two lists of 10^7 tell all."""
+    assert GridCurve(3, 10**7)._listed == 3

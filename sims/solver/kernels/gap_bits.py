@@ -400,7 +400,7 @@ def _widest(shifts, p, q, low, high, low2, high2, best, maps, room, lists):  # t
             return best
         if shift == 0:
             break
-        gap = np.float64(best) if 0 < best < gap else 0.25 * gap  # bins too coarse
+        gap = max(0.25 * gap, min(0.7 * gap, np.float64(best)))  # bins too coarse
     return np.int64(-1)
 
 
