@@ -204,7 +204,7 @@ def make_model(
     if batch_norm is None:
         batch_norm = usual_batch_norm(arch, binary=activation == "sign")
     parts = _Parts(activation, batch_norm, bias, width)
-    if width * max(*shape, *hidden, classes) > 2**14:
+    if width * max(*shape, *hidden, classes) > 2**14 and torch.get_default_device().type != "meta":
         _check_memory(parts, arch, shape, classes, hidden, stem_width)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:

@@ -109,7 +109,8 @@ def _first_hit_py(options, lows, highs, targets, first):  # type: ignore[no-unty
         while i < paths and first[t] > paths:
             offer = options[t, i]
             i += 1
-            old[low : high + 1] = reach[low : high + 1]
+            for k in range(low, high + 1):
+                old[k] = reach[k]
             for k in range(low, high + 1):
                 if not old[k]:
                     continue

@@ -167,6 +167,7 @@ class GapSolver:
         reach = np.abs(x).max(axis=2).sum(axis=1).max(initial=0)
         if reach > _gap.LIMIT:
             raise ValueError(f"the values are too large: sums up to {reach}, at most {_gap.LIMIT} are allowed")
+        options, origins = _options(x)
         inner, near = np.empty(rows, np.int64), np.empty((rows, 4), np.int64)
         ends = (self._low, self._high, self._low2, self._high2)
         if self.method == "bitmap":
@@ -174,7 +175,8 @@ class GapSolver:
             if self._scratch is None:
                 self._scratch = np.zeros(self._words, np.int64)
             bits = self._scratch.view(np.uint64)
-            _bitmap.bitmap_rows(x, *ends, bits[: self._capacity], bits[self._capacity :], inner, near)
+            options = np.ascontiguousarray(options[:, ::-1])  # narrow ones first keep the bitmap short for long
+            _bitmap.bitmap_rows(options, origins, *ends, bits[: self._capacity], bits[self._capacity :], inner, near)
         else:
             inner[:] = -1
             if (self.draws + 1) ** self.n >= MAPPED_FROM:
@@ -182,10 +184,10 @@ class GapSolver:
                     self._halves = np.empty(_gap_bits.halves_size(self.n, self.draws), np.int64)
                 maps = self._lists().view(np.uint64)
                 middle = len(maps) // 2
-                _gap_bits.gap_rows(x, *ends, maps[:middle], maps[middle:], self._halves, inner, near)
+                _gap_bits.gap_rows(options, origins, *ends, maps[:middle], maps[middle:], self._halves, inner, near)
             left = np.flatnonzero(inner < 0)
             if len(left):
-                inner[left], near[left] = self._listed(x[left], ends)
+                inner[left], near[left] = self._listed(options[left], origins[left], ends)
             near[near > _NONE] = _gap.FAR
             near[near < -_NONE] = -_gap.FAR
         return Gaps(inner, near, self.low, self.high, self.bits)
@@ -195,13 +197,16 @@ class GapSolver:
             self._scratch = np.empty(self._words, np.int64)
         return self._scratch
 
-    def _listed(self, x: Integers, ends: tuple[int, int, int, int]) -> tuple[Integers, Integers]:
-        """The gaps of x (rows, n, R) and the sums next to the ends, from lists of all sums."""
-        inner, near = np.empty(len(x), np.int64), np.empty((len(x), 4), np.int64)
-        done = 0
-        while done < len(x):
-            done += _gap.gap_rows(x[done:], *ends, self._capacity, self._lists(), inner[done:], near[done:])
-            if done < len(x):
+    def _listed(
+        self, options: Integers, origins: Integers, ends: tuple[int, int, int, int]
+    ) -> tuple[Integers, Integers]:
+        """The gaps and the sums next to the ends, from lists of all sums."""
+        rows, done = len(options), 0
+        inner, near = np.empty(rows, np.int64), np.empty((rows, 4), np.int64)
+        while done < rows:
+            left = (options[done:], origins[done:])
+            done += _gap.gap_rows(*left, *ends, self._capacity, self._lists(), inner[done:], near[done:])
+            if done < rows:
                 self._enlarge()
         return inner, near
 
@@ -216,6 +221,18 @@ class GapSolver:
         self._words = _gap.buffer_size(self._capacity, self.draws)
         self._scratch = None
         check_scratch(self.n, self.draws, self._words, self.threads)
+
+
+def _options(x: Integers) -> tuple[Integers, Integers]:
+    """What every variable adds, ascending from 0, shape (rows, n, R + 1), widest variable first; and the rest of a sum.
+
+    A sum of values is a sum of options plus the row's origin, shape (rows,).
+    """
+    options = np.sort(np.pad(x, ((0, 0), (0, 0), (1, 0))), axis=2)
+    lowest = options[:, :, :1]
+    options = options - lowest
+    widest_first = np.argsort(-options[:, :, -1:], axis=1)
+    return np.take_along_axis(options, widest_first, axis=1), lowest.sum(axis=(1, 2))
 
 
 def gap_bytes(n: int, R: int, bits: int | None) -> int:

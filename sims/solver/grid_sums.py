@@ -74,7 +74,8 @@ def _first_hit(x, targets, tolerance, largest, reach, old, first):  # type: igno
             first[t] = 0
             continue
         for i in range(n):
-            old[:] = reach
+            for word in range(words):
+                old[word] = reach[word]
             for r in range(draws):
                 _add(old, reach, words, x[t, i, r])
             if _seen(reach, low, high):

@@ -355,7 +355,7 @@ BAD = [
     (["--construction", "window", "--source", "shared"], "needs source layered"), (["--source", "deep"], "--help"),
     (["--construction", "halves", "--source", "private"], "source layered, got private: its weights are no products"),
     (["--construction", "quarters", "--n", "3"], "'quarters' needs n >= 4, a neuron for every part, got n=3"),
-    (["--construction", "window", "--eta", "2"], "at most 1"), (["--n", "1e9"], "more than a day"),
+    (["--construction", "window", "--eta", "2"], "at most 1"), (["--n", "1e8"], "more than a day"),
     (["--jobs", "0"], "jobs"),
     (["--source", "private", "--n", "1e5", "--R", "1e6"], "at most 2^33"), (["--n", "3", "--n", "4"], "more than once"),
     (["--source", "private", "--n", "90"], "more than a day"),

@@ -83,38 +83,26 @@ def _read(bits, top, low, high, low2, high2, near):  # type: ignore[no-untyped-d
 
 
 @njit(**_JIT)
-def bitmap_rows(x, low, high, low2, high2, first, second, gaps, near):  # type: ignore[no-untyped-def]
-    """gaps[t] and near[t] of every value set x[t] (n, R), as ``_gap.gap_rows``; first and second hold the bitmaps."""
-    n, draws = x.shape[1], x.shape[2]
-    shifts = np.empty((n, draws + 1), np.int64)
-    spread = np.empty(n, np.int64)
-    for t in range(x.shape[0]):
-        origin = np.int64(0)
-        for i in range(n):
-            smallest = largest = np.int64(0)
-            for r in range(draws):
-                smallest = min(smallest, x[t, i, r])
-                largest = max(largest, x[t, i, r])
-            shifts[i, 0] = -smallest
-            for r in range(draws):
-                shifts[i, r + 1] = x[t, i, r] - smallest
-            origin += smallest
-            spread[i] = largest - smallest
+def bitmap_rows(options, origins, low, high, low2, high2, first, second, gaps, near):  # type: ignore[no-untyped-def]
+    """As ``_gap.gap_rows``, best with the narrowest variable first; first and second hold the bitmaps."""
+    n, widest = options.shape[1], options.shape[2] - 1
+    for t in range(len(options)):
+        origin = origins[t]
         old, new = first, second
         old[:2] = 0
         old[0] = 1
         words = 1
         top = np.int64(0)
-        for i in np.argsort(spread):
-            top += spread[i]
+        for i in range(n):
+            top += options[t, i, widest]
             wider = (top >> 6) + 1
             old[words:wider] = 0
             new[:wider] = 0
-            for r in range(draws + 1):
-                _or_shifted(old, new, wider, shifts[i, r])
+            for r in range(widest + 1):
+                _or_shifted(old, new, wider, options[t, i, r])
             words = wider
             old, new = new, old
         gaps[t] = _read(old, top, low - origin, high - origin, low2 - 2 * origin, high2 - 2 * origin, near[t])
         for e in range(4):
             near[t, e] += origin
-    return x.shape[0]
+    return len(options)

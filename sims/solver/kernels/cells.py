@@ -46,22 +46,27 @@ def _shift_of(span, size, least):  # type: ignore[no-untyped-def]
 
 
 @njit(**_JIT)
-def _sort_cell(p, low, high):  # type: ignore[no-untyped-def]
-    """Sort the rows low, ..., high - 1 by their second coordinate."""
-    width = p.shape[1]
-    if high - low > 24:
-        order = low + np.argsort(p[low:high, 1])
-        copy = p[order]
-        p[low:high] = copy
-        return
-    row = np.empty(width, np.int64)
-    for i in range(low + 1, high):
-        row[:] = p[i]
-        j = i - 1
-        while j >= low and p[j, 1] > row[1]:
-            p[j + 1] = p[j]
-            j -= 1
-        p[j + 1] = row
+def _copy_row(source, i, out, j):  # type: ignore[no-untyped-def]
+    """out[j] = source[i], in a loop: assigning slices takes Numba a second to compile."""
+    for c in range(source.shape[1]):
+        out[j, c] = source[i, c]
+
+
+@njit(**_JIT)
+def _sort_cell(p, low, high, row):  # type: ignore[no-untyped-def]
+    """Sort the rows low, ..., high - 1 by their second coordinate (Shell's sort); row[0] is scratch."""
+    gap = np.int64(1)
+    while 3 * gap < high - low:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(low + gap, high):
+            _copy_row(p, i, row, 0)
+            j = i
+            while j - gap >= low and p[j - gap, 1] > row[0, 1]:
+                _copy_row(p, j - gap, p, j)
+                j -= gap
+            _copy_row(row, 0, p, j)
+        gap //= 3
 
 
 @njit(**_JIT)
@@ -78,10 +83,11 @@ def _index(p, size, least, starts, spare):  # type: ignore[no-untyped-def]
         starts[((p[i, 0] - low) >> shift) + 1] += 1
     for b in range(1, size + 1):
         starts[b] += starts[b - 1]
-    spare[:size] = p[:size]
+    for i in range(size):
+        _copy_row(p, i, spare, i)
     for i in range(size):
         b = (spare[i, 0] - low) >> shift
-        p[starts[b]] = spare[i]
+        _copy_row(spare, i, p, starts[b])
         starts[b] += 1
     for b in range(size, 0, -1):
         starts[b] = starts[b - 1]
@@ -89,7 +95,7 @@ def _index(p, size, least, starts, spare):  # type: ignore[no-untyped-def]
     if p.shape[1] > 2:
         for b in range(size):
             if starts[b + 1] - starts[b] > 1:
-                _sort_cell(p, starts[b], starts[b + 1])
+                _sort_cell(p, starts[b], starts[b + 1], spare)
     return low, shift
 
 

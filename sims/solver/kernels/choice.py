@@ -86,9 +86,11 @@ def _grow(levels, k, values, spare):  # type: ignore[no-untyped-def]
     while (1 << passes) < copies:
         passes += 1
     source, out = (new, spare) if passes % 2 == 0 else (spare, new)
-    source[:size] = old
+    for i in range(size):
+        source[i] = old[i]
     for r in range(len(values)):
-        source[(r + 1) * size : (r + 2) * size] = old + values[r]
+        for i in range(size):
+            source[(r + 1) * size + i] = old[i] + values[r]
     run = size
     end = size * copies
     for _ in range(passes):

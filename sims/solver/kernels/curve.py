@@ -188,8 +188,7 @@ def _first_binary(x, n, target, tolerance, p, p_next, q, q_next):  # type: ignor
         return 0
     p[1] = 0
     q[1] = 0
-    p_size = 1
-    q_size = 1
+    p_size = q_size = np.int64(1)
     for k in range(n):
         # lists hold sums of sizes: a negative value is left out where its size is taken, which moves the target
         if _sweep_stretches(p, p_size, q, q_size, target - x[k], tolerance):
@@ -273,7 +272,8 @@ def _multiply(p, size, values, spare):  # type: ignore[no-untyped-def]
         in_place = not in_place
         run *= 2
     if not in_place:
-        sums[:] = spare[:end]
+        for i in range(end):
+            sums[i] = spare[i]
 
 
 @njit(**_JIT)
@@ -284,8 +284,7 @@ def _first_choice(x, target, tolerance, p, q, spare):  # type: ignore[no-untyped
         return 0
     p[1] = 0
     q[1] = 0
-    p_size = 1
-    q_size = 1
+    p_size = q_size = np.int64(1)
     for k in range(n):
         if q_size < p_size:
             _multiply(q, q_size, x[k], spare)

@@ -144,7 +144,10 @@ def _grow(source, m, shifts, low, high, capacity, first, second, cuts):  # type:
         above = min(above, source[stop] + shifts[r])
     if total > capacity:
         return np.int64(-1), 0
-    runs, place = 0, 1  # pairs of copies become runs, each closed by FAR; cuts then holds their starts and stops
+    runs, place = (
+        0,
+        np.int64(1),
+    )  # pairs of copies become runs, each closed by FAR; cuts then holds their starts and stops
     for r in range(0, count, 2):
         start, stop = cuts[2 * r], cuts[2 * r + 1]
         size = stop - start
@@ -153,7 +156,8 @@ def _grow(source, m, shifts, low, high, capacity, first, second, cuts):  # type:
             _merge(source, start, stop, shifts[r], after, end, shifts[r + 1], first, place)
             size += end - after
         else:
-            first[place : place + size] = source[start:stop] + shifts[r]
+            for i in range(size):
+                first[place + i] = source[start + i] + shifts[r]
         first[place + size] = _FAR
         cuts[2 * runs] = place
         cuts[2 * runs + 1] = place + size
@@ -165,17 +169,18 @@ def _grow(source, m, shifts, low, high, capacity, first, second, cuts):  # type:
             old, new = first, second
         else:
             old, new = second, first
-        place = 1
+        place = np.int64(1)
         fewer = 0
         for r in range(0, runs, 2):
             start, stop = cuts[2 * r], cuts[2 * r + 1]
             size = stop - start
             if r + 1 < runs:
                 after, end = cuts[2 * r + 2], cuts[2 * r + 3]
-                _merge(old, start, stop, 0, after, end, 0, new, place)
+                _merge(old, start, stop, np.int64(0), after, end, np.int64(0), new, place)
                 size += end - after
             else:
-                new[place : place + size] = old[start:stop]
+                for i in range(size):
+                    new[place + i] = old[start + i]
             new[place + size] = _FAR
             cuts[2 * fewer] = place
             cuts[2 * fewer + 1] = place + size
@@ -267,31 +272,6 @@ def _neighbours(coarse, m, fine, size, shift, point):  # type: ignore[no-untyped
 
 
 @njit(**_JIT)
-def _arrange(x, shifts, rest):  # type: ignore[no-untyped-def]
-    """Options of every variable from 0 up, widest variable first, and the largest sums still to come.
-
-    Returns the origin: a sum of options plus the origin is a sum of values.
-    """
-    n, draws = x.shape
-    origin = np.int64(0)
-    for i in range(n):
-        shifts[i, 0] = 0
-        for r in range(draws):
-            shifts[i, r + 1] = x[i, r]
-        shifts[i].sort()
-        smallest = shifts[i, 0]
-        origin += smallest
-        for r in range(draws + 1):
-            shifts[i, r] -= smallest
-    order = np.argsort(-shifts[:n, draws])
-    shifts[:n] = shifts[order]
-    rest[n] = 0
-    for i in range(n - 1, -1, -1):
-        rest[i] = rest[i + 1] + shifts[i, draws]
-    return origin
-
-
-@njit(**_JIT)
 def _window(shifts, rest, a, b, capacity, one, two, three, cuts):  # type: ignore[no-untyped-def]
     """The list of all variables but the last, for the window [a, b]: (buffer 0..2, sums), or (-1, .) on overflow."""
     n = len(shifts)
@@ -328,14 +308,16 @@ def _window(shifts, rest, a, b, capacity, one, two, three, cuts):  # type: ignor
 
 
 @njit(**_JIT)
-def _solve(x, low, high, low2, high2, capacity, scratch, shifts, rest, cuts, near):  # type: ignore[no-untyped-def]
-    """Largest gap of the sums of x with its midpoint in the interval, -1 if the scratch is too small; near as below."""
-    n, draws = x.shape
+def _solve(shifts, origin, low, high, low2, high2, capacity, scratch, rest, cuts, near):  # type: ignore[no-untyped-def]
+    """Largest gap of the sums with its midpoint in the interval, -1 if the scratch is too small; near as below."""
+    n, draws = shifts.shape[0], shifts.shape[1] - 1
     words = capacity + draws + 4
     one = scratch[:words]
     two = scratch[words : 2 * words]
     three = scratch[2 * words :]
-    origin = _arrange(x, shifts, rest)
+    rest[n] = 0
+    for i in range(n - 1, -1, -1):
+        rest[i] = rest[i + 1] + shifts[i, draws]
     low -= origin
     high -= origin
     low2 -= 2 * origin
@@ -383,18 +365,19 @@ def _solve(x, low, high, low2, high2, capacity, scratch, shifts, rest, cuts, nea
 
 
 @njit(**_JIT)
-def gap_rows(x, low, high, low2, high2, capacity, scratch, gaps, near):  # type: ignore[no-untyped-def]
-    """gaps[t] and near[t] of every value set x[t] (n, R); returns how many rows were done before an overflow.
+def gap_rows(options, origins, low, high, low2, high2, capacity, scratch, gaps, near):  # type: ignore[no-untyped-def]
+    """gaps[t] and near[t] of every row; returns how many rows were done before an overflow.
 
+    options[t], shape (n, R + 1): what a variable may add, from 0 up, the widest variable first; a sum of them plus
+    origins[t] is a sum of values.
     low, high are the interval's ends rounded down; low2, high2 are twice the ends, rounded up and down. near[t] holds
     the sums next to low (<=, >) and next to high; FAR stands for none.
     """
-    n, draws = x.shape[1], x.shape[2]
-    shifts = np.empty((n, draws + 1), np.int64)
+    n, draws = options.shape[1], options.shape[2] - 1
     rest = np.empty(n + 1, np.int64)
     cuts = np.empty(2 * draws + 4, np.int64)
-    for t in range(x.shape[0]):
-        gaps[t] = _solve(x[t], low, high, low2, high2, capacity, scratch, shifts, rest, cuts, near[t])
+    for t in range(len(options)):
+        gaps[t] = _solve(options[t], origins[t], low, high, low2, high2, capacity, scratch, rest, cuts, near[t])
         if gaps[t] < 0:
             return t
-    return x.shape[0]
+    return len(options)

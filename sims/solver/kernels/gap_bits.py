@@ -53,31 +53,6 @@ def _lowest(word):  # type: ignore[no-untyped-def]
 
 
 @njit(**_PART)
-def _arrange(x, shifts):  # type: ignore[no-untyped-def]
-    """Options of every variable from 0 up, widest variable first; a sum of options plus the origin is one of values."""
-    n, draws = x.shape
-    origin = np.int64(0)
-    for i in range(n):
-        smallest = np.int64(0)
-        for r in range(draws):
-            smallest = min(smallest, x[i, r])
-        origin += smallest
-        for r in range(draws + 1):  # sorted by insertion, among the options and then among the variables
-            value = (x[i, r - 1] if r > 0 else 0) - smallest
-            at = r
-            while at > 0 and shifts[i, at - 1] > value:
-                shifts[i, at] = shifts[i, at - 1]
-                at -= 1
-            shifts[i, at] = value
-        at = i
-        while at > 0 and shifts[at - 1, draws] < shifts[at, draws]:
-            for r in range(draws + 1):
-                shifts[at - 1, r], shifts[at, r] = shifts[at, r], shifts[at - 1, r]
-            at -= 1
-    return origin
-
-
-@njit(**_PART)
 def _merge(a, size, b, other, shift, out):  # type: ignore[no-untyped-def]
     """Merge the sorted a[1 : size + 1] and b[1 : other + 1] + shift into out[1:]."""
     one = np.uint64(1)
@@ -148,8 +123,6 @@ def _neighbours(p, q, points, left, right):  # type: ignore[no-untyped-def]
     i0 = i1 = i2 = i3 = one
     j0 = j1 = j2 = j3 = np.uint64(len(q) - 2)
     c0, c1, c2, c3 = points[0], points[1], points[2], points[3]
-    left[:] = -_FAR
-    right[:] = _FAR
     a0 = a1 = a2 = a3 = -_FAR
     b0 = b1 = b2 = b3 = _FAR
     for _ in range(len(p) + len(q) - 4):
@@ -224,7 +197,7 @@ def _cut(shifts, shift, span, words):  # type: ignore[no-untyped-def]
             break
         cost = later + 2.0 * np.float64(options) ** k
         if cost < least:
-            best, least = k, cost
+            best, least = np.int64(k), cost
     return best
 
 
@@ -405,24 +378,22 @@ def _widest(shifts, p, q, low, high, low2, high2, best, maps, room, lists):  # t
 
 
 @njit(**_JIT)
-def gap_rows(x, low, high, low2, high2, first, second, halves, gaps, near):  # type: ignore[no-untyped-def]
-    """gaps[t] and near[t] of every value set x[t] (n, R), as ``_gap.gap_rows``; gaps[t] = -1 where it is not found.
+def gap_rows(options, origins, low, high, low2, high2, first, second, halves, gaps, near):  # type: ignore[no-untyped-def]
+    """gaps[t] and near[t] of every value set, as ``_gap.gap_rows``; gaps[t] = -1 where it is not found.
 
     ``first``, ``second``: words of the map and a spare one. ``halves``: words for half sums.
     """
-    n, draws = x.shape[1], x.shape[2]
-    shifts = np.empty((n, draws + 1), np.int64)
     points, left, right = np.empty(4, np.int64), np.empty(4, np.int64), np.empty(4, np.int64)
     lists = np.empty(_MOST, np.int64), np.empty(_MOST, np.int64)
     part = len(halves) // 8
-    for t in range(x.shape[0]):
-        origin = _arrange(x[t], shifts)
+    for t in range(options.shape[0]):
+        shifts, origin = options[t], origins[t]
         p = _half_sums(shifts, 0, halves[: 3 * part])
         q = _half_sums(shifts, 1, halves[3 * part : 6 * part])
         a, b = low - origin, high - origin
         low_here, high_here = low2 - 2 * origin, high2 - 2 * origin
-        points[:2] = a
-        points[2:] = b
+        points[0] = points[1] = a
+        points[2] = points[3] = b
         _neighbours(p, q, points, left, right)
         best = np.int64(0)
         for k in range(0, 4, 2):

@@ -61,7 +61,8 @@ def _list(levels, starts, k, j, x):  # type: ignore[no-untyped-def]
     out = levels[starts[k, j] : starts[k, j + 1]]
     shorter = levels[starts[k - 1, j] : starts[k - 1, j + 1]]
     if j == 0:
-        out[:] = shorter
+        for i in range(len(out)):
+            out[i] = shorter[i]
     else:
         _merge(shorter, levels[starts[k, j - 1] : starts[k, j]], x, out)
 

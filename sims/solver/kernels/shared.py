@@ -31,11 +31,13 @@ def _merge(keys, codes, a, b, end, out_keys, out_codes):  # type: ignore[no-unty
     if b - a == end - b:  # from both ends at once: neither side can run out
         u, v = np.uint64(b - 1), np.uint64(end - 1)
         high = np.uint64(end - 1)
-        for low in range(np.uint64(a), np.uint64(b)):
+        low = np.uint64(a)
+        for _ in range(b - a):
             left = keys[i] <= keys[j]
             right = keys[v] >= keys[u]
             at, to = i if left else j, v if right else u
             out_keys[low], out_codes[low] = keys[at], codes[at]
+            low += one
             out_keys[high], out_codes[high] = keys[to], codes[to]
             i += np.uint64(left)
             j += np.uint64(not left)
@@ -158,13 +160,13 @@ def solve(x, short, targets, lists, errors, choices):  # type: ignore[no-untyped
         count = np.int64(m)
         for attempt in range(2):
             for c in range(count if attempt == 0 else size):
-                i = np.int64(kept[c]) if attempt == 0 else c
-                missing = targets[t] - sums[i]
+                one_of = np.int64(kept[c] if attempt == 0 else c)
+                missing = targets[t] - sums[one_of]
                 at = _lookup(keys, shift, starts, missing)
                 if at > 0 and missing - keys[at - 1] < best:
-                    best, winner, place = missing - keys[at - 1], i, at - 1
+                    best, winner, place = missing - keys[at - 1], one_of, at - 1
                 if at < len(keys) and keys[at] - missing < best:
-                    best, winner, place = keys[at] - missing, i, at
+                    best, winner, place = keys[at] - missing, one_of, at
             if best <= w:
                 break
         errors[t] = best

@@ -402,7 +402,7 @@ def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ign
     np_c = len(pc)
     sums = max(np_a * facts[0], np_c * facts[1])
     ratio = (np_a * facts[0]) / (np_c * facts[1])
-    coarse = np.int64(-1)
+    coarse = -1
     parts = np.int64(1) if sums <= most else 2 * (sums // full)
     width = max((end - low) // parts, 1)
     below_a, above_a = _start(pa, qa, facts[0], 0, low, start_a)

@@ -95,7 +95,8 @@ def add_variable(low, high, sizes, parents, ranks, reach, low_out, high_out, siz
             needed = max(needed, count)
             count = min(count, room)
             a_low, a_high = b_low, b_high
-        low_out[s, :count] = a_low[:count]
-        high_out[s, :count] = a_high[:count]
+        for i in range(count):
+            low_out[s, i] = a_low[i]
+            high_out[s, i] = a_high[i]
         sizes_out[s] = count
     return needed
