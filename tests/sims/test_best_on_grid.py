@@ -140,10 +140,11 @@ def test_one_by_one_streams_where_that_is_faster_and_names_the_same_choices(
         dispatch._stream, "best_rows", lambda *a, kernel=dispatch._stream.best_rows: (streamed.append(1), kernel(*a))[1]
     )
     found = solver.solve(values, targets)
-    assert streamed
+    parts = len(streamed)
+    assert parts
     monkeypatch.setattr(dispatch, "stream_pays", lambda n, draws: False)
     listed = GridBest(n, draws).solve(values, targets)
-    assert len(streamed) == 1
+    assert len(streamed) == parts
     for a, b in zip(found, listed, strict=True):
         assert a.tolist() == b.tolist()
     for row in range(6):
