@@ -164,7 +164,7 @@ def test_value_sets_refuse_nonsense() -> None:
         with pytest.raises(ValueError, match="weight must be"):
             ValueSets("private", 0, 3).solve(1, np.array([[weight]]))
     for kind in ("private", "shared"):
-        with pytest.raises(ValueError, match="^n=100 with R=1 is out of reach, the limit is n=60$"):
+        with pytest.raises(ValueError, match=r"^n=100 with R=1 is out of reach, the limit is n=60$"):
             ValueSets(kind, 0, 100).solve(1, np.array([[0.5]]))
 
 

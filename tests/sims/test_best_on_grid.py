@@ -116,13 +116,13 @@ def test_most_targets_find_their_best_choice_by_the_bit_map() -> None:
     )
     bits = search._lists[6]
     shift = 0
-    while (int(keys[-1] - keys[0]) >> shift) + 2 >= 64 * (len(bits) - 1):
+    while (int(keys[-1] - keys[0]) >> shift) + 5 >= 64 * (len(bits) - 1):
         shift += 1
     kept = 0
     for target in targets[:50].tolist():
         for s in range(2**short):
             missing = target - int(sum(values[k, 0] for k in range(short) if s >> k & 1))
-            bucket = (missing - int(keys[0]) + (1 << shift >> 1)) >> shift
+            bucket = ((missing - int(keys[0]) + (1 << shift >> 1)) >> shift) + 1
             if 0 <= bucket < 64 * (len(bits) - 1):
                 kept += int(bits[bucket >> 6]) >> (bucket & 63) & 1
     assert 50 * 2 < kept < 50 * 2**short / 8

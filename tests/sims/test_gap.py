@@ -127,6 +127,25 @@ def test_bins_of_any_width_give_the_same(bins: float, monkeypatch: pytest.Monkey
     assert (inner >= 0).any()
 
 
+def test_a_stretch_that_may_reach_beyond_the_interval_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty places 5 to 204, 206 to 255 and 300 to 339: the first two make the last one too short, if they count."""
+    from sims.solver.kernels import gap_bits
+
+    for name in [name for name, value in vars(gap_bits).items() if hasattr(value, "py_func")]:
+        monkeypatch.setattr(gap_bits, name, getattr(gap_bits, name).py_func)
+    marks = [*range(64, 69), 64 + 205, *range(64 + 256, 64 + 300), *range(64 + 340, 64 * 8)]
+    bits = np.array([sum(1 << at % 64 for at in marks if at // 64 == w) for w in range(8)], np.uint64)
+    bits[0] = ~np.uint64(0)
+    wide, lists = np.zeros(8, np.uint64), np.zeros((2, 9), np.int64)
+    with np.errstate(over="ignore"):
+        gap_bits._dilate(bits, 1, 8, wide)
+        wide[0] = bits[0]
+        for inside, wanted in ((0, [(68, 201)]), (64 + 200, [(68, 201), (269, 51), (363, 41)])):
+            found, longest = gap_bits._empty(bits, wide, 1, 8, inside, 500, 6, *lists)
+            assert list(zip(*lists[:, :found].tolist(), strict=True)) == wanted
+            assert longest == (201 if inside == 0 else 51)
+
+
 def test_drawn_values_are_decided_by_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lists are not asked, so that the work is that of the map."""
     asked = []

@@ -4,8 +4,9 @@ The variables are cut unevenly. All sums of the short part stand in digit order:
 variable k (0: nothing, r + 1: value r) is number sum d_k (R + 1)^k, its *code*. The long part's sums are sorted, and
 their codes move with them, so that no choice needs to be traced. A target looks up what each short sum leaves missing.
 A bit map tells which missing parts have a sum of the long list within w: each sum marks the two buckets of width 2 w
-that the sums within w of it lie in. w is so small that few probes find a bit, and so large that hardly a target finds
-nothing; that target then looks everything up. A lookup is a binary search inside a bucket of an index by value.
+that the sums within w of it lie in. w is so small that few probes find a bit, and so large that few targets find
+nothing within it; those look at the buckets beside, and at last everything up. A lookup is a binary search inside a
+bucket of an index by value.
 
 All arithmetic is exact in int64, under the same limit as the other kernels.
 """
@@ -109,7 +110,9 @@ def _mark(keys, shift, starts, w_shift, bits):  # type: ignore[no-untyped-def]
     for i in range(len(keys)):
         u = keys[i] - keys[0]
         starts[np.uint64(u >> shift) + np.uint64(1)] = i + 1
-        bucket = np.uint64(u >> w_shift)  # they count from w before the first key: this one and the next are +-w
+        bucket = np.uint64(
+            (u >> w_shift) + 1
+        )  # they count from 3 w before the first key: this one and the next are +-w
         word, bit = bucket >> np.uint64(6), bucket & np.uint64(63)
         bits[word] |= np.uint64(3) << bit
         if bit == np.uint64(63):
@@ -120,6 +123,36 @@ def _mark(keys, shift, starts, w_shift, bits):  # type: ignore[no-untyped-def]
         starts[b] = below
 
 
+@njit(**_PART)
+def _candidates(sums, size, aim, w_shift, bits, attempt, kept):  # type: ignore[no-untyped-def]
+    """List the short sums whose missing part may have a key within w (attempt 0) or 3 w (1), or all; how many."""
+    one, last = np.uint64(1), np.uint64(63)
+    outside = np.uint64(64 * (len(bits) - 1))
+    m = np.uint64(0)
+    for i in range(np.uint64(size)):
+        bucket = min(np.uint64(((aim - sums[i]) >> w_shift) + 1), outside)
+        found = bits[bucket >> np.uint64(6)] >> (bucket & last)
+        if attempt > 0:
+            above, below = bucket + one, min(bucket - one, outside)
+            found |= bits[above >> np.uint64(6)] >> (above & last) | bits[below >> np.uint64(6)] >> (below & last)
+            found |= np.uint64(attempt > 1)
+        kept[m] = i
+        m += found & one
+    return np.int64(m)
+
+
+@njit(**_PART)
+def _decode(code, draws, choice):  # type: ignore[no-untyped-def]
+    """The choice behind a code: the index of the value taken, -1 for none."""
+    for k in range(len(choice)):
+        if draws == 1:  # no division
+            choice[k] = (code & 1) - 1
+            code >>= 1
+        else:
+            choice[k] = code % (draws + 1) - 1
+            code //= draws + 1
+
+
 @njit(**_JIT)
 def solve(x, short, targets, lists, errors, choices):  # type: ignore[no-untyped-def]
     """errors[t] and choices[t, i] = index of the value taken, -1 for none, of the best choice for every target.
@@ -127,7 +160,7 @@ def solve(x, short, targets, lists, errors, choices):  # type: ignore[no-untyped
     ``short``: how many variables of x (n, R) are in the short part. ``lists``: the short sums, keys and codes twice,
     words for the index and the bits, and room for as many numbers as there are short sums.
     """
-    n, draws = x.shape
+    draws = x.shape[1]
     sums, keys, codes, spare_keys, spare_codes, starts, bits, kept = lists
     sums[0] = 0
     size = 1
@@ -142,39 +175,25 @@ def solve(x, short, targets, lists, errors, choices):  # type: ignore[no-untyped
     shift = w_shift = np.int64(0)
     while spread >> shift >= len(starts) - 1:
         shift += 1
-    while (spread >> w_shift) + 2 >= 64 * (len(bits) - 1):  # the last word stays empty, for what lies outside
+    while (spread >> w_shift) + 5 >= 64 * (len(bits) - 1):  # the last word stays empty, for what lies outside
         w_shift += 1
     _mark(keys, shift, starts, w_shift, bits)
     w = (np.int64(1) << w_shift) >> 1
-    outside = np.uint64(64 * (len(bits) - 1))
-    one = np.uint64(1)
     for t in range(len(targets)):
         best = _FAR
         winner = place = np.int64(0)
-        m = np.uint64(0)
-        aim = targets[t] - bottom + w
-        for i in range(np.uint64(size)):
-            bucket = min(np.uint64(aim - sums[i]) >> np.uint64(w_shift), outside)
-            kept[m] = i
-            m += (bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & one
-        count = np.int64(m)
-        for attempt in range(2):
-            for c in range(count if attempt == 0 else size):
-                one_of = np.int64(kept[c] if attempt == 0 else c)
-                missing = targets[t] - sums[one_of]
+        for attempt in range(3):
+            count = _candidates(sums, size, targets[t] - bottom + w, w_shift, bits, attempt, kept)
+            for c in range(count):
+                first = np.int64(kept[c])
+                missing = targets[t] - sums[first]
                 at = _lookup(keys, shift, starts, missing)
                 if at > 0 and missing - keys[at - 1] < best:
-                    best, winner, place = missing - keys[at - 1], one_of, at - 1
+                    best, winner, place = missing - keys[at - 1], first, at - 1
                 if at < len(keys) and keys[at] - missing < best:
-                    best, winner, place = keys[at] - missing, one_of, at
-            if best <= w:
+                    best, winner, place = keys[at] - missing, first, at
+            if best <= w * (1 + 2 * attempt):
                 break
         errors[t] = best
-        first, second = np.int64(winner), np.int64(codes[place])
-        for k in range(n):
-            if k < short:
-                choices[t, k] = first % (draws + 1) - 1
-                first //= draws + 1
-            else:
-                choices[t, k] = second % (draws + 1) - 1
-                second //= draws + 1
+        _decode(winner, draws, choices[t, :short])
+        _decode(np.int64(codes[place]), draws, choices[t, short:])
