@@ -67,8 +67,8 @@ class Config(flags.Run):
     interval: flags.Interval = (-0.5, 0.5)
     """The targets: all points from LOW to HIGH, -1 <= LOW <= HIGH <= 1."""
     method: Literal["auto", "exact", "bitmap"] = "auto"
-    """exact: values as drawn, all sums sorted. bitmap: values rounded down to a grid of step 2^-b, all sums as bits:
-    a slightly different law, whose bounds are therefore those of eps -+ n 2^-b. auto: exact up to 2^26 sums."""
+    """exact: values as drawn, the largest gap exactly. bitmap: values rounded down to a grid of step 2^-b, all sums as
+    bits: a slightly different law, whose bounds are therefore those of eps -+ n 2^-b. auto: exact up to 2^26 sums."""
     bits: flags.OptionalInteger = None
     """Grid of the bitmap: step 2^-bits, 1 to 26. Default: the coarsest step up to a sixteenth of the smallest eps."""
     delta: flags.Real = 0.05
