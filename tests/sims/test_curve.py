@@ -90,7 +90,7 @@ def test_what_the_lists_do_not_hold_is_streamed(
     centres, widths = np.full(rows, centre), np.where(np.arange(rows) % 50 == 0, -1, width)
     wanted = GridCurve(n, draws, model=model).first_n(x, centres, widths)
     assert len(set(wanted.tolist())) >= 5
-    for words in (0, 40, 80):
+    for words in (0, 30, 60):
         monkeypatch.setattr("sims.solver.curve._LISTED_WORDS", words)
         curve = GridCurve(n, draws, model=model)
         assert curve._listed < n
