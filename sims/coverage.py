@@ -67,8 +67,8 @@ class Config(flags.Run):
     interval: flags.Interval = (-0.5, 0.5)
     """The targets: all points from LOW to HIGH, -1 <= LOW <= HIGH <= 1."""
     method: Literal["auto", "exact", "bitmap"] = "auto"
-    """exact: values as drawn, all sums sorted. bitmap: values rounded down to a grid of step 2^-b, all sums as bits:
-    a slightly different law, whose bounds are therefore those of eps -+ n 2^-b. auto: exact up to 2^26 sums."""
+    """exact: values as drawn, the largest gap exactly. bitmap: values rounded down to a grid of step 2^-b, all sums as
+    bits: a slightly different law, whose bounds are therefore those of eps -+ n 2^-b. auto: exact up to 2^26 sums."""
     bits: flags.OptionalInteger = None
     """Grid of the bitmap: step 2^-bits, 1 to 26. Default: the coarsest step up to a sixteenth of the smallest eps."""
     delta: flags.Real = 0.05
@@ -233,7 +233,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     def cost(self, work: ValueSets) -> float:
         n, R = work.n, work.R
         if work.bits is None:
-            return 5e-6 + 1.2e-9 * math.pow(2.0, min(n * math.log2(R + 1), 500.0))
+            return 5e-6 + 1e-10 * math.pow(2.0, min(n * math.log2(R + 1), 500.0))
         return 5e-6 + 5e-10 * n * n * (R + 1) * math.pow(2.0, work.bits) / 64
 
     def memory(self, work: ValueSets) -> int:

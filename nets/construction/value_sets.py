@@ -30,8 +30,7 @@ from nets.construction.choices import add_chosen
 from nets.construction.source import check_seed
 from nets.device import check_device, has_kernels
 from sims.solver.arguments import jobs_of
-from sims.solver.best_on_grid import GridBest, shared_on_grid
-from sims.solver.kernels.shared import split
+from sims.solver.best_on_grid import GridBest, GridShared, shared_split
 from sims.solver.limits import MAX_TRIAL, between, finite_number
 from sims.solver.philox import GRID_BITS, grid_draws
 from sims.threads import ordered, pieces
@@ -268,8 +267,9 @@ class ValueSets:
         if self.kind == "private":
             return max(1, _PART_HALF_SUMS // (self.R + 1) ** (-(-self.n // 2)) // 8) * 8 if grid else _DEVICE_ROWS
         line = cols * (8 // math.gcd(cols, 8))  # whole rows of the matrix where they are short enough
-        short = split(self.n, self.R, min(cols, _MAX_ROW))
-        size: int = min(_MAX_ROW, max(8, _PART_PROBES // (self.R + 1) ** short // 8 * 8))
+        short = shared_split(self.n, self.R, min(cols, _MAX_ROW))
+        probes = (self.R + 1) ** (-(-self.n // 2) if short is None else short)
+        size: int = min(_MAX_ROW, max(8, _PART_PROBES // probes // 8 * 8))
         return line * max(1, size // line) if line <= 2 * size else size
 
     def _shared(
@@ -280,9 +280,10 @@ class ValueSets:
         totals, choices = np.empty(len(aims), np.int64), np.empty((len(aims), self.n), np.int32)
         first, last = start // cols, -(-stop // cols)
         keys = self.integers(layer, first, count=last - first)
+        search = GridShared(self.n, self.R, min(cols, _MAX_ROW), threads=jobs)
         for row in range(first, last):
             own = slice(max(row * cols, start) - start, min((row + 1) * cols, stop) - start)
-            _, choices[own] = shared_on_grid(keys[row - first], aims[own], threads=jobs)
+            _, choices[own] = search.solve(keys[row - first], aims[own])
         add_chosen(keys, np.arange(start, stop) // cols - first, choices, totals)
         return totals, choices
 

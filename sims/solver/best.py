@@ -16,10 +16,11 @@ import numpy.typing as npt
 from sims.solver import dispatch, stream
 from sims.solver.arguments import Floats, Integers, finite_numbers, jobs_of, one_number, tables, targets_of
 from sims.solver.batch import Nearest, NearestBatch, evaluated, over_rows
-from sims.solver.best_on_grid import shared_on_grid
+from sims.solver.best_on_grid import GridShared, shared_split
 from sims.solver.fixed_point import exact_error, rounded, to_fixed_point, window
 from sims.solver.grid import GridSolver
 from sims.solver.memory import check_scratch, check_size, default_jobs
+from sims.threads import each
 
 _RATIONAL = 2**14
 """Up to so many half sums what rounding leaves open is decided in fractions, which takes a second."""
@@ -124,7 +125,7 @@ def _best(cube: Floats, single: bool, targets: Floats, jobs: int) -> BestBatch:
 
 
 def best_subsets_shared(x: npt.ArrayLike, alphas: npt.ArrayLike) -> BestBatch:
-    """``best_subset`` of one value set for many targets; the sums are listed once.
+    """``best_subset`` of one value set for many targets; the sums are listed once, unless there are few targets.
 
     Parameters
     ----------
@@ -159,8 +160,15 @@ def best_subsets_shared(x: npt.ArrayLike, alphas: npt.ArrayLike) -> BestBatch:
     whole_targets, exact_targets = rounded(targets, exponent)
     exact = rounded(table, exponent)[1].all() & exact_targets
     rounding = np.where(exact, 0.0, np.ldexp(0.5 * (n + 1), -exponent))
-    _, choices = shared_on_grid(integers[0], whole_targets)
     cube, all_integers = (np.broadcast_to(one, (len(targets), *table.shape)) for one in (table, integers[0]))
+    if shared_split(n, draws, len(targets)) is None:
+        choices = _search(all_integers, whole_targets, single, default_jobs())
+    else:
+        found: list[npt.NDArray[np.int32]] = []
+        search = GridShared(n, draws, len(targets))
+        # on a thread of its own, so that Ctrl-C is heard
+        each(lambda: found.append(search.solve(integers[0], whole_targets)[1]), [()], jobs=1)
+        (choices,) = found
     all_exponents = np.full(len(targets), exponent, np.int32)
     return _batch(cube, single, targets, all_integers, whole_targets, all_exponents, rounding, choices)
 
@@ -252,7 +260,7 @@ def _search(x: Integers, targets: Integers, single: bool, jobs: int) -> npt.NDAr
     check_scratch(n, draws, search.words, min(jobs, max(rows, 1)))
 
     def solve(part: slice, memory: Any) -> None:
-        search.best(x[part], targets[part], memory, errors[part], choices[part])
+        search.best(np.ascontiguousarray(x[part]), targets[part], memory, errors[part], choices[part])
 
     over_rows(solve, rows, work, search.memory, jobs)
     return choices

@@ -5,8 +5,9 @@ STRONGTICKETS_SCALAR=1 in the environment keeps to the portable kernels; the res
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -45,6 +46,16 @@ def _usable() -> bool:
 
 USABLE = _usable()
 
+_EVEN_STEPS = (1.6, 4.0)
+"""Steps per half sum up to which streaming is faster than listing, for one value each and for several; drawn values
+take one. Clusters, or values of very different sizes, can take twenty."""
+
+_LISTED_WORDS = 2**23
+"""Words of int64 that a thread's lists may take where streaming turns out slow (64 MiB)."""
+
+_PROBE = 4
+"""Rows that are streamed before it is said that a batch is uneven."""
+
 
 def vector_pays(n: int) -> bool:
     """Whether the vector kernel is the fastest one for n values."""
@@ -52,7 +63,7 @@ def vector_pays(n: int) -> bool:
 
 
 def stream_pays(n: int, draws: int) -> bool:
-    """Whether streaming beats listing in portable code, as measured."""
+    """Whether streaming beats listing in portable code, as measured on drawn values."""
     return n >= 22 if draws == 1 else (draws + 1) ** (n - n // 2) >= 216
 
 
@@ -115,13 +126,64 @@ def listing(n: int, draws: int, *, single: bool) -> Search:
 
 
 def fastest(n: int, draws: int, *, single: bool) -> Search:
-    """The fastest search of exactly n variables; ``single`` as for ``listing``."""
+    """The fastest search of exactly n variables; ``single`` as for ``listing``.
+
+    Where that streams, a few rows tell whether the others are sooner listed. The results are the same.
+    """
     if not stream_pays(n, draws) or (single and vector_pays(n)):
         return listing(n, draws, single=single)
     layout = stream.plan(n, draws)
-    return Search(
-        sum(stream.words(n, draws)),
-        partial(stream.memory, n, draws),
-        lambda x, t, memory, *found: _stream.best_rows(x, t, single, layout, *memory, *found),
-        lambda x, t, within, memory, hits: _stream.mark_within(x, t, within, single, layout, *memory, hits),
-    )
+    sums = half_sums(n, draws)
+    lists = listing(n, draws, single=single)
+    most = _EVEN_STEPS[draws > 1] * sums if lists.words <= _LISTED_WORDS else math.inf
+
+    def best(x: Any, targets: Any, memory: _Memory, errors: Any, choices: Any) -> None:
+        for part, even in _parts(len(x)):
+            found = x[part], targets[part], errors[part], choices[part]
+            if even is None:
+                lists.best(*found[:2], memory.listed(), *found[2:])
+            else:
+                even.append(
+                    _stream.best_rows(*found[:2], single, layout, *memory.streamed, *found[2:]) <= most * len(found[0])
+                )
+
+    def mark(x: Any, targets: Any, tolerances: Any, memory: _Memory, hits: Any) -> None:
+        for part, even in _parts(len(x)):
+            given = x[part], targets[part], tolerances[part]
+            if even is None:
+                lists.mark(*given, memory.listed(), hits[part])
+            else:
+                even.append(
+                    _stream.mark_within(*given, single, layout, *memory.streamed, hits[part]) <= most * len(given[0])
+                )
+
+    words = sum(stream.words(n, draws)) + (lists.words if most < math.inf else 0)
+    return Search(words, lambda: _Memory(stream.memory(n, draws), lists.memory), best, mark)
+
+
+class _Memory:
+    """Of one thread: for streaming, and for lists where they are needed."""
+
+    def __init__(self, streamed: Any, new: Callable[[], Any]) -> None:
+        self.streamed, self._new, self._lists = streamed, new, None
+
+    def listed(self) -> Any:
+        if self._lists is None:
+            self._lists = self._new()
+        return self._lists
+
+
+def _parts(rows: int) -> Iterator[tuple[slice, list[bool] | None]]:
+    """Parts of a batch: rows to stream, with a list for the verdict whether they were even; after no, rows to list."""
+    start, size = 0, _PROBE
+    while start < rows:
+        verdict: list[bool] = []
+        yield slice(start, start + size), verdict
+        start += size
+        if verdict[0]:
+            size *= 2
+            continue
+        size = _PROBE
+        if start < rows:
+            yield slice(start, start + 16 * _PROBE), None
+        start += 16 * _PROBE

@@ -18,6 +18,7 @@ from sims.solver.arguments import Floats, Integers, one_number, tables
 from sims.solver.fixed_point import rounded, to_fixed_point
 from sims.solver.kernels import bitmap as _bitmap
 from sims.solver.kernels import gap as _gap
+from sims.solver.kernels import gap_bits as _gap_bits
 from sims.solver.memory import check_scratch
 
 FIRST_CAPACITY = 2**24
@@ -25,6 +26,9 @@ FIRST_CAPACITY = 2**24
 
 MAX_LOG2_SUMS = 36.0
 """The exact method refuses more sums than 2^36 for one value set: it would take minutes."""
+
+MAPPED_FROM = 2**10
+"""From so many sums on the exact method looks at a coarse map of them first."""
 
 _NONE = _gap.FAR // 2
 
@@ -100,7 +104,8 @@ class GapSolver:
     bits : int
         The values m stand for m 2^-bits.
     method : str
-        ``exact``: sorted lists, about (R+1)^n steps times the share of the sums that falls into the interval.
+        ``exact``: a coarse map of the sums and exact looks at its widest holes; where that decides nothing, sorted
+        lists of them, about (R+1)^n steps times the share of the sums that falls into the interval.
         ``bitmap``: shift and or, about n (R+1) n 2^bits / 64 steps; the same answers, on coarse grids.
     threads : int
         How many solvers will exist at once, for the memory check.
@@ -146,7 +151,8 @@ class GapSolver:
             self._capacity = (n * (2 if draws > 1 else 1) * 2 ** (bits + 1)) // 64 + 4
             self._words = 2 * self._capacity
             check_scratch(n, draws, self._words, threads)
-        self._scratch: npt.NDArray[np.int64] | None = None
+        self._scratch: Integers | None = None
+        self._halves: Integers | None = None
 
     def solve(self, values: Integers) -> Gaps:
         """The gaps of every value set.
@@ -172,15 +178,37 @@ class GapSolver:
             options = np.ascontiguousarray(options[:, ::-1])  # narrow ones first keep the bitmap short for long
             _bitmap.bitmap_rows(options, origins, *ends, bits[: self._capacity], bits[self._capacity :], inner, near)
         else:
-            done = 0
-            while done < rows:
-                if self._scratch is None:
-                    self._scratch = np.empty(self._words, np.int64)
-                left = (options[done:], origins[done:])
-                done += _gap.gap_rows(*left, *ends, self._capacity, self._scratch, inner[done:], near[done:])
-                if done < rows:
-                    self._enlarge()
+            inner[:] = -1
+            if (self.draws + 1) ** self.n >= MAPPED_FROM:
+                if self._halves is None:
+                    self._halves = np.empty(_gap_bits.halves_size(self.n, self.draws), np.int64)
+                maps = self._lists().view(np.uint64)
+                middle = len(maps) // 2
+                _gap_bits.gap_rows(options, origins, *ends, maps[:middle], maps[middle:], self._halves, inner, near)
+            left = np.flatnonzero(inner < 0)
+            if len(left):
+                inner[left], near[left] = self._listed(options[left], origins[left], ends)
+            near[near > _NONE] = _gap.FAR
+            near[near < -_NONE] = -_gap.FAR
         return Gaps(inner, near, self.low, self.high, self.bits)
+
+    def _lists(self) -> Integers:
+        if self._scratch is None:
+            self._scratch = np.empty(self._words, np.int64)
+        return self._scratch
+
+    def _listed(
+        self, options: Integers, origins: Integers, ends: tuple[int, int, int, int]
+    ) -> tuple[Integers, Integers]:
+        """The gaps and the sums next to the ends, from lists of all sums."""
+        rows, done = len(options), 0
+        inner, near = np.empty(rows, np.int64), np.empty((rows, 4), np.int64)
+        while done < rows:
+            left = (options[done:], origins[done:])
+            done += _gap.gap_rows(*left, *ends, self._capacity, self._lists(), inner[done:], near[done:])
+            if done < rows:
+                self._enlarge()
+        return inner, near
 
     def _check_bitmap(self, reach: int) -> None:
         """All sums lie within 2 reach of each other at R > 1, within reach at R = 1."""

@@ -69,6 +69,20 @@ def check_scratch(n: int, draws: int, words: int, threads: int) -> None:
     check_memory(f"n={n} with R={draws}", 8 * words, threads)
 
 
+def longest_search(draws: int) -> int:
+    """Most variables of a search: a half of them has at most 2^30 sums.
+
+    Examples
+    --------
+    >>> longest_search(1), longest_search(5)
+    (60, 22)
+    """
+    half = 0
+    while (draws + 1) ** (half + 1) <= _MOST_HALF_SUMS:
+        half += 1
+    return 2 * half
+
+
 def check_size(n: int, draws: int) -> None:
     """Refuse a search that no machine ends: more than 2^30 sums in a half of the variables.
 
@@ -82,8 +96,5 @@ def check_size(n: int, draws: int) -> None:
     ...
     ValueError: n=61 with R=1 is out of reach, the limit is n=60
     """
-    half = 0
-    while (draws + 1) ** (half + 1) <= _MOST_HALF_SUMS:
-        half += 1
-    if n > 2 * half:
-        raise ValueError(f"n={n} with R={draws} is out of reach, the limit is n={2 * half}")
+    if n > longest_search(draws):
+        raise ValueError(f"n={n} with R={draws} is out of reach, the limit is n={longest_search(draws)}")

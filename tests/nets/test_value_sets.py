@@ -17,7 +17,7 @@ from nets.construction.source import Source
 from nets.construction.value_sets import ValueSets
 from nets.device import torch_operations
 from sims.solver import best_subsets
-from sims.solver.best_on_grid import GridBest, shared_on_grid
+from sims.solver.best_on_grid import GridBest, GridShared
 from sims.threads import ordered
 from tests import naive
 
@@ -165,10 +165,9 @@ def test_value_sets_refuse_nonsense() -> None:
     for weight in (1.5, -1.5, math.nan):
         with pytest.raises(ValueError, match="weight must be"):
             ValueSets("private", 0, 3).solve(1, np.array([[weight]]))
-    with pytest.raises(ValueError, match="memory"):
-        ValueSets("private", 0, 100).solve(1, np.array([[0.5]]))
-    with pytest.raises(ValueError, match="memory"):
-        ValueSets("shared", 0, 150).solve(1, np.array([[0.5]]))
+    for kind in ("private", "shared"):
+        with pytest.raises(ValueError, match=r"^n=100 with R=1 is out of reach, the limit is n=60$"):
+            ValueSets(kind, 0, 100).solve(1, np.array([[0.5]]))
 
 
 @pytest.mark.parametrize(("n", "R"), [(9, 1), (4, 3), (1, 1)])
@@ -179,7 +178,7 @@ def test_grid_solvers_agree_with_the_public_ones(n: int, R: int) -> None:
     errors, choices = GridBest(n, R).solve(values, targets)
     assert np.array_equal(errors, wanted.error)
     assert np.array_equal(choices == 0 if R == 1 else choices, wanted.choice)
-    errors, choices = shared_on_grid(values[0], targets)
+    errors, choices = GridShared(n, R, len(targets)).solve(values[0], targets)
     table = [[float(v) for v in row] for row in values[0]]
     for error, choice, target in zip(errors, choices, targets, strict=True):
         assert error == naive.best_error(table, float(target))

@@ -77,6 +77,41 @@ def test_exact_boundary() -> None:
         assert GridCurve(2, 1).first_n(x, np.array([centre]), np.array([width])).tolist() == [expected]
 
 
+@pytest.mark.parametrize(
+    ("n", "draws", "model"), [(12, 1, "choice"), (7, 2, "choice"), (5, 5, "choice"), (9, 3, "vector")]
+)
+def test_what_the_lists_do_not_hold_is_streamed(
+    n: int, draws: int, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of a few variables only; the answers are those of the full lists."""
+    rows = 300
+    x = grid_draws(n, 1, rows, n * draws)
+    centre, width = window(0.3, 2.0**-7, 52)
+    centres, widths = np.full(rows, centre), np.where(np.arange(rows) % 50 == 0, -1, width)
+    wanted = GridCurve(n, draws, model=model).first_n(x, centres, widths)
+    assert len(set(wanted.tolist())) >= 5
+    for words in (0, 30, 60):
+        monkeypatch.setattr("sims.solver.curve._LISTED_WORDS", words)
+        curve = GridCurve(n, draws, model=model)
+        assert curve._listed < n
+        assert curve.first_n(x, centres, widths).tolist() == wanted.tolist()
+
+
+def test_long_curves_take_little_memory() -> None:
+    """R = 5, n = 21: the lists of 20 variables alone would take 1.4 GB; a sum of 20 of them is hit with the 20th."""
+    x = grid_draws(4, 0, 1, 21 * 5)
+    curve = GridCurve(21, 5)
+    assert curve.nbytes < 250e6
+    target = int(x[0, 2::5][:20].sum())
+    first = curve.first_n(x, np.array([2 * target]), np.array([0]))
+    assert 18 <= first[0] <= 20
+
+
 def test_memory_is_predicted() -> None:
     with pytest.raises(ValueError, match=r"n=90 with R=1 needs .* the limit is"):
         GridCurve(90, 1)
+
+
+def test_what_no_stream_ends_is_listed() -> None:
+    """Half of three variables with 10^7 values: 10^14 sums, but two lists of 10^7 tell all."""
+    assert GridCurve(3, 10**7)._listed == 3

@@ -51,14 +51,17 @@ def value_sets(draw: st.DrawFn) -> tuple[list[list[int]], int]:
 ENDS = st.one_of(st.floats(-3, 3, width=32), st.sampled_from([-1.0, -0.5, -0.25, 0.0, 0.1, 0.3, 0.5, 0.75, 1.0, 2.5]))
 
 
-@pytest.mark.parametrize("method", ["exact", "bitmap"])
+@pytest.mark.parametrize("method", ["exact", "mapped", "bitmap"])
 @given(case=value_sets(), ends=st.tuples(ENDS, ENDS))
 def test_largest_gap_and_every_decision_by_enumeration(
     method: str, case: tuple[list[list[int]], int], ends: tuple[float, float]
 ) -> None:
     x, bits = case
     low, high = sorted(ends)
-    gaps = solve(x, low, high, bits, method)
+    with pytest.MonkeyPatch.context() as patch:
+        if method == "mapped":
+            patch.setattr(gap_module, "MAPPED_FROM", 0)
+        gaps = solve(x, low, high, bits, "bitmap" if method == "bitmap" else "exact")
     unit = Fraction(1, 2**bits)
     expected = naive_gap(x, Fraction(low) / unit, Fraction(high) / unit) * unit
     assert gaps.exact(0) == expected
@@ -68,6 +71,89 @@ def test_largest_gap_and_every_decision_by_enumeration(
     for eps in (half, math.nextafter(half, 9), math.nextafter(half, -9), half + 0.01, half - 0.01, 0.25, 0.1, 1.0):
         if eps >= 0:
             assert bool(gaps.covered(eps)[0]) == (expected <= 2 * Fraction(eps))
+
+
+def rows_of_many_kinds(n: int, R: int) -> np.ndarray:
+    """Drawn values, and such that the normal law says nothing about their sums."""
+    u = grid_draws(6, 0, 40, n * R)
+    k = np.arange(n * R)
+    kinds = [
+        u[:20],
+        u[20:22] >> 40 << 40,  # many equal sums
+        u[22:24] >> k % 30,  # of very different size
+        np.sign(u[24:26]) * 2 ** (52 - k % 45),
+        np.sign(u[26:28]) * 2**50 + (u[28:30] >> 30),  # clusters
+        np.where(k < n * R // 2, 0, u[30:32]),
+        abs(u[32:33]),
+        -abs(u[33:34]),
+        np.full((1, n * R), 2**49),
+        np.zeros((1, n * R), np.int64),
+        np.where(k == 3, u[34:35], u[34:35] >> 20),
+    ]
+    return np.concatenate(kinds)
+
+
+@pytest.mark.parametrize(("n", "R"), [(10, 1), (13, 1), (16, 1), (8, 2), (6, 4), (3, 30)])
+def test_the_map_gives_what_the_lists_give(n: int, R: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = rows_of_many_kinds(n, R)
+    for low, high in ((-0.5, 0.5), (-0.9, 0.7), (0.1, 0.1000001), (0.3, 0.3), (-40.0, 40.0), (2.0, 4.5), (-9.0, -1.0)):
+        mapped = GapSolver(n, R, low, high, bits=GRID_BITS).solve(values)
+        with monkeypatch.context() as patch:
+            patch.setattr(gap_module, "MAPPED_FROM", math.inf)
+            listed = GapSolver(n, R, low, high, bits=GRID_BITS).solve(values)
+        assert mapped.inner.tolist() == listed.inner.tolist()
+        assert mapped.near.tolist() == listed.near.tolist()
+
+
+@pytest.mark.parametrize("bins", [3.0, 12.0, 400.0])
+def test_bins_of_any_width_give_the_same(bins: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bins that are too coarse or too fine are chosen anew; at worst a row is left to the lists."""
+    from sims.solver.kernels import gap_bits
+
+    values = rows_of_many_kinds(11, 1)
+    wanted = GapSolver(11, 1, -0.5, 0.5, bits=GRID_BITS).solve(values)
+    for name in [name for name, value in vars(gap_bits).items() if hasattr(value, "py_func")]:  # it is compiled in
+        monkeypatch.setattr(gap_bits, name, getattr(gap_bits, name).py_func)
+    monkeypatch.setattr(gap_bits, "_BINS", bins)
+    rows = np.array([0, 1, 20, 23, 25, 27])
+    inner, near = np.empty(len(rows), np.int64), np.empty((len(rows), 4), np.int64)
+    ends = (-(2**51), 2**51, -(2**52), 2**52)
+    maps = np.zeros((2, 2**14), np.uint64)
+    halves = np.empty(gap_bits.halves_size(11, 1), np.int64)
+    with np.errstate(over="ignore"):
+        gap_bits.gap_rows(*gap_module._options(values[rows].reshape(-1, 11, 1)), *ends, *maps, halves, inner, near)
+    for row, gap in zip(rows, inner, strict=True):
+        assert gap in (wanted.inner[row], -1)
+    assert (inner >= 0).any()
+
+
+def test_a_stretch_that_may_reach_beyond_the_interval_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty places 5 to 204, 206 to 255 and 300 to 339: the first two make the last one too short, if they count."""
+    from sims.solver.kernels import gap_bits
+
+    for name in [name for name, value in vars(gap_bits).items() if hasattr(value, "py_func")]:
+        monkeypatch.setattr(gap_bits, name, getattr(gap_bits, name).py_func)
+    marks = [*range(64, 69), 64 + 205, *range(64 + 256, 64 + 300), *range(64 + 340, 64 * 8)]
+    bits = np.array([sum(1 << at % 64 for at in marks if at // 64 == w) for w in range(8)], np.uint64)
+    bits[0] = ~np.uint64(0)
+    wide, lists = np.zeros(8, np.uint64), np.zeros((2, 9), np.int64)
+    with np.errstate(over="ignore"):
+        gap_bits._dilate(bits, 1, 8, wide)
+        wide[0] = bits[0]
+        for inside, wanted in ((0, [(68, 201)]), (64 + 200, [(68, 201), (269, 51), (363, 41)])):
+            found, longest = gap_bits._empty(bits, wide, 1, 8, inside, 500, 6, *lists)
+            assert list(zip(*lists[:, :found].tolist(), strict=True)) == wanted
+            assert longest == (201 if inside == 0 else 51)
+
+
+def test_drawn_values_are_decided_by_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists are not asked, so that the work is that of the map."""
+    asked = []
+    listed = GapSolver._listed
+    monkeypatch.setattr(GapSolver, "_listed", lambda self, *given: asked.append(len(given[0])) or listed(self, *given))
+    for n, R in ((14, 1), (17, 1), (9, 2), (6, 5)):
+        GapSolver(n, R, -0.5, 0.5, bits=GRID_BITS).solve(grid_draws(9, 0, 100, n * R))
+    assert sum(asked) <= 4
 
 
 @pytest.mark.parametrize("R", [1, 2, 3, 4])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from sims.solver import any_within, best_subset, best_subsets, stream
+from sims.solver import any_within, best_subset, best_subsets, dispatch, stream
 from sims.solver.grid import GridSolver
 from sims.solver.kernels import binary as _binary
 from sims.solver.kernels import choice as _choice
@@ -320,3 +320,86 @@ def test_a_window_keeps_what_has_a_partner_within_e(bucket: int) -> None:
         q = np.array([value, 2**61])
         m, *_ = probe(one, q, one, ends, 0, 0, 48, 4, 8, 100, bits, kept)
         assert bool(m) == (bucket in ((value - 8) // 16, (value + 8) // 16))
+
+
+UNEVEN = ("clusters", "clusters, both signs", "coarse", "tiny beside huge", "powers of two")
+
+
+@pytest.mark.parametrize(("n", "draws"), [(23, 1), (12, 2), (9, 5)])
+def test_a_probe_chooses_lists_for_uneven_values_and_changes_no_result(
+    n: int, draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: drawn values are streamed, clusters listed but for a few rows; the winners are the same."""
+    rows = 100
+    monkeypatch.setattr(dispatch, "vector_pays", lambda n: False)
+    streamed = []
+    for name in ("best_rows", "mark_within"):
+        kernel = getattr(_stream, name)
+        monkeypatch.setattr(_stream, name, lambda *a, kernel=kernel: (streamed.append(len(a[0])), kernel(*a))[1])
+    search = dispatch.fastest(n, draws, single=draws == 1)
+    memory = search.memory()
+    for name in ("uniform", *UNEVEN):
+        x = np.ascontiguousarray(np.broadcast_to(families(n, draws)[name], (rows, n, draws)))
+        # a third of all values: where clusters lie on either side of the target, far away
+        targets = int(x[0].sum()) // 3 + 12345 + np.arange(rows)
+        errors, choices, hits = np.empty(rows, np.int64), np.empty((rows, n), np.int32), np.empty(rows, np.bool_)
+        wanted = portable(x, targets, draws == 1)
+        streamed.clear()
+        search.best(x, targets, memory, errors, choices)
+        assert (errors.tolist(), choices.tolist()) == (wanted[0].tolist(), wanted[1].tolist()), name
+        if name == "uniform":
+            assert sum(streamed) == rows
+        if name == "clusters, both signs":
+            assert sum(streamed) <= 8
+        tolerances = errors - np.arange(rows) % 2
+        search.mark(x, targets, tolerances, memory, hits)
+        assert hits.tolist() == [k % 2 == 0 for k in range(rows)], name
+
+
+def test_where_lists_would_not_fit_all_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_LISTED_WORDS", 0)
+    search = dispatch.fastest(8, 5, single=False)
+    assert search.words == sum(stream.words(8, 5))
+    x = np.ascontiguousarray(np.broadcast_to(families(8, 5)["clusters, both signs"], (30, 8, 5)))
+    errors, choices = np.empty(30, np.int64), np.empty((30, 8), np.int32)
+    search.best(x, np.arange(30) * 2**50, search.memory(), errors, choices)
+    assert errors.tolist() == portable(x, np.arange(30) * 2**50, False)[0].tolist()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 5, 68, 69, 200])
+@pytest.mark.parametrize("even", [True, False])
+def test_the_parts_of_a_batch_are_the_batch(rows: int, even: bool) -> None:
+    seen = []
+    for part, verdict in dispatch._parts(rows):
+        seen += list(range(rows))[part]
+        if verdict is not None:
+            verdict.append(even)
+    assert seen == list(range(rows))
+
+
+@pytest.mark.parametrize(("name", "n"), [("clusters", 16), ("clusters, both signs", 16), ("tiny beside huge", 16)])
+def test_windows_that_are_mostly_empty_are_cut_instead_of_sorted(
+    name: str, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """512 half sums in a few clusters, far from each other: all of them are never sorted at once."""
+    count = []
+    parts = [key for key, value in vars(_stream).items() if hasattr(value, "py_func")]
+    for key in parts:
+        monkeypatch.setattr(_stream, key, getattr(_stream, key).py_func)
+    sort = _stream._sort
+    monkeypatch.setattr(_stream, "_sort", lambda values, size: (count.append(size), sort(values, size)))
+    values = families(n, 1)[name]
+    for target in (int(values.sum()) // 3 + 12345, int(np.maximum(values, 0).sum()) // 2 + 7):
+        layout = np.array([4, 4, 256, 512, 64], np.int64)
+        found = _stream_rows(values, target, layout)
+        assert found == portable(values[None].copy(), np.array([target]), True)[0].tolist()
+    assert max(count, default=0) < 100
+
+
+def _stream_rows(values: np.ndarray, target: int, layout: np.ndarray) -> list[int]:
+    n, draws = values.shape
+    errors, choices = np.empty(1, np.int64), np.empty((1, n), np.int32)
+    memory = stream.new_lists(n, draws, layout), stream.new_work(n, draws, layout)
+    with np.errstate(over="ignore"):
+        _stream.best_rows(values[None], np.array([target]), draws == 1, layout, *memory, errors, choices)
+    return errors.tolist()

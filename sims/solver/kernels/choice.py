@@ -239,18 +239,3 @@ def best_rows(x, targets, scratch, errors, choices):  # type: ignore[no-untyped-
         errors[t] = error
         _trace(scratch[:cut], x[t, :na], first, choices[t, :na])
         _trace(scratch[cut:], x[t, na:], second, choices[t, na:])
-
-
-@njit(**_JIT)
-def build(x, levels, spare):  # type: ignore[no-untyped-def]
-    """All levels of one half with values x (count, R)."""
-    levels[1] = 0
-    for k in range(x.shape[0]):
-        _grow(levels, k, x[k], spare)
-
-
-@njit(**_JIT)
-def trace_rows(levels, x, sums, choices):  # type: ignore[no-untyped-def]
-    """choices[t] = the choice behind each half sum, from the levels that ``build`` made of x."""
-    for t in range(len(sums)):
-        _trace(levels, x, sums[t], choices[t])

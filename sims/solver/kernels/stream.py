@@ -12,12 +12,12 @@ second; the best choice is the pair with the smallest \\|a - c\\|:
     every c looks at the buckets of c - e and c + e, and the few that find a bit are kept. The a's are read once more,
     against the bits of the kept c's in another, finer set of buckets. While many are left on both sides, they are
     filtered against each other in the same way; then all pairs are tried, or both lists sorted and swept.
-4.  A guess that finds nothing says nothing: then all sums of the window are sorted and swept. No answer ever rests on
-    luck, only the time does.
+4.  A guess that finds nothing says nothing: it is made again, larger, and at last all sums of the window are sorted
+    and swept if they are few. No answer ever rests on luck, only the time does.
 5.  The best pair across the edge of two windows is the largest a before it with the smallest c behind it, or the other
     way round.
-6.  A window that turns out too full is tried again at an eighth of its width; an empty stretch is skipped. The search
-    ends where neither a smaller error nor a better tie can follow.
+6.  A window that turns out too full, or so uneven that the buckets tell nothing, is tried again at an eighth of its
+    width; an empty stretch is skipped. The search ends where neither a smaller error nor a better tie can follow.
 
 Among equally good choices the winner is the one of ``_binary`` (``mirror``) or ``_choice``: the smallest first half
 sum, then the smaller total, then digits from the last variable backwards. It does not depend on how the values are cut
@@ -39,7 +39,10 @@ _NONE = np.int64(2**61)
 UNKNOWN = 2**62
 """An error above every other."""
 
-FACTS = 7
+_UNEVEN = 64
+"""So many kept sums, if they are half of a window's, say that it is mostly empty."""
+
+FACTS = 8
 """How many numbers ``prepare`` leaves for the search."""
 
 _JIT: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False, "error_model": "numpy"}
@@ -343,7 +346,7 @@ def _gather(p, q, starts, ends, offset, low, out):  # type: ignore[no-untyped-de
 @njit(**_JIT)
 def prepare(x, target, mirror, layout, lists, facts):  # type: ignore[no-untyped-def]
     """Fill the lists; facts = lengths of both q, offset of c, smallest and largest value worth a visit, total of c,
-    and an error that no choice can beat: the values share a power of two, which the target need not.
+    an error that no choice can beat (the values share a power of two, which the target need not), and 0.
 
     With ``mirror`` (one value each) the sizes of the values are used, the target moved, and the sums of the second
     half read backwards: target - b is offset + (total of c - b), where total - b is a sum as well. Without it the
@@ -378,6 +381,7 @@ def prepare(x, target, mirror, layout, lists, facts):  # type: ignore[no-untyped
     facts[4] = min(high_a + qa[facts[0]], high_c + qc[facts[1]] + facts[2]) + 1
     facts[5] = total
     unit = digits & -digits  # the largest power of two that divides all values; 0 if they are all 0
+    facts[7] = 0
     facts[6] = min(target & (unit - 1), -target & (unit - 1)) if unit > 0 else 0
 
 
@@ -386,7 +390,7 @@ def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ign
     """Offer every pair from windows in [low, end) that can win; best = (error, a, a - c), changed in place.
 
     bound[0] is an error that some choice is known to have; it is lowered, also by other threads. With stop >= 0 only
-    errors up to it are looked for, and the first one ends the search.
+    errors up to it are looked for, and the first one ends the search. facts[7] counts the steps.
     """
     _, _, _, _, qa, qc, pa, pc, _ = lists
     start_a, end_a, start_c, end_c, first, second, bits = work
@@ -398,7 +402,7 @@ def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ign
     np_c = len(pc)
     sums = max(np_a * facts[0], np_c * facts[1])
     ratio = (np_a * facts[0]) / (np_c * facts[1])
-    again = False
+    coarse = -1
     parts = np.int64(1) if sums <= most else 2 * (sums // full)
     width = max((end - low) // parts, 1)
     below_a, above_a = _start(pa, qa, facts[0], 0, low, start_a)
@@ -409,10 +413,12 @@ def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ign
         if low >= end or above_a > _NONE or above_c > _NONE:
             break
         width = min(width, end - low)
-        shift = max(0, _bit_length(width - 1) - log_bits)
+        shift = max(0, _bit_length(width - 1) - log_bits) + max(coarse, 0)
         limit = most if width > 1 else np_a + np_c  # one value: no q holds a sum twice, so a run has at most one
         bits[:] = 0
+        facts[7] += np_a + np_c
         count_a, last_a, next_a = _mark_window(pa, qa, start_a, end_a, low, width, shift, limit, bits)
+        facts[7] += count_a
         if count_a > limit:
             width = max(width >> 3, 1)
             continue
@@ -424,24 +430,30 @@ def visit(layout, lists, facts, low, end, stop, bound, work, best):  # type: ign
             goal = min(goal, stop)
         reach = min(goal, (np.int64(1) << shift) >> 1)
         e = reach
-        if e < goal and not again:
+        if e < goal and coarse < 0:
             e = min(e, np.int64(4.0 * ratio * width / max(count_a, 1) / max(count_a, 1)))
         m, count_c, last_c, next_c = _probe_window(
             pc, qc, start_c, end_c, offset, low, width, shift, e, limit, bits, second
         )
-        if count_c > limit:
+        facts[7] += count_c
+        if count_c > limit or (m > max(count_c >> 1, _UNEVEN) and width > 1):
             width = max(width >> 3, 1)
+            coarse = -1
             continue
         if m > 0:
             _refine(pa, qa, start_a, end_a, low, shift, e, bits, first, second, m, layout[4], best)
         if e < goal and best[0] > e and count_a > 0 and count_c > 0:
-            if e < reach:
-                again = True
+            if e < reach or shift + 8 < _bit_length(width - 1):
+                coarse = 0 if e < reach else max(coarse, 0) + 4
+                continue
+            if count_a * count_c > layout[4] and width > 1:
+                width = max(width >> 3, 1)
+                coarse = -1
                 continue
             k = _gather(pa, qa, start_a, end_a, 0, low, first)
             m = _gather(pc, qc, start_c, end_c, offset, low, second)
             _sweep(first, k, second, m, low, layout[4], best)
-        again = False
+        coarse = -1
         for i in range(np_a):
             start_a[i] = end_a[i]
         for i in range(np_c):
@@ -514,7 +526,11 @@ def trace(x, mirror, layout, lists, facts, best, choice):  # type: ignore[no-unt
 
 @njit(**_JIT)
 def best_rows(x, targets, mirror, layout, lists, work, errors, choices):  # type: ignore[no-untyped-def]
-    """The best choice of every block of x (rows, n, R): its error and choices[t, i] = value taken, -1 for none."""
+    """The best choice of every block of x (rows, n, R): its error and choices[t, i] = value taken, -1 for none.
+
+    Returns the steps that took.
+    """
+    steps = 0
     facts = np.empty(FACTS, np.int64)
     bound = np.empty(1, np.int64)
     best = np.empty(3, np.int64)
@@ -522,11 +538,17 @@ def best_rows(x, targets, mirror, layout, lists, work, errors, choices):  # type
         _solve(x[t], targets[t], mirror, np.int64(-1), layout, lists, work, facts, bound, best)
         errors[t] = best[0]
         trace(x[t], mirror, layout, lists, facts, best, choices[t])
+        steps += facts[7]
+    return steps
 
 
 @njit(**_JIT)
 def mark_within(x, targets, tolerances, mirror, layout, lists, work, hits):  # type: ignore[no-untyped-def]
-    """hits[t] = whether block t of x (rows, n, R) has a choice within tolerance; a negative one is never met."""
+    """hits[t] = whether block t of x (rows, n, R) has a choice within tolerance; a negative one is never met.
+
+    Returns the steps that took.
+    """
+    steps = 0
     facts = np.empty(FACTS, np.int64)
     bound = np.empty(1, np.int64)
     best = np.empty(3, np.int64)
@@ -535,3 +557,5 @@ def mark_within(x, targets, tolerances, mirror, layout, lists, work, hits):  # t
         if tolerances[t] >= 0:
             _solve(x[t], targets[t], mirror, tolerances[t], layout, lists, work, facts, bound, best)
             hits[t] = best[0] <= tolerances[t]
+            steps += facts[7]
+    return steps
