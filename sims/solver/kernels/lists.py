@@ -24,6 +24,7 @@ from sims.solver.kernels import lanes as _lanes
 from sims.solver.kernels.lanes import (
     Lanes,
     backwards,
+    below,
     count,
     count_le,
     get,
@@ -61,16 +62,15 @@ def aligned(scratch):  # type: ignore[no-untyped-def]
 
 
 @njit(**_INLINE)
-def _cut(w, p, a, n, x, step):  # type: ignore[no-untyped-def]
-    """How many of the first ``step`` sums of the merge of p[a : a + n] and the same plus x are without x."""
+def _cut(w, p, a, x, end):  # type: ignore[no-untyped-def]
+    """How many of the first ``end`` sums of the merge of the list p[a :] and the same plus x are without x."""
+    step = end
     low = np.int64(0)
-    high = step
-    while low < high:
-        i = (low + high) >> 1
-        left = get(w, p, a + i) <= get(w, p, a + step - 1 - i) + x
-        low = i + 1 if left else low
-        high = high if left else i
-    return low
+    while step > 1:  # how many rounds depends on nothing else
+        half = step >> 1
+        low += half & ~below(w, get(w, p, a + end - low - half) + x, get(w, p, a + low + half - 1))
+        step -= half
+    return low + 1 + below(w, get(w, p, a + end - 1 - low) + x, get(w, p, a + low))
 
 
 @njit(**_JIT)
@@ -110,9 +110,9 @@ def double(w, p, a, n, x, out, o):  # type: ignore[no-untyped-def]
         return
     gap = n >> 2
     i0 = a
-    i1 = a + _cut(w, p, a, n, x, gap)
-    i2 = a + _cut(w, p, a, n, x, 2 * gap)
-    i3 = a + _cut(w, p, a, n, x, 3 * gap)
+    i1 = a + _cut(w, p, a, x, gap)
+    i2 = a + _cut(w, p, a, x, 2 * gap)
+    i3 = a + _cut(w, p, a, x, 3 * gap)
     for _ in range(gap // step):
         u0 = load(w, p, i0)
         u1 = load(w, p, i1)
@@ -196,7 +196,7 @@ def _holds(w, levels, k, value):  # type: ignore[no-untyped-def]
     half = np.int64(1) << k
     while half > count(w):
         half >>= 1
-        low += half * np.int64(get(w, levels, low + half - 1) < value)
+        low += half & below(w, get(w, levels, low + half - 1), value)
     found = lanes_eq(load(w, levels, low), spread(w, value)) & ((np.int64(1) << half) - 1)
     return np.int64(found != 0)
 
