@@ -95,7 +95,7 @@ def double(w, p, a, n, x, out, o):  # type: ignore[no-untyped-def]
     high = o + 2 * n - step
     # the shifted list is read from its mirror image: after ``step`` sums, i - a of them without x, at i + behind
     behind = n - step
-    if n < 8 * step:
+    if n < 16 * step:
         i = a
         for _ in range(n // step):
             u = load(w, p, i)
