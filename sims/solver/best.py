@@ -274,7 +274,10 @@ def _batch(
     choices: npt.NDArray[np.int32],
 ) -> BestBatch:
     """The choices with their exact sums and errors."""
-    picked = np.take_along_axis(integers, np.maximum(choices, 0)[:, :, None], axis=2)[:, :, 0]
+    if integers.shape[2] == 1:
+        picked = integers[:, :, 0]
+    else:
+        picked = np.take_along_axis(integers, np.maximum(choices, 0)[:, :, None], axis=2)[:, :, 0]
     totals = np.where(choices >= 0, picked, 0).sum(axis=1)
     sums, errors = evaluated(
         totals,

@@ -250,6 +250,13 @@ def backwards(builder, vector):  # type: ignore[no-untyped-def]
 
 
 @_operation("vector")
+def joined(builder, a, b):  # type: ignore[no-untyped-def]
+    """The first half of a, then the first half of b."""
+    half = range(a.type.count // 2)
+    return _shuffle(builder, a, b, [*half, *(a.type.count + lane for lane in half)])
+
+
+@_operation("vector")
 def ordered(builder, vector):  # type: ignore[no-untyped-def]
     """The words in ascending order, given that they rise and then fall, or a rotation of that."""
     lanes = range(vector.type.count)

@@ -28,6 +28,7 @@ from sims.solver.kernels.lanes import (
     count,
     count_le,
     get,
+    joined,
     lanes_eq,
     load,
     minimum,
@@ -78,6 +79,11 @@ def double(w, p, a, n, x, out, o):  # type: ignore[no-untyped-def]
     """out[o : o + 2 n] = the sorted sums p[a : a + n] (symmetric, p[a] = 0) with and without the value x >= 0."""
     total = get(w, p, a + n - 1) + x
     step = count(w)
+    mirror = spread(w, total)
+    if 2 * n == step:
+        u = load(w, p, a)
+        store(w, out, o, ordered(joined(u, minus(mirror, u))))
+        return
     if n < step:
         i = j = a
         for k in range(n):
@@ -90,7 +96,6 @@ def double(w, p, a, n, x, out, o):  # type: ignore[no-untyped-def]
             i += np.int64(left)
             j += np.int64(not left)
         return
-    mirror = spread(w, total)
     low = o
     high = o + 2 * n - step
     # the shifted list is read from its mirror image: after ``step`` sums, i - a of them without x, at i + behind
