@@ -8,12 +8,14 @@ instructions of a vector that is wider than the registers.
 from __future__ import annotations
 
 # mypy: allow-untyped-calls
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,13 +40,15 @@ def chosen(*, rounded: bool) -> int:
     told = os.environ.get("STRONGTICKETS_WIDTH", "")
     if told and told not in {"0", *map(str, WIDTHS)}:
         raise ValueError(f"STRONGTICKETS_WIDTH must be one of 0, 128, 256, 512, got {told!r}")
-    if os.environ.get("STRONGTICKETS_SCALAR") == "1" or numba.config.DISABLE_JIT:
+    config: Any = numba.config
+    if os.environ.get("STRONGTICKETS_SCALAR") == "1" or config.DISABLE_JIT:
         return 0
     if told:
         return int(told)
     found = [width for width in WIDTHS if one_instruction(width)]
-    candidates = found[:2] if len(found) > 1 else [*found, 0]
-    return candidates[0] if len(candidates) == 1 else _kept(rounded, candidates)
+    if len(found) > 1:  # words of either length like the same registers: one measurement is enough
+        return _kept(True, found[:2])
+    return _kept(rounded, [*found, 0]) if found else 0
 
 
 def one_instruction(width: int) -> bool:
@@ -88,12 +92,14 @@ def _kept(rounded: bool, candidates: list[int]) -> int:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or damaged: it is made anew
     width = _fastest(rounded, candidates)
-    fresh = file.with_suffix(f".{os.getpid()}")
-    try:
-        fresh.write_text(json.dumps({"width": width, "of": candidates, "rounded": rounded}), encoding="utf-8")
-        fresh.replace(file)
-    except OSError:
-        fresh.unlink(missing_ok=True)
+    fresh = file.with_suffix(f".{uuid.uuid4().hex}")
+    with contextlib.suppress(OSError):  # then the next process measures again
+        try:
+            fresh.write_text(json.dumps({"width": width, "of": candidates, "rounded": rounded}), encoding="utf-8")
+            fresh.replace(file)
+        except OSError:
+            fresh.unlink()
+            raise
     return width
 
 
@@ -135,15 +141,15 @@ def _vector(rounded: bool, width: int, p: Integers, q: Integers) -> Callable[[],
     lanes = kernels.short if rounded else kernels.exact
     edge = np.full(16, 2 ** (lanes.bits - 2))
     lists = [np.concatenate([-edge, part, edge]).astype(f"int{lanes.bits}") for part in (p, q)]
-    start, end = (part.ctypes.data + 16 * part.itemsize for part in lists)
+    start, end = (part.ctypes.data + part[:16].nbytes for part in lists)
+    # as ``vector.begin`` would set it, without compiling that
+    g = (len(q) - lanes.count) * lanes.bits // 8 // (lanes.count // lanes.rows)
+    begun = [edge[0], len(p) // lanes.rows + len(q) // lanes.count - 1, start - g, g, g, g, g]
     state = np.zeros(vector.STATE_WORDS, np.int64)
-    places = state.ctypes.data
-    vector.begin(lanes, start, len(p), end, len(q), places)
-    fresh = state.copy()
 
     def work() -> None:
-        state[:] = fresh
-        vector.sweep(lanes, end, 2**20, 2**24, 2**27, 0, -1, places)
+        state[:7] = begun
+        vector.sweep(lanes, end, 2**20, 2**24, 2**27, 0, -1, state.ctypes.data)
         assert lists  # their memory is read
 
     return work

@@ -13,6 +13,7 @@ not inlined costs two locked instructions to count its references.
 
 from __future__ import annotations
 
+# mypy: allow-untyped-calls, allow-untyped-decorators
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def _unbox(_type: Any, _object: Any, c: Any) -> Any:
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _kind(fe_type))  # type: ignore[no-untyped-call]
+        super().__init__(dmm, fe_type, _kind(fe_type))
 
 
 _ADDRESS = types.int64
@@ -135,7 +136,7 @@ def _call(builder: Any, name: str, *args: Any, returns: Any = None) -> Any:
     vector = args[0].type
     kind = ir.FunctionType(returns or vector, [arg.type for arg in args])
     suffix = f"v{vector.count}i{vector.element.width}"
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")  # type: ignore[no-untyped-call]
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")
     return builder.call(function, args)
 
 

@@ -72,7 +72,7 @@ _INLINE: dict[str, Any] = {**_JIT, "forceinline": True}
 
 
 @njit(**_JIT)
-def begin(w, p, p_size, q, q_size, state):  # type: ignore[no-untyped-def]
+def _begin(w, p, p_size, q, q_size, state):  # type: ignore[no-untyped-def]
     """The state of four sweeps that have not begun, and the marks around their lists."""
     store(w, p, p_size, spread(w, far(w)))
     store(w, q, -count(w), spread(w, -far(w)))
@@ -177,7 +177,7 @@ def _solve(w, sizes, n, target, stop, p, q, state):  # type: ignore[no-untyped-d
     y = get(WORDS, sizes, n - 1)
     p += size(w) * level(w, na - 1)
     q += size(w) * level(w, nb - 1)
-    begin(w, p, 1 << (na - 1), q, 1 << (nb - 1), state)
+    _begin(w, p, 1 << (na - 1), q, 1 << (nb - 1), state)
     best = best_p = best_q = far(w)
     while best > stop and get(WORDS, state, 1) > 0:
         events = sweep(w, q, x, y, target, 0, stop, state)
@@ -254,7 +254,7 @@ def _certain(w, sizes, n, target, stop, small, p, q, state):  # type: ignore[no-
     y = get(WORDS, small, n - 1)
     p_list = p + size(w) * level(w, na - 1)
     q_list = q + size(w) * level(w, nb - 1)
-    begin(w, p_list, 1 << (na - 1), q_list, 1 << (nb - 1), state)
+    _begin(w, p_list, 1 << (na - 1), q_list, 1 << (nb - 1), state)
     events = sweep(w, q_list, x, y, goal, slack, enough, state)
     near = get(WORDS, state, 0)
     if near <= enough:
