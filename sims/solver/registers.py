@@ -80,10 +80,10 @@ def _kept(rounded: bool, candidates: list[int]) -> int:
     """The fastest candidate, from the file where it was written down, or measured and written down."""
     from sims.solver.kernels import vector
 
-    key = repr((rounded, candidates, _codegen().magic_tuple(), numba.__version__, jit.digest(vector)))
     folder = getattr(vector.sweep._cache, "cache_path", None)
     if folder is None:
         return _fastest(rounded, candidates)
+    key = repr((rounded, candidates, _codegen().magic_tuple(), numba.__version__, jit.digest(vector)))
     file = Path(folder) / f"registers-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     try:
         width = json.loads(file.read_text(encoding="utf-8"))["width"]
