@@ -171,6 +171,8 @@ def _constant(of: Callable[[Lanes], int]) -> Any:
 
 count = _constant(lambda lanes: lanes.count)
 """Words of a vector."""
+bits_of_lane = _constant(lambda lanes: lanes.count.bit_length() - 1)
+"""Bits of the number of a lane."""
 rows = _constant(lambda lanes: lanes.rows)
 size = _constant(lambda lanes: lanes.bits // 8)
 """Bytes of a word."""
@@ -248,6 +250,21 @@ def lanes_eq(builder, a, b):  # type: ignore[no-untyped-def]
 @_operation("vector")
 def backwards(builder, vector):  # type: ignore[no-untyped-def]
     return _shuffle(builder, vector, vector, list(range(vector.type.count))[::-1])
+
+
+@_operation("vector")
+def by_mask(builder, lanes, sizes):  # type: ignore[no-untyped-def]
+    """Lane m holds the sum of those words of int64 at ``sizes`` whose bit is set in m."""
+    word = ir.IntType(lanes.bits)
+    kind = ir.VectorType(word, lanes.count)
+    total = ir.Constant(kind, None)
+    for i in range(lanes.count.bit_length() - 1):
+        each = _broadcast(
+            builder, lanes.count, _narrow(builder, lanes, builder.load(_pointer(builder, sizes, _number(i), _IR_LONG)))
+        )
+        set_there = ir.Constant(kind, [-(lane >> i & 1) for lane in range(lanes.count)])
+        total = builder.add(total, builder.and_(each, set_there))
+    return total
 
 
 @_operation("vector")

@@ -25,12 +25,15 @@ from sims.solver.kernels.lanes import (
     Lanes,
     backwards,
     below,
+    bits_of_lane,
+    by_mask,
     count,
     count_le,
     get,
     joined,
     lanes_eq,
     load,
+    lowest,
     minimum,
     minus,
     ordered,
@@ -206,24 +209,40 @@ def _holds(w, levels, k, value):  # type: ignore[no-untyped-def]
     return np.int64(found != 0)
 
 
+@njit(**_INLINE)
+def _lowest_mask(w, sizes, number, value):  # type: ignore[no-untyped-def]
+    """The smallest mask of the first ``number`` sizes with this sum; four vectors hold the sums of all masks."""
+    sums = by_mask(w, sizes)
+    x = get(WORDS, sizes, bits_of_lane(w))
+    y = get(WORDS, sizes, bits_of_lane(w) + 1)
+    found = lanes_eq(sums, spread(w, value))
+    found |= lanes_eq(sums, spread(w, value - x)) << count(w)
+    found |= lanes_eq(sums, spread(w, value - y)) << 2 * count(w)
+    found |= lanes_eq(sums, spread(w, value - x - y)) << 3 * count(w)
+    there = ((np.int64(1) << ((1 << number) - 1)) << 1) - 1
+    return lowest(w, found & there)
+
+
 @njit(**_JIT)
 def trace(w, p, q, sizes, na, ka, kb, first, second):  # type: ignore[no-untyped-def]
     """Bit i is set where the half sums use size i, of the first ka of one half and the first kb <= ka + 1 of the other.
 
-    The levels ka and kb need not exist.
+    Of several ways the one with the smallest bits, last sizes first. The levels ka and kb need not exist.
     """
     taken = np.int64(0)
+    few = bits_of_lane(w) + 2
     k = kb - 1
-    if kb > ka:
+    if kb > ka and k >= few:
         right = 1 - _holds(w, q, k, second)
         taken |= right << (na + k)
         second -= get(WORDS, sizes, na + k) & -right
         k -= 1
-    while k >= 0:
+    while k >= few:
         left = 1 - _holds(w, p, k, first)
         right = 1 - _holds(w, q, k, second)
         taken |= left << k | right << (na + k)
         first -= get(WORDS, sizes, k) & -left
         second -= get(WORDS, sizes, na + k) & -right
         k -= 1
-    return taken
+    taken |= _lowest_mask(w, sizes, min(ka, few), first)
+    return taken | _lowest_mask(w, sizes + 8 * na, min(kb, few), second) << na
