@@ -24,7 +24,7 @@ import tyro
 
 from sims.commands import cli, flags
 from sims.files import OutputFile, beginning_with, check_outputs, write_text
-from sims.solver import best_subsets
+from sims.solver import best_subsets, registers
 from sims.solver.fixed_point import window
 from sims.solver.grid import GridSolver
 from sims.solver.philox import GRID_BITS, grid_draws, uniforms
@@ -197,7 +197,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             seconds = time.monotonic() - started
             result = Result(
                 command="tests.benchmarks.race", params={**vars(race), "out": None}, rows=rows,
-                provenance=provenance(seed=race.seed, threads=2, seconds=seconds),
+                provenance=provenance(
+                    seed=race.seed, threads=2, seconds=seconds, vector_bits=registers.chosen(rounded=True)
+                ),
             )  # fmt: skip
             write_text(race.out, result.to_json())
         return 0

@@ -17,12 +17,17 @@ comes as near is written down with where the four sweeps stand, and which pairs 
 **Exact kernels** hold the sums as 64-bit words. All pairs that reach the smallest error are met, as shown above, so
 the tie rule of ``_binary`` (smallest first half sum, then smallest second) can be applied.
 
-**Rounded kernels** hold half as long words, twice as many in a vector, of operations that every CPU has: the values
-are divided by a power of two and rounded. How far that moves the distance of a subset is known from the remainders, in
-either direction at most ``doubt``; so the best subset's rounded distance is at most 2 doubt above the smallest one. For
-all pairs up to there the exact sums are compared; there is one, rarely two. Where neighbours in a list are as near as
-that, not all such pairs may have been met, and one pair may stand for several subsets: the answer is then "in doubt",
-and an exact kernel is asked. An answer that is given is that of the exact kernel, tie rule included.
+**Rounded kernels** hold half as long words, twice as many in a vector: the values are divided by a power of two and
+rounded. How far that moves the distance of a subset is known from the remainders, in either direction at most
+``doubt``; so the best subset's rounded distance is at most 2 doubt above the smallest one. For all pairs up to there
+the exact sums are compared; there is one, rarely two. A sweep may pass over such a pair, but then it has met one of its
+two sums with a nearer partner, whose neighbour in the list is as near as that too. So where a neighbour is, the answer
+is "in doubt", and an exact kernel is asked; equal sums are neighbours, so a pair that is not in doubt is one subset. An
+answer that is given is that of the exact kernel, tie rule included.
+
+**Widths.** The steps are those of AVX-512, where one instruction compares into a mask whose bits are counted. AVX2 has
+them for words of 32 bits (the mask comes out of the signs of a vector), but makes the minimum or absolute value of
+64-bit words of two or three instructions: rounded sums gain most there. SSE 4.1 and NEON are as AVX2, half as wide.
 
 All arithmetic is exact in int64, under the limit of the other kernels; words of 32 bits stay below 2^29, their marks
 of the ends at 2^30, so that no difference leaves the word.
