@@ -17,7 +17,7 @@ class GridCurve(OnGrid):
 
     def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
         super().__init__(n, draws, model=model)
-        self._kernels = dispatch.curve()
+        self._kernels = dispatch.curve() if self.binary else _curve
         words = self._kernels.curve_scratch_size(n) if self.binary else _curve.scratch_size(n, draws)
         # a trial's values and their doubles stand beside the scratch
         check_scratch(n, draws, words + 3 * n * draws, threads)
