@@ -36,6 +36,8 @@ class Counter:
         self._count, self.piece = count, max(1, piece)
         self.own_threads = False
         """Whether one call uses all threads, so that calls follow one another."""
+        self.at_once = False
+        """Whether a call takes no time: it is then made on the calling thread."""
         self.records: dict[int, bytes] = {}
         """What else the rows need, by first trial."""
         self.seconds: float | None = None
@@ -85,7 +87,7 @@ def count_pass(counter: Counter, options: Options, advance: Callable[[float], No
     """Count all trials of a pass, or as many as ``options.until`` asks for."""
     started = time.monotonic()
     first, trials, piece = options.first_trial, options.trials, counter.piece_of(options.trials)
-    jobs = 1 if counter.own_threads else options.jobs
+    jobs = 0 if counter.at_once else 1 if counter.own_threads else options.jobs
     if options.until is None:
         totals = count_trials(counter, first, trials, piece=piece, jobs=jobs, advance=advance)
         counts = [(successes, trials) for successes in totals.tolist()]

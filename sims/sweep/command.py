@@ -47,6 +47,7 @@ from sims.commands.prediction import Prediction, announce, duration
 from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
+from sims.finishing import Finishing
 from sims.plain_text import counted
 from sims.progress import Advance, progress
 from sims.registry import NAMES, experiment
@@ -261,13 +262,13 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     return store
 
 
-def finish(plan: Plan, store: Store) -> Result:
-    """What the command would have found.
+def finish(plan: Plan, store: Store, made: Finishing | None = None) -> Result:
+    """What the command would have found; ``made``: how tables are made.
 
     Raises Missing, or StoreError: what the store holds makes no sense.
     """
     with sensible(store):
-        result = plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
+        result = plan.result(plan.counted(store.every()), store.done()[2], made)
     return counted_by(result, store.writers)
 
 
@@ -327,7 +328,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
             raise StoreError(f"{problem}; --resume goes on with {given.store}") from None
         if mine[1] > 1:
             return _share_done(store, sweep, given, mine, total)
-        result = finish(plan, store)
+        with keeping(kept):
+            result = finish(plan, store, Finishing(jobs, quiet=silent))
     return deliver_result(experiment, result, given)
 
 

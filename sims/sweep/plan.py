@@ -12,14 +12,15 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from sims.experiment import Counter, Experiment, GridExperiment, Options, Request, count_pass
+from sims.experiment import Counter, Experiment, Found, GridExperiment, Options, Request, count_pass
+from sims.finishing import Finishing
 from sims.registry import NAMES, experiment
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts, count_until
@@ -84,10 +85,26 @@ class Plan:
         request = self.experiment.restored(stored) if keep else self.request
         return Plan(self.experiment, request, tuple(self.passes[number] for number in keep)), keep
 
-    def result(self, replays: Sequence[Replay], seconds: float) -> Result:
-        """The experiment's result from stored chunks; raises Missing."""
-        found = [count_pass(replay, self.options) for replay in replays]
-        return self.experiment.result(self.request, self.passes, found, seconds=seconds)
+    def counted(self, stored: Iterable[Mapping[int, Chunk]]) -> list[Found | None]:
+        """What each pass gave, from its stored chunks; None where some are missing."""
+        found: list[Found | None] = []
+        for chunks in stored:
+            try:
+                found.append(count_pass(Replay(chunks), self.options))
+            except Missing:
+                found.append(None)
+        return found
+
+    def result(self, found: Sequence[Found | None], seconds: float, made: Finishing | None = None) -> Result:
+        """The experiment's result from what each pass gave; ``made``: how tables are made.
+
+        Raises Missing: a pass gave nothing.
+        """
+        whole = [one for one in found if one is not None]
+        if len(whole) < len(found):
+            raise Missing(self.options.first_trial, self.options.trials)
+        made = made or Finishing()
+        return self.experiment.result(self.request, self.passes, whole, seconds=seconds, tabulated=made)
 
 
 def plan_of(store: Store) -> Plan:
@@ -161,6 +178,7 @@ class Replay(Counter):
 
     def __init__(self, chunks: Mapping[int, Chunk]) -> None:
         super().__init__(self._read, WHOLE)
+        self.at_once = True
         self.chunks = chunks
         self.seconds = 0.0
 
@@ -190,7 +208,7 @@ class Replay(Counter):
             if until is None:
                 self.used(first, trials)
             else:
-                count_until(self, first, trials, until, piece=WHOLE, jobs=1)
+                count_until(self, first, trials, until, piece=WHOLE, jobs=0)
         except Missing as missing:
             return missing.first, missing.trials
         return None

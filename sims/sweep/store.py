@@ -8,6 +8,7 @@ done. Writing a chunk twice changes nothing, so resumed runs, retries and overla
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -307,18 +308,31 @@ class Store:
 
     def chunks(self, cell: int) -> dict[int, Chunk]:
         """The finished chunks of a cell by their first trial."""
+        with self._explained():
+            return self._tiled(cell, self._select("WHERE cell = ? ORDER BY first", (cell,)))
+
+    def every(self) -> Iterator[dict[int, Chunk]]:
+        """The finished chunks of each cell, as `chunks` has them, in one reading."""
+        with self._explained():
+            due = 0
+            for cell, held in itertools.groupby(self._select("ORDER BY cell, first"), key=lambda chunk: chunk.cell):
+                yield from ({} for _ in range(cell - due))
+                yield self._tiled(cell, held)
+                due = cell + 1
+            yield from ({} for _ in range(len(self.cells) - due))
+
+    def _tiled(self, cell: int, chunks: Iterable[Chunk]) -> dict[int, Chunk]:
         found: dict[int, Chunk] = {}
         last = None
-        with self._explained():
-            for chunk in self._select("WHERE cell = ? ORDER BY first", (cell,)):
-                if last is not None and last.first + last.trials > chunk.first:
-                    raise StoreError(f"{self.path}: chunks {last.first} and {chunk.first} of cell {cell} overlap")
-                if last is not None and len(last.counts) != len(chunk.counts):
-                    raise StoreError(f"{self.path}: the chunks of cell {cell} count different rows")
-                found[chunk.first] = last = chunk
+        for chunk in chunks:
+            if last is not None and last.first + last.trials > chunk.first:
+                raise StoreError(f"{self.path}: chunks {last.first} and {chunk.first} of cell {cell} overlap")
+            if last is not None and len(last.counts) != len(chunk.counts):
+                raise StoreError(f"{self.path}: the chunks of cell {cell} count different rows")
+            found[chunk.first] = last = chunk
         return found
 
-    def _select(self, where: str, values: tuple[int, ...]) -> Iterator[Chunk]:
+    def _select(self, where: str, values: tuple[int, ...] = ()) -> Iterator[Chunk]:
         rows = self._db.execute(f"SELECT cell, first, trials, counts, extra, seconds, crc FROM chunks {where}", values)
         for cell, first, trials, counts, extra, seconds, crc in rows:
             try:
