@@ -30,14 +30,11 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import dataclasses
-import itertools
 import json
 import math
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sims.commands import cli, flags
@@ -49,15 +46,16 @@ from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
 from sims.finishing import Finishing
 from sims.plain_text import counted
-from sims.progress import Advance, progress
+from sims.progress import progress
 from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
-from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
+from sims.sweep.cluster import check_where, pool
 from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
+from sims.sweep.count import Sweep
 from sims.sweep.merge import ANY_VERSION, difference, other_version
-from sims.sweep.plan import Plan, Replay, check_settings, counted_by, piece_count, pieces, sensible
-from sims.sweep.store import MAX_CELLS, MAX_CHUNKS, PROGRAM, Chunk, Store, StoreError, files_of, holds_something
+from sims.sweep.plan import Plan, check_settings, counted_by, piece_count, sensible
+from sims.sweep.store import MAX_CELLS, MAX_CHUNKS, PROGRAM, Store, StoreError, files_of, holds_something
 
 
 @dataclass(frozen=True)
@@ -92,141 +90,6 @@ def combined(config: type[Any]) -> type[Any]:
     named: dict[str, Any] = {"__doc__": flags.docstring(config), "__annotations__": {}, "examples": SweepFlags.examples}
     made = type(config.__name__ + "Sweep", (config, SweepFlags), named)
     return dataclass(frozen=True)(made)
-
-
-@dataclass
-class _Cell:
-    """What is known of a cell while the sweep runs."""
-
-    number: int
-    chunk: int
-    weight: float
-    stored: dict[int, Chunk]
-    tasks: Iterator[tuple[int, int]] = field(default_factory=lambda: iter(()))
-    out: int = 0
-    exhausted: bool = True
-    left: float = 0.0
-
-
-class Sweep:
-    """Hands out chunks, and writes down what comes back.
-
-    ``store``: open for writing. ``mine``: share i of k.
-    """
-
-    def __init__(self, plan: Plan, store: Store, mine: tuple[int, int]) -> None:
-        from importlib.metadata import version
-
-        self.plan, self.store = plan, store
-        self.part, self.parts = mine
-        self.first, self.trials = plan.options.first_trial, plan.options.trials
-        self.until, self.seed = plan.options.until, plan.options.seed
-        self._version = version("strong-tickets")
-        self._cells = []
-        numbers = itertools.count()
-        for i, (_, chunk) in enumerate(store.cells):
-            kept = {at: dataclasses.replace(one, extra=b"") for at, one in store.chunks(i).items()}
-            cell = _Cell(i, chunk, plan.experiment.cost(plan.passes[i]), kept)
-            self._cells.append(cell)
-            if self.until is None:
-                start = next(numbers)
-                whole = pieces(self.first, self.trials, chunk)
-                numbers = itertools.count(start + len(whole))
-                cell.tasks = iter([one for k, one in enumerate(whole, start) if k % self.parts == self.part])
-                todo = [size for at, size in pieces(self.first, self.trials, chunk) if not self._has(cell, at, size)]
-                cell.left = cell.weight * sum(todo) / self.parts
-            elif i % self.parts == self.part:
-                cell.left = cell.weight * max(0, self.trials - sum(one.trials for one in kept.values()))
-        self._active: deque[_Cell] = deque()
-        self._fresh = deque(cell for cell in self._cells if self.until is None or cell.number % self.parts == self.part)
-        self.counted = 0
-
-    @property
-    def left(self) -> float:
-        """Work that is left, in seconds by formula; at most, if rows may stop early."""
-        return sum(cell.left for cell in self._cells)
-
-    def _has(self, cell: _Cell, at: int, size: int) -> bool:
-        found = cell.stored.get(at)
-        return found is not None and found.trials >= size
-
-    def _open(self, cell: _Cell, advance: Advance) -> None:
-        """Find out what a cell needs next, if anything."""
-        if self.until is not None:
-            with sensible(self.store):
-                demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
-            if demand is None:
-                advance(cell.left)
-                cell.left = 0.0
-                return
-            cell.tasks = iter(pieces(*demand, cell.chunk))
-        cell.exhausted = False
-        self._active.append(cell)
-
-    def _next(self, advance: Advance) -> Task | None:
-        """The next chunk that nobody has counted; None if there is none just now."""
-        while self._active or self._fresh:
-            if not self._active:
-                self._open(self._fresh.popleft(), advance)
-                continue
-            cell = self._active[0]
-            for at, size in cell.tasks:
-                if not self._has(cell, at, size):
-                    cell.out += 1
-                    text = self.plan.cells[cell.number]
-                    return Task(self.plan.experiment.name, cell.number, text, self.seed, at, size, self._version)
-            self._active.popleft()
-            cell.exhausted = True
-            self._ask_again(cell, advance)
-        return None
-
-    def run(self, workers: Pool, advance: Advance) -> None:
-        """Count all that is missing.
-
-        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again.
-        """
-        pending: dict[Future[Chunk], tuple[Task, int]] = {}
-        while True:
-            while len(pending) < 2 * workers.workers():
-                task = self._next(advance)
-                if task is None:
-                    break
-                pending[workers.submit(task)] = task, 1
-            if not pending:
-                return
-            found: list[Chunk] = []
-            for done in wait(pending, return_when=FIRST_COMPLETED).done:
-                task, tries = pending.pop(done)
-                try:
-                    found.append(done.result())
-                except Stopped:
-                    raise KeyboardInterrupt from None
-                except BaseException as problem:
-                    if not workers.lost(problem):
-                        raise
-                    if tries == TRIES:
-                        raise RuntimeError(
-                            f"the chunk from trial {task.first} of cell {task.number} was lost {TRIES} times: {problem}"
-                        ) from None
-                    pending[workers.submit(task)] = task, tries + 1
-            self.store.add(found)
-            for chunk in found:
-                self._take(chunk, advance)
-
-    def _take(self, chunk: Chunk, advance: Advance) -> None:
-        cell = self._cells[chunk.cell]
-        cell.stored[chunk.first] = dataclasses.replace(chunk, extra=b"")
-        cell.out -= 1
-        self.counted += 1
-        work = min(cell.left, cell.weight * chunk.trials)
-        cell.left -= work
-        advance(work, label=f"cell {chunk.cell + 1} of {len(self._cells)}")
-        self._ask_again(cell, advance)
-
-    def _ask_again(self, cell: _Cell, advance: Advance) -> None:
-        """With ``--until``: once all that a cell asked for is there, whichever comes last, it may ask for more."""
-        if cell.exhausted and not cell.out and self.until is not None:
-            self._open(cell, advance)
 
 
 def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
