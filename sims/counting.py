@@ -111,10 +111,12 @@ def measured(count: tuple[int, int], options: Options) -> Row:
 
 
 def judge(rows: Sequence[Row], bands: Sequence[tuple[float, float]], options: Options) -> list[Row]:
-    """The rows with their verdicts, judged together."""
+    """The rows, each given its verdict, judged together."""
     counts = [(row["successes"], row["trials"]) for row in rows]
     judged = verdicts(counts, bands, anytime=options.until is not None)
-    return [{**row, "verdict": verdict} for row, verdict in zip(rows, judged, strict=True)]
+    for row, verdict in zip(rows, judged, strict=True):
+        row["verdict"] = verdict
+    return list(rows)
 
 
 def sums_cost(draws: float, sums: float) -> float:

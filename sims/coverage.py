@@ -243,6 +243,21 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
 
         return 24 * max(2**15, work.n * work.R) + gap_bytes(work.n, work.R, work.bits)
 
+    def bounds(self, question: Coverage, n: int) -> tuple[tuple[float, float], Row]:
+        """Of values as drawn."""
+        found = _bounds(ValueSets(n, question.R, question.low, question.high, None, (question.eps,), 0), question.eps)
+        return (found["lower_bound"], found["upper_bound"]), found
+
+    def needs(self, question: Coverage, delta: float) -> Row:
+        return {"necessary_n": question.necessary_n(delta), **_sufficient(question, delta)}
+
+    def asked(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> list[tuple[Any, Sequence[int]]]:
+        sizes: dict[tuple[int, float], list[int]] = {}
+        for work in passes:
+            for eps in work.eps:
+                sizes.setdefault((work.R, eps), []).append(work.n)
+        return [(one, sizes[one.R, one.eps]) for one in request.questions]
+
     def groups(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> Iterator[slice]:
         at = 0
         for _, mine in itertools.groupby(passes, key=lambda work: work.R):
@@ -304,8 +319,7 @@ def _summary(rows: Sequence[Row], question: Coverage, delta: float) -> Row:
     entry: Row = {"R": question.R, "eps": question.eps, "low": question.low, "high": question.high, "delta": delta}
     return {
         **entry,
-        "necessary_n": question.necessary_n(delta),
-        **_sufficient(question, delta),
+        **EXPERIMENT.needs(question, delta),
         "first_n": first_n(rows, delta),
     }
 

@@ -203,7 +203,7 @@ class DrawCodeExperiment(GridExperiment[DrawCode]):
 
     def cost(self, work: Pass[DrawCode]) -> float:
         one = work.question
-        return 2e-7 + 2.5e-8 * min(2.0 ** max(work.sizes), 1.0 / one.eps**one.d)
+        return 2e-7 + (2.5e-9 + 5e-9 * one.d) * min(2.0 ** max(work.sizes), 1.0 / one.eps**one.d)
 
     def memory(self, work: Pass[DrawCode]) -> int:
         return 2**14 * 8 * (8 + 4 * work.question.d)

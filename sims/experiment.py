@@ -227,6 +227,14 @@ class Experiment(ABC, Generic[Question, Work]):
         """The proved band of a row, and the further columns in order; the prediction is never outside the band."""
         raise NotImplementedError
 
+    def asked(self, request: Request[Question], passes: Sequence[Work]) -> list[tuple[Any, Sequence[int]]]:
+        """The questions of the passes, and the sizes of their rows; empty where rows have no ``bounds``."""
+        return []
+
+    def needs(self, question: Any, delta: float) -> Row:
+        """What is proved of the n that a question takes, and what else its summary says."""
+        raise NotImplementedError
+
     def groups(self, request: Request[Question], passes: Sequence[Work]) -> Iterator[slice]:
         """The passes that are tabulated together, in order; all that a table says comes from its own passes."""
         return (slice(at, at + 1) for at in range(len(passes)))
@@ -401,8 +409,10 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
             **clamped(question.success_prediction(n), low, high),
         }
 
+    def asked(self, request: Request[Question], passes: Sequence[Pass[Any]]) -> list[tuple[Any, Sequence[int]]]:
+        return [(work.question, work.sizes) for work in passes if isinstance(work.question, self.question)]
+
     def needs(self, question: Any, delta: float) -> Row:
-        """Necessary and sufficient n of a question, and what else its summary says."""
         necessary = question.necessary_n(delta)
         try:
             return {"necessary_n": necessary, "required_n": question.required_n(delta)}

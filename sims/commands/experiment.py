@@ -10,7 +10,7 @@ from typing import Any
 from sims.band import FOOTNOTE, MARK
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number, refuted
-from sims.commands.prediction import announce, foresee, plan
+from sims.commands.prediction import prepare
 from sims.experiment import Experiment, Request
 from sims.files import AnyPath, OutputFile
 from sims.finishing import Finishing
@@ -32,8 +32,7 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)
-        passes = plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
-        announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
+        passes = prepare(experiment, request, max_time=given.max_time, quiet=given.quiet)
         silent = given.quiet or given.json
         if not silent:
             print(f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row", flush=True)

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 _MOST_HALF_SUMS = 2**30
 
 
+_known: tuple[float, int] = -1.0, 0
+
+
 def available_bytes() -> int:
-    """Memory that can be taken without swapping, in bytes."""
+    """Memory that can be taken without swapping, in bytes; asked for twice a second at most."""
+    global _known
+    asked, found = _known
+    if not 0.0 <= time.monotonic() - asked < 0.5 or asked < 0.0:
+        found = _available()
+        _known = time.monotonic(), found
+    return found
+
+
+def _available() -> int:
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from numbers import Real
 
 
@@ -52,12 +53,17 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
     >>> [round(bound, 6) for bound in clopper_pearson(0, 10)]
     [0.0, 0.308497]
     """
-    from scipy.special import betainccinv, betaincinv
-
     k, n = _counts(successes, trials)
     _numbers(confidence=confidence)
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must be in (0, 1), got confidence={confidence}")
+    return _clopper_pearson(k, n, confidence)
+
+
+@lru_cache(maxsize=2**16)
+def _clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
+    from scipy.special import betainccinv, betaincinv
+
     tail = (1.0 - confidence) / 2.0
     low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
     high = 1.0 if k == n else float(betainccinv(k + 1, n - k, tail))

@@ -40,7 +40,7 @@ from typing import Any, ClassVar
 from sims.commands import cli, flags
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.interrupt import keeping
-from sims.commands.prediction import Prediction, announce, duration
+from sims.commands.prediction import WORTH_SAYING, Prediction, announce, duration, finishing_seconds
 from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
@@ -51,7 +51,7 @@ from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
 from sims.sweep.cluster import check_where, pool
-from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
+from sims.sweep.cost import CHUNK_HANDLING, chunk_trials, dry_run, predict, print_dry_run
 from sims.sweep.count import Sweep
 from sims.sweep.merge import ANY_VERSION, difference, other_version
 from sims.sweep.plan import Plan, check_settings, counted_by, piece_count, sensible
@@ -147,10 +147,11 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     if given.seed is None and given.shard is not None and not given.dry_run:
         raise flags.UsageError("--shard needs --seed: all shares must have the same")
     request = experiment.request(given)
-    passes = foresee_plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
+    longest = given.max_time or math.inf
+    passes, finishing = foresee_plan(experiment, request, max_time=longest, quiet=given.quiet or given.json)
     plan = Plan(experiment, request, tuple(passes))
     jobs, first, trials = plan.options.jobs, plan.options.first_trial, plan.options.trials
-    sizes = [chunk_trials(experiment.cost(work)) for work in plan.passes]
+    sizes = list(map(chunk_trials, plan.costs))
     if given.chunk is not None:
         sizes = [flags.between("--chunk", given.chunk, 1, 10**12)] * len(sizes)
     total = _chunks(plan, sizes)
@@ -164,7 +165,10 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     )
     if given.dry_run:
         counts = [piece_count(first, trials, size) for size in sizes]
-        found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
+        costs = predict(plan, jobs=jobs, chunks=sizes)
+        if finishing is None:
+            finishing = finishing_seconds(experiment, request)
+        found = dry_run(plan, counts, costs, finishing=finishing, jobs=jobs, where=where)
         _print(found, given.json, print_dry_run)
         return 0
     store_files = (OutputFile("--store", path, OWN) for path in files_of(given.store))
@@ -173,8 +177,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     with open_store(given, plan, sizes) as store:
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
-        left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
-        announce(left, max_time=given.max_time or math.inf, quiet=given.quiet)
+        left = _left(plan, sweep, sizes, jobs, finishing)
+        announce(left, max_time=longest, quiet=given.quiet)
         if not silent:
             size = ", ".join([counted(len(plan.cells), "cell"), counted(total, "chunk")])
             print(f"seed {plan.options.seed}, {counted(trials, 'trial')} a row, {size}, {store.done()[0]} of them done",
@@ -194,6 +198,17 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         with keeping(kept):
             result = finish(plan, store, Finishing(jobs, quiet=silent))
     return deliver_result(experiment, result, given)
+
+
+def _left(plan: Plan, sweep: Sweep, sizes: Sequence[int], jobs: int, finishing: float | None) -> Prediction:
+    """What is left of a sweep: by formula, by a probe where that says seconds; and the rows, unless it is a share."""
+    seconds = sweep.left
+    if seconds / jobs > WORTH_SAYING / 10:
+        seconds *= math.fsum(predict(plan, jobs=jobs, chunks=sizes)) / (plan.options.trials * math.fsum(plan.costs))
+    seconds = max(seconds / jobs, sweep.chunks_left * CHUNK_HANDLING)
+    if sweep.parts == 1:
+        seconds += finishing_seconds(plan.experiment, plan.request) if finishing is None else finishing
+    return Prediction(seconds, 0, plan.options.until is not None)
 
 
 def _chunks(plan: Plan, sizes: Sequence[int]) -> int:
@@ -227,7 +242,7 @@ def _print(found: Any, as_json: bool, show: Any) -> None:
 
 def _check_memory(plan: Plan, jobs: int, where: str | None) -> None:
     """Refuse processes that do not fit, before they start; the solvers have refused what threads cannot hold."""
-    each = max(plan.experiment.memory(work) for work in plan.passes)
+    each = plan.most_bytes
     needed = jobs * (each + 250 * 2**20) if where == "local" else jobs * each
     if where in (None, "local") and needed > available_bytes():
         raise flags.UsageError(

@@ -38,7 +38,7 @@ class Sweep:
     """Hands out chunks, and writes down what comes back.
 
     ``store``: open for writing. ``mine``: share i of k. ``left``: work that is left, in seconds by formula; at most, if
-    rows may stop early.
+    rows may stop early. ``chunks_left``: in how many chunks, about.
     """
 
     def __init__(self, plan: Plan, store: Store, mine: tuple[int, int]) -> None:
@@ -56,6 +56,7 @@ class Sweep:
         self._active: deque[_Cell] = deque()
         self._open_cells: dict[int, _Cell] = {}
         self.left = 0.0
+        self.chunks_left = 0
         self.counted = 0
         start, fresh = 0, []
         for i, held in enumerate(store.every()):
@@ -65,6 +66,8 @@ class Sweep:
             if left:
                 fresh.append((i, pieces_before))
                 self.left += left
+                whole = piece_count(self.first, self.trials, chunk) if self.until is None else 1
+                self.chunks_left += -(-(whole - len(held)) // self.parts)
                 if held:
                     self._held[i] = {at: dataclasses.replace(one, extra=b"") for at, one in held.items()}
         for i, before in reversed(fresh):
@@ -72,7 +75,7 @@ class Sweep:
 
     def _left(self, number: int, held: Mapping[int, Chunk]) -> float:
         """Seconds by formula that a cell may take; 0 if it is not ours, or is finished."""
-        weight, chunk = self.plan.experiment.cost(self.plan.passes[number]), self.store.cells[number][1]
+        weight, chunk = self.plan.costs[number], self.store.cells[number][1]
         if self.until is not None:
             mine = number % self.parts == self.part
             return weight * max(1, self.trials - sum(one.trials for one in held.values())) if mine else 0.0
@@ -85,7 +88,7 @@ class Sweep:
         """Open the next cell."""
         number, before = self._fresh.pop(), self._fresh.pop()
         held = self._held.pop(number, {})
-        chunk, weight = self.store.cells[number][1], self.plan.experiment.cost(self.plan.passes[number])
+        chunk, weight = self.store.cells[number][1], self.plan.costs[number]
         cell = self._open_cells[number] = _Cell(number, chunk, weight, self._left(number, held), held, iter(()))
         if self.until is None:
             whole = pieces(self.first, self.trials, chunk)

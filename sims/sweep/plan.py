@@ -29,7 +29,7 @@ from sims.sweep.store import PROGRAM, Chunk, Store, StoreError, Writer
 WHOLE = 2**63
 """A piece that no run exceeds: a replay is asked once for all its trials."""
 
-MAX_QUESTIONS = 10**5
+MAX_QUESTIONS = 10**6
 
 _FREE = ("jobs", "trials", "device")
 """Parameters on which neither counts nor rows depend."""
@@ -60,6 +60,21 @@ class Plan:
     def cells(self) -> list[str]:
         """The passes as JSON text."""
         return [json.dumps(self.experiment.encode(work)) for work in self.passes]
+
+    @cached_property
+    def costs(self) -> list[float]:
+        """Seconds of a trial of each pass, by formula."""
+        return list(map(self.experiment.cost, self.passes))
+
+    @property
+    def asked(self) -> list[tuple[Any, Sequence[int]]]:
+        """Its questions, and the sizes of their rows."""
+        return self.experiment.asked(self.request, self.passes)
+
+    @cached_property
+    def most_bytes(self) -> int:
+        """Bytes of one worker, at most."""
+        return max(map(self.experiment.memory, self.passes))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -125,7 +140,8 @@ def plan_of(store: Store) -> Plan:
         for key, value in options.items():
             if key not in _FREE and (key not in again or again[key] != value):
                 raise ValueError(f"{key} {value!r}")
-        if [json.loads(text) for text in plan.cells] != [json.loads(text) for text, _ in store.cells]:
+        pairs = zip(plan.cells, store.cells, strict=True)
+        if any(made != text and json.loads(made) != json.loads(text) for made, (text, _) in pairs):
             raise ValueError("a cell is not what this experiment writes")
         sizes = request.options.n
         if plain and (

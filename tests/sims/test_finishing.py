@@ -1,12 +1,18 @@
 """Finishing: tables from counts take work in proportion to their rows, once, and the same in processes."""
 
+import contextlib
+import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sims import coverage, finishing, single_weight
 from sims import store as store_cli
@@ -14,8 +20,14 @@ from sims.commands.experiment import MOST_TABLES
 from sims.counting import Found
 from sims.finishing import Finishing
 from sims.options import Options, Request
+from sims.progress import silent
 from sims.registry import experiment
+from sims.sweep import cost, count
+from sims.sweep.cluster import Task
 from sims.sweep.command import main as sweep
+from sims.sweep.packing import packed, unpacked
+from sims.sweep.plan import Plan
+from sims.sweep.store import Chunk, Store
 from theory.bits import DrawCode
 from theory.coverage import Coverage
 from theory.recycling import Recycling
@@ -145,6 +157,91 @@ def test_a_store_is_read_in_as_many_statements_whatever_its_cells(
         return [*found, statements(monkeypatch, lambda: sweep([*argv, "--store", store, "--resume"]))]
 
     assert read(3) == read(30)
+
+
+def test_a_chunk_takes_few_bytes(tmp_path: Path) -> None:
+    sizes = list(range(1, 32))
+    cells = [
+        (f'{{"R": 5, "eps": 0.01, "alpha": {i / 2000}, "kind": "choice", "n": {sizes}}}', 2**20) for i in range(2000)
+    ]
+    header = {
+        "settings": {"experiment": "subset_sum", "seed": 3}, "options": {"seed": 3, "first_trial": 0},
+        "trials": 2**20, "made": {},
+    }  # fmt: skip
+    counts = [round(2**20 * (1.0 - 0.7**n)) for n in sizes]
+    with Store(str(tmp_path / "s"), create=(header, cells)) as store:
+        store.add(Chunk(i, 0, 2**20, tuple(count - i for count in counts), b"", 0.1) for i in range(len(cells)))
+    with Store(str(tmp_path / "s")) as store:
+        assert store.cells == cells
+        assert store.chunks(7)[0].counts == tuple(count - 7 for count in counts)
+    assert os.path.getsize(tmp_path / "s") < 200 * len(cells)
+
+
+@given(st.lists(st.integers(0, 2**62), max_size=40))
+def test_packed_counts_are_read_as_they_were(counts: list[int]) -> None:
+    assert unpacked(packed(counts)) == tuple(counts)
+
+
+class Lazy:
+    """Workers that count nothing until asked, and then all at once."""
+
+    stop = None
+
+    def __init__(self, until: int) -> None:
+        self.left = until
+
+    def workers(self) -> int:
+        return 1
+
+    def lost(self, problem: BaseException) -> bool:
+        return False
+
+    def submit(self, task: Task) -> Future:
+        done: Future = Future()
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        done.set_result(Chunk(task.number, task.first, task.trials, (1, 1)))
+        return done
+
+
+@pytest.mark.parametrize("until", [60, 30])
+def test_small_chunks_are_written_together_and_none_is_lost(
+    until: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(count, "WRITE_EVERY", 1e9)
+    kind, request = experiment("single_weight"), single(60)
+    plan = Plan(kind, request, tuple(kind.passes(request)))
+    header = {**plan.header, "made": {}}
+    with Store(str(tmp_path / "s"), create=(header, [(text, 100) for text in plan.cells])) as store:
+        written: list[int] = []
+        add = store.add
+        monkeypatch.setattr(store, "add", lambda chunks: written.append(add(chunks)))
+        counting = count.Sweep(plan, store, (0, 1))
+        assert counting.chunks_left == 60
+        with contextlib.nullcontext() if until == 60 else pytest.raises(KeyboardInterrupt):
+            counting.run(Lazy(until), silent)
+        assert sum(written) == store.done()[0] == until
+        assert len(written) == 2
+        assert count.Sweep(plan, store, (0, 1)).chunks_left == 60 - until
+
+
+def test_a_dry_run_of_many_cells_is_short(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "MOST_CELLS", 70)
+    tried = []
+    monkeypatch.setattr(cost, "probe", lambda plan, work, *_: tried.append(work) or 2.0 * plan.experiment.cost(work))
+    alphas = [f"{0.4 * i / 90:.4f}" for i in range(90)]
+    argv = ["single_weight", "--alpha", *alphas, "--n", "1", "--trials", "10", "--seed", "1", "--dry-run"]
+    assert sweep(argv) == 0
+    printed = capsys.readouterr().out
+    assert "The 10 longest of 90 cells:" in printed
+    assert printed.count("alpha=") == 10
+    assert "90 cells, 90 chunks" in printed
+    assert sweep([*argv, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cell_count"], len(found["cells"]), found["chunks"]) == (90, 70, 90)
+    assert found["worker_seconds"] == pytest.approx(90 / 70 * sum(cell["worker_seconds"] for cell in found["cells"]))
+    assert len(tried) < 2 * 40
 
 
 def test_people_are_shown_the_first_tables(capsys: pytest.CaptureFixture) -> None:
