@@ -18,7 +18,7 @@ from sims.statistics.trials import Count, Counts, count_trials, count_until
 from sims.statistics.verdict import verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pass(Generic[Question]):
     """One question at all its sizes: a run over the trials gives one count for each of them."""
 
@@ -74,7 +74,7 @@ def first_hits(needed: Callable[[int, int], Integers], sizes: Sequence[int], pie
     return Counter(count, piece)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a pass gave: (successes, trials) of each of its rows, the records, and the seconds that it took."""
 

@@ -35,7 +35,7 @@ _MANY_ROWS, _USUAL_ROWS = 3000, 30
 ROW = 1e-4
 """Seconds of a row's intervals, verdict and print."""
 _PROBES, _PROBED, _MOST_OF_IT = 2, 6, 0.95
-_SPREAD, _SIZES, _ENOUGH = (0.5, 1.0, 0.0, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875), 7, 2.0
+_SPREAD, _SIZES, _ENOUGH = (0.5, 1.0, 0.0, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875), 7, 1.5
 """Blocks of questions that are tried, how many of their sizes, and seconds after which it is enough."""
 
 

@@ -158,6 +158,31 @@ def band_p_value(successes: int, trials: int, low: float, high: float) -> float:
     return min(1.0, 2.0 * min(too_few, too_many))
 
 
+def band_p_values(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[float, float]]) -> list[float]:
+    """`band_p_value` of each (successes, trials) and its (low, high), at once; the same numbers.
+
+    Examples
+    --------
+    >>> band_p_values([(50, 100), (3, 3)], [(0.4, 0.6), (0.9, 0.1)])
+    [1.0, 0.0]
+    """
+    import numpy as np
+    from scipy.special import betainc, betaincc
+
+    for (k, n), (low, high) in zip(counts, bands, strict=True):
+        if not (type(k) is type(n) is int and 0 <= k <= n <= 10**18 and n > 0 and 0.0 <= low <= 1.0 >= high >= 0.0):
+            return [band_p_value(*one, *band) for one, band in zip(counts, bands, strict=True)]
+    if not counts:
+        return []
+    k, n = np.array(counts, np.int64).T
+    low, high = np.array(bands, np.float64).T
+    too_few = np.where(k == n, 1.0, betaincc(k + 1, np.maximum(n - k, 1), low))
+    too_many = np.where(k == 0, 1.0, betainc(np.maximum(k, 1), n - k + 1, high))
+    found = np.minimum(1.0, 2.0 * np.minimum(too_few, too_many))
+    values: list[float] = np.where(low > high, 0.0, found).tolist()
+    return values
+
+
 def band_p_value_anytime(successes: int, trials: int, low: float, high: float) -> float:
     """Like ``band_p_value`` but valid when the number of trials was chosen by looking at the data.
 

@@ -138,12 +138,12 @@ def test_finishing_is_foreseen(options: dict, expected: float, monkeypatch: pyte
 
 
 def test_what_takes_long_to_finish_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(prediction, "finishing_seconds", lambda *_: 100.0)
     monkeypatch.setattr(sweep, "finishing_seconds", lambda *_: 100.0)
     monkeypatch.chdir(tmp_path)
-    for main in (single_weight.main, lambda argv: sweep.main(["single_weight", *argv, "--store", "s"])):
-        refused(
-            main, ["--n", "1", "--trials", "10", "--max-time", "50s"], "take about 1 min 40 s, more than --max-time"
-        )
+    argv = ["--n", "1", "--trials", "10", "--seed", "1", "--max-time", "50s"]
+    refused(single_weight.main, argv, "would take about 1 min 40 s, more than --max-time, 50 s")
+    assert sweep.main(["single_weight", *argv, "--store", "s"]) == 2
+    assert "would take about 1 min 40 s, more than --max-time, 50 s" in capsys.readouterr().err
