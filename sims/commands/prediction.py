@@ -32,7 +32,7 @@ LONGEST = 86400.0
 
 _WORTH_MEASURING = 0.03
 _MANY_ROWS, _USUAL_ROWS = 3000, 30
-ROW = 1e-4
+ROW = 8e-5
 """Seconds of a row's intervals, verdict and print."""
 _PROBES, _PROBED, _MOST_OF_IT = 2, 6, 0.95
 _SPREAD, _SIZES, _ENOUGH = (0.5, 1.0, 0.0, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875), 7, 1.5

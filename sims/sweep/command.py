@@ -106,11 +106,11 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     cells = list(zip(plan.cells, sizes, strict=True))
     store = Store(given.store, create=(header, cells))
     try:
-        check_settings(store)
         if given.chunk is None:  # of the store, whatever would be chosen today
             cells = [(text, size) for (text, _), (_, size) in zip(cells, store.cells, strict=False)]
         unlike = difference(store, header, cells)
         if unlike is not None:
+            check_settings(store)  # what makes no sense is not of any sweep
             raise StoreError(f"--store {given.store} is of another sweep: {unlike}")
         if plan.options.trials < store.header["trials"]:
             raise StoreError(

@@ -71,14 +71,15 @@ def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[float]:
         if time.process_time() - begun > _PROBE_SECONDS * jobs:
             break
     if not ratios:
-        return (formula * plan.options.trials).tolist()
+        return [plan.options.trials * one for one in plan.costs]
     known = sorted(ratios, key=lambda i: formula[i])
     logs = np.log(formula)
     middles = (logs[known][1:] + logs[known][:-1]) / 2
     near = np.array([ratios[i] for i in known])[np.searchsorted(middles, logs)]
     for i, ratio in ratios.items():
         near[i] = ratio
-    return (formula * near * plan.options.trials).tolist()
+    seconds: list[float] = (formula * near * plan.options.trials).tolist()
+    return seconds
 
 
 def probe(plan: Plan, work: Any, jobs: int, most: int) -> float:
@@ -115,9 +116,7 @@ def dry_run(
 
     ``costs``: as `predict` has them. ``finishing``: seconds of the rows.
     """
-    shown = range(len(costs))
-    if len(costs) > MOST_CELLS:
-        shown = sorted(heapq.nlargest(MOST_CELLS, shown, key=lambda i: costs[i]))
+    shown = sorted(heapq.nlargest(MOST_CELLS, range(len(costs)), key=lambda i: costs[i]))
     rows = [
         {**plain(plan.experiment.encode(plan.passes[i])), "trials": plan.options.trials, "chunks": counts[i],
          "worker_seconds": costs[i], "worker_bytes": plan.experiment.memory(plan.passes[i])}

@@ -51,11 +51,11 @@ def unpacked(data: bytes) -> tuple[int, ...]:
 
 def packed_cells(cells: Sequence[tuple[str, int]]) -> Iterator[tuple[int, bytes]]:
     """Cells, with their chunk sizes, in blocks: the number of the first one, and their descriptions, deflated."""
-    first, block, length = 0, [], 0
+    first, length, block = 0, 0, list[tuple[str, int]]()
     for number, cell in enumerate(cells):
         if block and (len(block) == _CELLS or length + len(cell[0]) > _TEXT):
             yield first, zlib.compress(json.dumps(block).encode())
-            first, block, length = number, [], 0
+            first, length, block = number, 0, []
         block.append(cell)
         length += len(cell[0])
     if block:

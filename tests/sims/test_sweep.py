@@ -357,7 +357,7 @@ def test_max_time_is_of_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixtu
     argv = ["subset_sum", "--n", "1:12", "--eps", "1e-3", "--seed", "1", "--jobs", "1", "--store", str(tmp_path / "s")]
     argv += ["--chunk", "200000", "--quiet", "--resume"]
     assert sweep.main([*argv, "--trials", "200000"]) == 0
-    assert sweep.main([*argv, "--trials", "400000", "--max-time", "0.05"]) == 2
+    assert sweep.main([*argv, "--trials", "4000000", "--max-time", "0.05"]) == 2
     assert "this would take about" in capsys.readouterr().err
-    assert sweep.main([*argv, "--trials", "400000"]) == 0
-    assert sweep.main([*argv, "--trials", "400000", "--max-time", "0.05"]) == 0
+    assert sweep.main([*argv, "--trials", "4000000"]) == 0
+    assert sweep.main([*argv, "--trials", "4000000", "--max-time", "0.05"]) == 0
