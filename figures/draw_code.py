@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
-from sims.experiment import rows_of
+from sims.experiment import rows_by
 from sims.run import run
 from sims.statistics.result import Result
 from theory.bits import DrawCode, index_bits_bound
@@ -29,8 +29,9 @@ def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.draw_code``: success against the bits of the index; ``note``: with trials and seed."""
     with house_style():
         figure, axes = new_figure()
+        of = rows_by(result.rows, ("d", "eps", "alpha"))
         for index, entry in enumerate(result.summary):
-            rows = sorted(rows_of(result.rows, entry, ("d", "eps", "alpha")), key=lambda row: row["n"])
+            rows = sorted(of[entry["d"], entry["eps"], entry["alpha"]], key=lambda row: row["n"])
             n, share, colour = [row["n"] for row in rows], [row["success"] for row in rows], PALETTE[index]
             axes.plot(n, [row["exact"] for row in rows], color=colour, linewidth=0.8)
             bars = [[row["success"] - row["ci_low"] for row in rows], [row["ci_high"] - row["success"] for row in rows]]

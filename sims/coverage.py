@@ -9,9 +9,10 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import dataclasses
+import itertools
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -21,9 +22,9 @@ import numpy as np
 from sims.band import clamped
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
-from sims.counting import Counter, Found, judge, measured
+from sims.counting import Counter, Found, measured
 from sims.draws import draws
-from sims.experiment import Experiment, Layout, first_n, necessary, rows_of, seen_from, suffices
+from sims.experiment import Experiment, Layout, Table, first_n, necessary, seen_from, suffices
 from sims.options import Options, Request, Row, as_tuple, between, grid, plain, read_options, restored_options
 from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
@@ -184,9 +185,10 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     def passes(self, request: Request[Coverage]) -> list[ValueSets]:
         options = request.options
         assert isinstance(options, CoverageOptions)
-        result = []
-        for R in request.axis("R"):
-            mine = [question for question in request.questions if question.R == R]
+        result, by_draws = [], dict[int, list[Coverage]]()
+        for question in request.questions:
+            by_draws.setdefault(question.R, []).append(question)
+        for R, mine in by_draws.items():
             last = {one.eps: max(options.n or (one.predicted_n(options.delta) + 2,)) for one in mine}
             for n in options.n or range(1, max(last.values()) + 1):
                 exact = options.method == "auto" and n * math.log2(R + 1) <= AUTO_LOG2_SUMS
@@ -241,23 +243,44 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
 
         return 24 * max(2**15, work.n * work.R) + gap_bytes(work.n, work.R, work.bits)
 
-    def tabulate(
-        self, request: Request[Coverage], passes: Sequence[ValueSets], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        kept: dict[tuple[int, float], list[tuple[Row, tuple[float, float]]]] = {}
+    def bounds(self, question: Coverage, n: int) -> tuple[tuple[float, float], Row]:
+        """Of values as drawn."""
+        found = _bounds(ValueSets(n, question.R, question.low, question.high, None, (question.eps,), 0), question.eps)
+        return (found["lower_bound"], found["upper_bound"]), found
+
+    def needs(self, question: Coverage, delta: float) -> Row:
+        return {"necessary_n": question.necessary_n(delta), **_sufficient(question, delta)}
+
+    def asked(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> list[tuple[Any, Sequence[int]]]:
+        sizes: dict[tuple[int, float], list[int]] = {}
+        for work in passes:
+            for eps in work.eps:
+                sizes.setdefault((work.R, eps), []).append(work.n)
+        return [(one, sizes[one.R, one.eps]) for one in request.questions]
+
+    def groups(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> Iterator[slice]:
+        at = 0
+        for _, mine in itertools.groupby(passes, key=lambda work: work.R):
+            start, at = at, at + len(list(mine))
+            yield slice(start, at)
+
+    def table(self, options: Options, passes: Sequence[ValueSets], found: Sequence[Found]) -> Table:
+        kept: dict[float, Table] = {}
         for at, counted in zip(passes, found, strict=True):
             gaps = _quantiles(counted.records)
             for eps, count in zip(at.eps, counted.counts, strict=True):
                 bounds = _bounds(at, eps)
                 row: Row = {"n": at.n, "R": at.R, "eps": eps, "low": at.low, "high": at.high, "method": at.method}
-                row |= {"bits": at.bits, **measured(count, request.options), **bounds, **gaps}
-                kept.setdefault((at.R, eps), []).append((row, (bounds["lower_bound"], bounds["upper_bound"])))
-        questions = [one for one in request.questions if (one.R, one.eps) in kept]
-        ordered = [pair for one in questions for pair in kept[one.R, one.eps]]
-        rows = judge([row for row, _ in ordered], [band for _, band in ordered], request.options)
-        return rows, [_summary(rows, one, request.options.delta) for one in questions]
+                row |= {"bits": at.bits, **measured(count, options), **bounds, **gaps}
+                kept.setdefault(eps, Table()).add(row, (bounds["lower_bound"], bounds["upper_bound"]))
+        made = Table()
+        for eps, one in kept.items():
+            question = Coverage(R=passes[0].R, eps=eps, low=passes[0].low, high=passes[0].high)
+            one.summary.append(_summary(one.rows, question, options.delta))
+            made.extend(one)
+        return made
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         bounds = ("lower_bound", "upper_bound", "prediction")
         return Layout(
             f"R = {entry['R']}, eps = {entry['eps']:g}, all targets from {entry['low']:g} to {entry['high']:g}",
@@ -296,9 +319,8 @@ def _summary(rows: Sequence[Row], question: Coverage, delta: float) -> Row:
     entry: Row = {"R": question.R, "eps": question.eps, "low": question.low, "high": question.high, "delta": delta}
     return {
         **entry,
-        "necessary_n": question.necessary_n(delta),
-        **_sufficient(question, delta),
-        "first_n": first_n(rows_of(rows, entry, ("R", "eps")), delta),
+        **EXPERIMENT.needs(question, delta),
+        "first_n": first_n(rows, delta),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.commands.output import MAX_CURVES
-from sims.counting import Counter, Found, Pass, first_hits, judge, measured, sums_cost
+from sims.counting import Counter, Found, Pass, first_hits, measured, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, Layout, first_n, rows_of
+from sims.experiment import GridExperiment, Layout, Table, first_n
 from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid, several
 from sims.solver.arguments import Integers
 from sims.statistics.result import Result
@@ -143,21 +143,21 @@ class RecyclingExperiment(GridExperiment[Recycling]):
         n = max(work.sizes)
         return 24 * max(2**15, n) + 8 * int(half_sums(n, n))
 
-    def tabulate(
-        self, request: Request[Recycling], passes: Sequence[Pass[Any]], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        options = request.options
-        assert isinstance(options, RecyclingOptions)
-        each = 1 + len(options.R)
-        rows: list[Row] = []
-        for at in range(0, len(passes), each):
-            for index, n in enumerate(passes[at].sizes):
-                counts = [one.counts[index] for one in found[at : at + each]]
-                rows.append(_row(passes[at].question, n, counts, options))
-        rows = judge(rows, [(row["lower_bound"], row["upper_bound"]) for row in rows], options)
-        return rows, [_summary(rows, work.question, options.delta) for work in passes[::each]]
+    def groups(self, request: Request[Recycling], passes: Sequence[Pass[Any]]) -> Iterator[slice]:
+        assert isinstance(request.options, RecyclingOptions)
+        each = 1 + len(request.options.R)
+        return (slice(at, at + each) for at in range(0, len(passes), each))
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def table(self, options: Options, passes: Sequence[Pass[Any]], found: Sequence[Found]) -> Table:
+        assert isinstance(options, RecyclingOptions)
+        made = Table()
+        for index, n in enumerate(passes[0].sizes):
+            row = _row(passes[0].question, n, [one.counts[index] for one in found], options)
+            made.add(row, (row["lower_bound"], row["upper_bound"]))
+        made.summary.append(_summary(made.rows, passes[0].question, options.delta))
+        return made
+
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         every = result.params["R"]
         fresh = tuple(f"R{R}" for R in every[:_SHOWN_R])
         further = ", ".join(map(str, every[_SHOWN_R:]))
@@ -202,8 +202,7 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
     from theory.recycling import count_R, gain_left, multiset_count
 
     entry: Row = {"eps": question.eps, "alpha": question.alpha, "delta": delta}
-    mine = rows_of(rows, entry, ("eps", "alpha"))
-    known = [row for row in mine if None not in (row["worth_R"], row["expected_R"]) and row["n"] > 1]
+    known = [row for row in rows if None not in (row["worth_R"], row["expected_R"]) and row["n"] > 1]
     half = min(known, key=lambda row: abs(row["success"] - 0.5), default=None)
     gain: Row = dict.fromkeys(("gain_n", "sums", "count_R", "expected_R", "worth_R"))
     gain |= dict.fromkeys(("gain_after_spread", "gain_left"))
@@ -212,7 +211,7 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
         gain = {"gain_n": n, "sums": multiset_count(n), "count_R": count_R(n)}
         gain |= {key: half[key] for key in ("expected_R", "worth_R")}
         gain |= {"gain_after_spread": gain_left(half["expected_R"], n), "gain_left": gain_left(half["worth_R"], n)}
-    return {**entry, **EXPERIMENT.needs(question, delta), "first_n": first_n(mine, delta), **gain}
+    return {**entry, **EXPERIMENT.needs(question, delta), "first_n": first_n(rows, delta), **gain}
 
 
 EXPERIMENT = RecyclingExperiment()

@@ -10,6 +10,7 @@ gives what ``python -m sims.subset_sum --R 5 --eps 0.01 --n 1:8 --seed 1`` print
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
@@ -74,5 +75,7 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     from sims.progress import progress as bar
 
     passes = experiment.passes(request)
+    started = time.monotonic()
     with bar(request.options.trials * len(passes)) as advance:
-        return experiment.simulate(request, passes=passes, advance=advance)
+        found = experiment.count(request, passes, advance)
+    return experiment.result(request, passes, found, seconds=time.monotonic() - started)

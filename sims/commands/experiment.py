@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sims.band import FOOTNOTE, MARK
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number, refuted
-from sims.commands.prediction import announce, foresee, plan
+from sims.commands.prediction import prepare
 from sims.experiment import Experiment, Request
 from sims.files import AnyPath, OutputFile
+from sims.finishing import Finishing
 from sims.plain_text import counted
 from sims.progress import progress
 from sims.statistics.result import Result
+from sims.statistics.verdict import REFUTED
+
+MOST_TABLES = 100
+"""That are printed for people."""
 
 _HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
 
@@ -25,13 +32,15 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)
-        passes = plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
-        announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
+        passes = prepare(experiment, request, max_time=given.max_time, quiet=given.quiet)
         silent = given.quiet or given.json
         if not silent:
             print(f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row", flush=True)
+        started = time.monotonic()
         with progress(request.options.trials * len(passes), quiet=silent) as advance:
-            result = experiment.simulate(request, passes=passes, advance=advance)
+            found = experiment.count(request, passes, advance)
+        seconds, made = time.monotonic() - started, Finishing(request.options.jobs, quiet=silent)
+        result = experiment.result(request, passes, found, seconds=seconds, tabulated=made)
         return deliver_result(experiment, result, given)
 
     return cli.run(work, argv)
@@ -60,11 +69,11 @@ def deliver_result(experiment: Experiment[Any, Any], result: Result, given: Any)
 
 
 def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
-    """One table per summary entry, readable in 100 columns, and its sentence."""
+    """One table per summary entry, readable in 100 columns, and its sentence; the first `MOST_TABLES` of them."""
     from rich.table import Table
 
     out = console(markup=True)
-    for layout, rows, sentence in experiment.tables(result):
+    for layout, rows, sentence in itertools.islice(experiment.tables(result), MOST_TABLES):
         if layout.head:
             out.print(layout.head)
         headings = {**_HEADINGS, **layout.headings}
@@ -80,6 +89,12 @@ def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
         if layout.note:
             out.print(layout.note, soft_wrap=True)
         out.print(sentence, soft_wrap=True)
+    more = len(result.summary) - MOST_TABLES
+    if more > 0:
+        bad = sum(row["verdict"] == REFUTED for row in result.rows)
+        verb = "is" if bad == 1 else "are"
+        said = f"{counted(more, 'further table')} in --json and --csv; of all {counted(len(result.rows), 'row')}, {bad}"
+        out.print(f"{said} {verb} refuted.", soft_wrap=True)
 
 
 def cell_text(row: Mapping[str, Any], key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -93,7 +94,23 @@ class Result:
 
     def to_json(self) -> str:
         """`to_dict` as text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        return "".join(self.json_pieces())
+
+    def json_pieces(self) -> Iterator[str]:
+        """The same text in pieces, row by row: a long result is not held twice."""
+        names = _PARTS if self.details is None else (*_PARTS, "details")
+        before = "{"
+        for name in ("schema", *names):
+            value = getattr(self, name)
+            yield f"{before}\n {json.dumps(name)}: "
+            before = ","
+            if name not in ("rows", "summary") or not value:
+                yield _indented(value, 1)
+                continue
+            for number, row in enumerate(value):
+                yield f"{',' if number else '['}\n  {_indented(row, 2)}"
+            yield "\n ]"
+        yield "\n}\n"
 
     def to_csv(self) -> str:
         """The rows as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
@@ -144,6 +161,10 @@ class Result:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _indented(value: Any, depth: int) -> str:
+    return json.dumps(_plain(value), indent=1, allow_nan=False).replace("\n", "\n" + " " * depth)
+
+
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
@@ -153,6 +174,10 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in (str, int, bool):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -227,5 +252,7 @@ def _cpu() -> str:
 
 def print_json(result: Result) -> None:
     """The result on standard output, and nothing else."""
-    sys.stdout.write(result.to_json())
+    pieces = result.json_pieces()
+    while some := "".join(itertools.islice(pieces, 1000)):
+        sys.stdout.write(some)
     sys.stdout.flush()
