@@ -67,7 +67,6 @@ class TailOptions(Options):
 
     delta: float = 1e-12
 
-    max_n: ClassVar[int] = 1000
     max_trials: ClassVar[int] = 10**9
 
     def __post_init__(self) -> None:
@@ -217,23 +216,24 @@ def _row(tailed: Tailed[Any], question: Any, n: int, samples: int, estimates: Fl
 
 
 def _summary(question: Any, delta: float, rows: Sequence[Row]) -> Row:
-    """``first_n``: the first n whose interval lies below delta. ``decay``: from the last size but one to the last, a
-    variable; ``decay_least``: of what is proved to fail. ``over_prediction``: at the first n, or the last size.
+    """``first_n``: the first n whose interval lies below delta. ``decay``: a variable's, from the size before
+    that n to it (else between the last two sizes); ``decay_least``: of what is proved to fail. ``over_prediction``: there.
     """
     try:
         enough: int | None = question.required_n(delta)
     except ValueError:
         enough = None
     seen = [row for row in rows if row["failure_high"] <= delta]
-    told = [row["over_prediction"] for row in (seen[:1] or rows[-1:]) if row["over_prediction"] is not None]
+    near = [row for row in rows if not seen or row["n"] <= seen[0]["n"]]
+    told = [row["over_prediction"] for row in near[-1:] if row["over_prediction"] is not None]
     return {
         **_settings(question),
         "delta": delta,
         "necessary_n": question.necessary_n(delta),
         "required_n": enough,
         "first_n": seen[0]["n"] if seen else None,
-        "decay": _decay(rows, "failure"),
-        "decay_least": _decay(rows, "failure_least"),
+        "decay": _decay(near, "failure"),
+        "decay_least": _decay(near, "failure_least"),
         "over_prediction": told[0] if told else None,
     }
 
@@ -295,11 +295,10 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     seen = "no n here shows it" if entry["first_n"] is None else f"the estimates show it from n = {entry['first_n']}"
     text = f"For failure <= {entry['delta']:g}: {necessary(entry)}, {suffices(entry)}; {seen}."
     if entry["decay"] is not None:
-        text += f" At the end a further variable multiplies it by {entry['decay']:.3g}"
+        text += f" There a further variable multiplies it by {entry['decay']:.3g}"
         text += "." if entry["decay_least"] is None else f", what is proved to fail by {entry['decay_least']:.3g}."
     if entry["over_prediction"] is not None:
-        where = "at the last n" if entry["first_n"] is None else f"at n = {entry['first_n']}"
-        text += f" The failure is {entry['over_prediction']:.3g} times the prediction {where}."
+        text += f" The failure is {entry['over_prediction']:.3g} times the prediction."
     return text
 
 
