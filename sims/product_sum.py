@@ -28,7 +28,7 @@ from sims.experiment import GridExperiment, necessary, seen_from
 from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
 from sims.solver.limits import GRID_BITS
-from sims.tailed import Run, Tailed, at_sizes
+from sims.tailed import Run, Stated, Tailed, at_sizes, from_success
 from sims.threads import one_per_thread
 from theory.product_sum import ProductSum
 
@@ -112,6 +112,10 @@ class ProductSumExperiment(Tailed[ProductSum], GridExperiment[ProductSum]):
 
         check_grid(question.eps)
         return at_sizes(ProductTail(max(sizes), question.R, question.eps, question.alpha, samples).run, sizes)
+
+    def stated(self, question: ProductSum, n: int) -> Stated:
+        known = from_success(question, n)
+        return replace(known, least=known.least or 0.0)
 
     def bounds(self, question: ProductSum, n: int) -> tuple[tuple[float, float], Row]:
         # a product moves by at most 2^-53 on to the grid, a sum by at most n 2^-53; few shifts keep bounds cached

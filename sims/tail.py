@@ -1,8 +1,8 @@
 """How rare is a failure: 1e-3, or 1e-12? The ``--tail`` of the commands that have one.
 
 ``python -m sims.subset_sum --tail --R 5 --eps 0.01`` estimates the failure for every n, without bias and however rare
-it is, beside the proved bounds and the prediction; without ``--tail`` trials are counted, which see no failure below 1e-6.
-``python -m sims.tail`` is the same command.
+it is, beside the proved bounds and the prediction; without ``--tail`` trials are counted, which see none below
+1e-6. ``python -m sims.tail`` is the same command.
 """
 
 from __future__ import annotations
@@ -217,7 +217,8 @@ def _row(tailed: Tailed[Any], question: Any, n: int, samples: int, estimates: Fl
 
 def _summary(question: Any, delta: float, rows: Sequence[Row]) -> Row:
     """``first_n``: the first n whose interval lies below delta. ``decay``: a variable's, from the size before
-    that n to it (else between the last two sizes); ``decay_least``: of what is proved to fail. ``over_prediction``: there.
+    that n to it (else between the last two sizes); ``decay_least``: of what is proved to fail. ``over_prediction``:
+    there.
     """
     try:
         enough: int | None = question.required_n(delta)
@@ -239,10 +240,9 @@ def _summary(question: Any, delta: float, rows: Sequence[Row]) -> Row:
 
 
 def _decay(rows: Sequence[Row], name: str) -> float | None:
-    seen = [row for row in rows if row[name]]
-    if len(seen) < 2:
+    if len(rows) < 2 or not (rows[-2][name] and rows[-1][name]):
         return None
-    before, last = seen[-2:]
+    before, last = rows[-2:]
     return math.exp(math.log(last[name] / before[name]) / (last["n"] - before["n"]))
 
 

@@ -86,8 +86,8 @@ def add_variable(low, high, sizes, parents, ends, ranks, reach, low_out, high_ou
     """Sample s becomes parents[s] with a variable more, whose draws lie outside its set; returns the room needed.
 
     ``ends``: see `covered`; 0: the variable is of no use. ``ranks``, shape (samples, R): see `_outside`. ``reach``:
-    what the variables still to come can add up to. ``spare``, shape (4, room): scratch. Where the room needed is more than
-    there is, the output is of no use.
+    what the variables still to come can add up to. ``spare``, shape (4, room): scratch. Where the room
+    needed is more than there is, the output is of no use.
     """
     samples, R = ranks.shape
     room = low_out.shape[1]
@@ -139,11 +139,12 @@ def _moves(low, high, size, u, v, first, last, low_out, high_out, count):  # typ
 
 
 @njit(**_JIT)
-def finishing(low, high, sizes, roots, low2, high2, sizes2, begin, end, low_out, high_out, sizes_out, spare):  # type: ignore[no-untyped-def]
+def finishing(low, high, sizes, roots, low2, high2, sizes2, begin, end, low_out, high_out, sizes_out, widths, spare):  # type: ignore[no-untyped-def]
     """The draws x of one variable after which a sample covers begin, ..., end; returns the room needed.
 
     ``low2``, ``high2``, ``sizes2``: what sample s has reached. ``low`` ..., row roots[s]: what its variables before
     this one reach: x adds that set, moved up by x. ``spare``, shape (2, room): scratch.
+    ``widths``: of the widest hole.
     """
     room = low_out.shape[1]
     needed = np.int64(0)
@@ -161,6 +162,7 @@ def finishing(low, high, sizes, roots, low2, high2, sizes2, begin, end, low_out,
                 widest, width = i, min(stop, end) - at + 1
             if i < size:
                 at = max(at, high2[s, i] + 1)
+        widths[s] = width
         swapped = False
         for turn in range(-1, size + 1):
             i = widest if turn < 0 else turn

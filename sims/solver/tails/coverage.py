@@ -15,8 +15,8 @@ class CoverageTail(Splitting):
     """P(some point of [low, high] has no sum of the first k of n variables within eps), a draw a step.
 
     On the grid a sum s reaches the w points s, ..., s + w - 1, w = floor(2 eps): two sums leave nothing out between
-    them if they differ by at most w. The points to be reached begin at the largest sum that reaches low, and end where the
-    smallest sum that reaches high has its last one.
+    them if they differ by at most w. The points to be reached begin at the largest sum that reaches low, and end where
+    the smallest sum that reaches high has its last one.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class CoverageTail(Splitting):
         self._before = self._now = Sets(samples)
         self._free = [Sets(samples), Sets(samples)]
         self._hits = Sets(samples)
-        self._inside, self._x = np.empty((2, samples), np.int64)
+        self._inside, self._x, self._widths = np.empty((3, samples), np.int64)
         self._ends = np.full(samples, END, np.int64)
 
     def _start(self, source: Source) -> float:
@@ -60,12 +60,16 @@ class CoverageTail(Splitting):
         hits.fit(
             lambda: finishing(
                 before.low, before.high, before.sizes, self._roots, now.low, now.high, now.sizes,
-                self._begin, self._end, hits.low, hits.high, hits.sizes, hits.spare,
+                self._begin, self._end, hits.low, hits.high, hits.sizes, self._widths, hits.spare,
             )
         )  # fmt: skip
         covered(hits.low, hits.high, hits.sizes, self._ends, self._inside)
         missed: Floats = (2 * END - self._inside) / (2.0 * END)
         return missed
+
+    def _promise(self) -> Floats:
+        """The widest hole: what leaves a wide one early is what fails far out; its spread is a third to a half then."""
+        return self._widths / END
 
     def _extend(self, step: int, parents: Integers, source: Source) -> None:
         before, now, new, hits = self._before, self._now, self._free.pop(), self._hits

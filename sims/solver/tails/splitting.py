@@ -100,19 +100,29 @@ class Splitting(ABC):
         """One run's estimates, shape (n,); runs of other numbers, or seeds, are independent of it."""
         found = np.zeros(self.n)
         source = Source(seed, number, self.samples)
-        estimate = self._start(source)
+        weights = np.full(self.samples, self._start(source))
         last = self.n * self._parts - 1
         for step in range(last + 1):
-            if estimate == 0.0:
+            if not weights.any():
                 break
-            chances = self._chances(step, source)
-            estimate *= float(chances.mean())
+            weights *= self._chances(step, source)
             if (step + 1) % self._parts == 0:
-                found[step // self._parts] = estimate
-            if estimate == 0.0 or step == last:
+                found[step // self._parts] = weights.mean()
+            if not weights.any() or step == last:
                 break
-            self._extend(step, systematic(chances, source.one(RESAMPLING + step)), source)
+            promise = self._promise()
+            wanted = weights * promise
+            parents = systematic(wanted, source.one(RESAMPLING + step))
+            weights = wanted.mean() / promise[parents]
+            self._extend(step, parents, source)
         return found
+
+    def _promise(self) -> Floats:
+        """Of every sample, > 0: how much more likely than others it is to fail in the far future, if that is known.
+
+        It decides who goes on, and not what a sample counts: the estimates are unbiased whatever it says.
+        """
+        return np.ones(self.samples)
 
     @abstractmethod
     def _start(self, source: Source) -> float:
