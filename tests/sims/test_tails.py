@@ -366,6 +366,15 @@ def test_a_single_weight_of_a_fixed_target_is_exact() -> None:
         assert row["verdict"] == "consistent"
 
 
+def test_what_never_fails_is_zero_and_can_be_drawn(tmp_path) -> None:
+    picture = tmp_path / "none.png"
+    rows = command.rare_failures([Coverage(eps=0.6)], n=[1, 3], trials=128, seed=1)
+    assert [row["failure"] for row in rows.rows] == [0.0, 0.0]
+    assert [row["failure_high"] for row in rows.rows] == [0.0, 0.0]
+    rows.plot(picture)
+    assert picture.stat().st_size > 3000
+
+
 def test_a_false_bound_is_refuted_and_nothing_claimed_has_no_power(monkeypatch) -> None:
     question = Coverage(R=2, eps=0.1)
     asked = {"n": [1, 14], "trials": 6400, "seed": 1}
