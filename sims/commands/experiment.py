@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,8 @@ from sims.finishing import Finishing
 from sims.plain_text import counted
 from sims.progress import progress
 from sims.statistics.result import Result
-from sims.statistics.verdict import REFUTED
+from sims.statistics.verdict import NO_POWER, REFUTED
+from sims.tailed import Tailed
 
 MOST_TABLES = 100
 """That are printed for people."""
@@ -29,6 +31,11 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
     """Simulate what the flags ask for, judge it, and write what was asked for; returns the exit code."""
 
     def work(args: Sequence[str] | None) -> int:
+        args = list(sys.argv[1:] if args is None else args)
+        if "--tail" in args:
+            from sims.tail import estimate
+
+            return estimate(experiment, args)
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)
@@ -86,6 +93,8 @@ def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
         out.print(table)
         if any(row.get(f"{key}_clamped") for row in rows for key in layout.columns):
             out.print(FOOTNOTE, soft_wrap=True)
+        if isinstance(experiment, Tailed) and any(row.get("verdict") == NO_POWER for row in rows):
+            out.print("no power: too few trials to refute such a bound; --tail estimates rare failures", soft_wrap=True)
         if layout.note:
             out.print(layout.note, soft_wrap=True)
         out.print(sentence, soft_wrap=True)
