@@ -282,8 +282,8 @@ class Grid(Run):
 # -- reading a command line --------------------------------------------------------------------------------------------
 
 
-def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
-    """A config dataclass, whose docstrings are the help, from command-line flags.
+def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str, default: Config | None = None) -> Config:
+    """A config dataclass, whose docstrings are the help, from command-line flags; ``default``: with other defaults.
 
     Raises UsageError for an unknown flag, a missing or malformed value or the same flag twice, and SystemExit with code
     0 after ``--help`` or ``--version``.
@@ -304,6 +304,7 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
                 prog=prog,
                 description=docstring(config),
                 args=args,
+                **({} if default is None else {"default": default}),
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as stop:
