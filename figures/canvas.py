@@ -23,7 +23,7 @@ class HouseFigure(Figure):
         with house_style(self.style):
             super().draw(renderer)
 
-    def savefig(self, fname: Any, **options: Any) -> None:  # type: ignore[override]
+    def savefig(self, fname: Any, **options: Any) -> None:
         """Save in this style."""
         with house_style(self.style):
             super().savefig(fname, **options)

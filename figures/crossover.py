@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, in_first_column, legend_above, new_panels
@@ -50,16 +50,15 @@ def compute(chosen: Settings, work: Work) -> Data:
     R = sorted(
         {*range(1, min(8, last + 1)), *(round(10 ** (i / 6)) for i in range(5, 73) if 10 ** (i / 6) <= last * 1.001)}
     )
-    panels = []
-    for eta, delta in zip(chosen.eta, chosen.delta, strict=True):
-        curves: dict[str, list[int | None]] = {name: [] for name, *_ in _CURVES}
-        least = []
-        for draws in R:
-            ways = {way.construction: way.neurons for way in ways_to_make(eta, delta, R=draws)}
-            for name, values in curves.items():
-                values.append(ways.get(name))  # type: ignore[call-overload]
-            least.append(min(neurons for neurons in ways.values()))
-        panels.append({"eta": eta, "delta": delta, "R": R, "curves": curves, "least": least})
+    panels: list[dict[str, Any]] = [
+        {"eta": eta, "delta": delta, "R": R, "curves": {name: [] for name, *_ in _CURVES}, "least": []}
+        for eta, delta in zip(chosen.eta, chosen.delta, strict=True)
+    ]
+    for panel, draws in work.each([(panel, draws) for panel in panels for draws in R]):
+        ways = {way.construction: way.neurons for way in ways_to_make(panel["eta"], panel["delta"], R=draws)}
+        for name, values in panel["curves"].items():
+            values.append(ways.get(name))
+        panel["least"].append(min(ways.values()))
     return {"panels": panels}
 
 

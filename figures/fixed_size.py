@@ -110,16 +110,13 @@ def _plot(data: Data) -> Figure:
 
 def _caption(data: Data) -> str:
     chosen = data["settings"]
-    published = (
-        "dotted: n H2(k/n) = log2(k/eps), a published condition whose constant is not given. "
-        if chosen["R"] == 1
-        else ""
-    )
+    published = "dotted: n H2(k/n) = log2(k/eps), a published condition whose constant is not given. "
     return (
-        f"One target, alpha = {chosen['alpha']:g}, R = {chosen['R']:,}: for every number k of kept values the least n at "
-        f"which exactly k of n values sum to within eps of alpha with probability at least {1 - chosen['delta']:g}, drawn "
-        "as density k/n against n. Points: exact simulation; thin lines: n below which it is impossible (left) and from "
-        f"which it is proved (right), 2.6; dashed: a prediction, a heuristic; {published}"
+        f"One target, alpha = {chosen['alpha']:g}, R = {chosen['R']:,}: for every number k of kept values the least n "
+        "at which exactly k of n values sum to within eps of alpha with probability at least "
+        f"{1 - chosen['delta']:g}, drawn as density k/n against n. Points: exact simulation; thin lines: n below which "
+        "it is impossible (left) and from which it is proved (right), 2.6; dashed: a prediction, a heuristic; "
+        f"{published if chosen['R'] == 1 else ''}"
         f"{chosen['trials']:,} trials a size, seed {chosen['seed']}."
     )
 

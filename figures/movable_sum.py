@@ -97,8 +97,8 @@ def _plot(data: Data) -> Figure:
 def _caption(data: Data) -> str:
     chosen = data["settings"]
     return (
-        f"One target, alpha = {chosen['alpha']:g}, eps = {chosen['eps']:g} (grey line): the least n at which some choice "
-        "of n values, each moved by at most the abscissa, sums to within eps of alpha with probability "
+        f"One target, alpha = {chosen['alpha']:g}, eps = {chosen['eps']:g} (grey line): the least n at which some "
+        "choice of n values, each moved by at most the abscissa, sums to within eps of alpha with probability "
         f"{1 - chosen['delta']:g}. Points: exact simulation; thin lines: necessary (below) and sufficient n (above), "
         f"proved, 2.8; dashed: a prediction, a heuristic. {chosen['trials']:,} trials a point, seed {chosen['seed']}."
     )

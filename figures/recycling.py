@@ -53,7 +53,8 @@ def plot(result: Result, *, note: bool = True) -> Figure:
         columns = min(len(tables), max(1, int(wide / 2.3)))
         rows_of_panels = -(-len(tables) // columns)
         grow(figure, (rows_of_panels - 1) * height)
-        above, below = figure.subfigures(2, 1, height_ratios=(3, 2.4))
+        parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2.4))
+        above, below = parts
         shape = {"nrows": rows_of_panels, "ncols": columns, "squeeze": False}
         upper, lower = (list(part.subplots(**shape).flat) for part in (above, below))
         for panel in (*upper[len(tables) :], *lower[len(tables) :]):

@@ -88,10 +88,10 @@ def _networks(chosen: Settings) -> list[dict[str, Any]]:
 
     rows = []
     for eps in chosen.eps:
-        known = [(key, R, {}) for key, _ in RESULTS for R in chosen.network_R]
+        known: list[Any] = [(key, R, {}) for key, _ in RESULTS for R in chosen.network_R]
         shapes = [(key, 1, {"C": 1.0, "density": chosen.density}) for key, _ in SHAPES]
         for key, R, further in [*known, *shapes]:
-            params = width(key, chosen.widths, eps, chosen.delta, R=R, **further).params  # type: ignore[arg-type]
+            params = width(key, chosen.widths, eps, chosen.delta, R=R, **further).params
             rows.append({"result": key, "R": R, "eps": eps, "params": params})
     return [row for row in rows if row["params"] is not None]
 

@@ -58,7 +58,7 @@ def changed(defaults: Any, given: dict[str, Any], figure: str) -> Any:
         A name that the figure does not know.
     """
     known = {one.name: getattr(defaults, one.name) for one in fields(defaults)}
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
             raise TypeError(f"figure {figure} has no parameter {name}: it takes {', '.join(known)}")
@@ -66,8 +66,9 @@ def changed(defaults: Any, given: dict[str, Any], figure: str) -> Any:
         values[name] = tuple(map(_plain, several(value))) if many else _plain(value)
         if many and (not values[name] or len(set(values[name])) < len(values[name])):
             raise ValueError(f"{name} needs at least one value and none twice, got {list(values[name])}")
-        if isinstance(known[name], int) and isinstance(values[name], float) and values[name].is_integer():
-            values[name] = int(values[name])
+        one = values[name]
+        if isinstance(known[name], int) and isinstance(one, float) and one.is_integer():
+            values[name] = int(one)
     return type(defaults)(**{**known, **values})
 
 

@@ -150,11 +150,12 @@ def _caption(data: Data) -> str:
     chosen, result = data["settings"], data["result"]
     (total,) = (line for line in result["summary"] if line["layer"] == "total")
     return (
-        f"{len(result['params']['runs'])} tickets found by {METHODS[chosen['method']].label} in the same random weights "
-        f"from different score seeds: digits, 64-300-100-10, a share of {chosen['density']:g} of the weights kept, "
-        f"{chosen['epochs']} epochs, weight seed {chosen['seed']}. Left: kappa of every pair, 0 for independent masks; "
-        f"its mean is {total['kappa']:.3f}. Right: mean and range over pairs, lines: independent masks; below: norms "
-        "of the kept and of the truly removed weights of the first ticket over those of a random part of the layer."
+        f"{len(result['params']['runs'])} tickets found by {METHODS[chosen['method']].label} in the same random "
+        f"weights from different score seeds: digits, 64-300-100-10, a share of {chosen['density']:g} of the weights "
+        f"kept, {chosen['epochs']} epochs, weight seed {chosen['seed']}. Left: kappa of every pair, 0 for independent "
+        f"masks; its mean is {total['kappa']:.3f}. Right: mean and range over pairs, lines: independent masks; below: "
+        "norms of the kept and of the truly removed weights of the first ticket over those of a random part of the "
+        "layer."
     )
 
 

@@ -91,7 +91,7 @@ class Style:
     Attributes
     ----------
     name : {"screen", "paper", "rc"}
-        paper: 8 points, fonts embedded as Type 42, 3.3 inches wide. rc: the user's own rcParams, as Matplotlib has them.
+        paper: 8 points, fonts embedded as Type 42, 3.3 inches wide. rc: the user's own rcParams.
     width, height : float or None
         Inches in [1.5, 20]. None: those of the figure.
     """

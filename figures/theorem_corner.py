@@ -99,7 +99,12 @@ def _left(axes: Any, data: Data) -> float:
     rows = data["curves"]
     draws = [row["R"] for row in rows]
     for index, (name, label) in enumerate(_CURVES):
-        style = {"color": PALETTE[index], "marker": MARKERS[index], "markevery": (index, 4), "label": label}
+        style: dict[str, Any] = {
+            "color": PALETTE[index],
+            "marker": MARKERS[index],
+            "markevery": (index, 4),
+            "label": label,
+        }
         kept = [row for row in rows if row[name] > -320]
         axes.plot([row["R"] for row in kept], [10 ** row[name] for row in kept], **style)
     built = [row for row in data["built"]["rows"] if row["success"] < 1.0]
@@ -146,19 +151,17 @@ def _plot(data: Data) -> Figure:
 
 def _caption(data: Data) -> str:
     params, rows = data["built"]["params"], data["promises"]
-    early = {
-        name: [r["log10_delta"] for r in rows if r[name] > r["log10_delta"]] for name in ("recalled", "designated")
-    }
 
     def until(name: str) -> str:
-        return f"from delta = 1e{max(early[name])} on" if early[name] else "at no delta drawn"
+        early = [row["log10_delta"] for row in rows if row[name] > row["log10_delta"]]
+        return f"from delta = 1e{max(early)} on" if early else "at no delta drawn"
 
     return (
         "The main theorem in its narrowest network: widths 1 1, target weight 1, n = 1, eps = "
-        f"{data['params']['eps']:g}. Left: failure against R; hollow: {params['trials']:,} networks built (roles fixed) "
-        f"and certified per R, bars 95 %, seed {params['seed']}. Right: exact failure at the R that each statement asks "
-        "for; it holds where its line is below the dotted one. The published statement as we recall it (dashed: not "
-        f"checked against its text) fails {until('recalled')} if the two neurons' roles are free, and "
+        f"{data['params']['eps']:g}. Left: failure against R; hollow: {params['trials']:,} networks built (roles "
+        f"fixed) and certified per R, bars 95 %, seed {params['seed']}. Right: exact failure at the R that each "
+        "statement asks for; it holds where its line is below the dotted one. The published statement as we recall it "
+        f"(dashed: not checked against its text) fails {until('recalled')} if the two neurons' roles are free, and "
         f"{until('designated')} if they are fixed beforehand."
     )
 

@@ -61,7 +61,7 @@ def compute(chosen: Settings, work: Work) -> Data:
     R = {*range(1, min(12, last) + 1), *(round(10 ** (i / 12)) for i in range(12, 109) if 10 ** (i / 12) <= last)}
     R |= {one["R"] for one in best}
     curves = []
-    for kind, basis, *_ in _CURVES:
+    for kind, basis, *_ in work.each(_CURVES):
         points = iso_success(kind, chosen.eps, chosen.delta, R=sorted(R), alpha=chosen.alpha, basis=basis)
         curves.append({"kind": kind, "basis": basis, "R": [p.R for p in points], "n": [p.n for p in points]})
     return {"curves": curves, "optima": best}

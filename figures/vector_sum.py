@@ -77,7 +77,7 @@ def _compute(chosen: Settings, work: Work) -> Data:
         asked(one, n=range(1, near + 4), trials=trials, **options) for one, near in zip(below, predicted, strict=True)
     ]
     curves, *results = work.run(requests)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "d": one.d,
             "R": one.R,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sims.commands.output import MAX_CURVES
 from sims.commands.prediction import Prediction, announce, foresee, plan
@@ -14,6 +15,8 @@ from sims.progress import progress
 from sims.registry import experiment_of
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Work:
     def announce(self, seconds: float) -> None:
         """Say what work will take, or refuse it with one line, as `sims.commands.prediction.announce`."""
         announce(Prediction(seconds, 0), max_time=self.max_time, quiet=self.quiet, what="this figure")
+
+    def each(self, items: Sequence[Item]) -> Iterator[Item]:
+        """The items, one by one, with a progress bar; what all will take is said, or refused, after the first."""
+        started = time.monotonic()
+        with progress(len(items), quiet=self.quiet) as advance:
+            for place, item in enumerate(items):
+                yield item
+                advance(1)
+                if place == 0:
+                    self.announce((time.monotonic() - started) * len(items))
 
     def run(self, requests: Sequence[Request[Any]], *, more: float = 0.0) -> list[Result]:
         """The results of several requests; ``more``: seconds of what the figure computes beside them.

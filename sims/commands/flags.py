@@ -299,14 +299,15 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str, defaul
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stdout(raw(sys.stdout)), contextlib.redirect_stderr(complaint):
-            return tyro.cli(
+            found: Config = tyro.cli(
                 config,
                 prog=prog,
                 description=docstring(config),
                 args=args,
-                **({} if default is None else {"default": default}),
+                default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+            return found
     except SystemExit as stop:
         if stop.code in (0, None):
             _print_examples(getattr(config, "examples", ()))
