@@ -194,12 +194,12 @@ def _points(axes: Any, rows: Sequence[Row], column: str, colour: str, marker: st
 def _caption(data: Data) -> str:
     chosen = data["settings"]
     return (
-        f"Target alpha = {chosen['alpha']:g}. Left: probability that some mask of n weights +-{2 * chosen['eps']:g}, R "
-        f"signs each, sums to within eps = {chosen['eps']:g}; line: the exact law 7.1. Right: the error exceeded with "
-        f"probability {chosen['delta']:g}, gain chosen best for every n; line: 1/(2k+1) of 7.2, exact for the worst "
-        "target; filled: binary, hollow: continuous U[-1, 1] values, both searched exactly. Dashed: prediction 2.4 for "
-        f"continuous values, a heuristic. {chosen['trials']:,} trials a point (hollow: up to 4,000), bars 95 %, seed "
-        f"{chosen['seed']}."
+        f"Target alpha = {chosen['alpha']:g}. Panel 1: probability that some mask of n weights "
+        f"+-{2 * chosen['eps']:g}, R signs each, sums to within eps = {chosen['eps']:g}; line: the exact law 7.1. "
+        f"Panel 2: the error exceeded with probability {chosen['delta']:g}, gain chosen best for every n; line: "
+        "1/(2k+1) of 7.2, exact for the worst target; filled: binary, hollow: continuous U[-1, 1] values, both "
+        f"searched exactly. Dashed: prediction 2.4 for continuous values, a heuristic. {chosen['trials']:,} trials a "
+        f"point (hollow: up to 4,000), bars 95 %, seed {chosen['seed']}."
     )
 
 

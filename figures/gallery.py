@@ -38,11 +38,14 @@ def plot(result: Result) -> Figure:
     if not rows:
         raise ValueError("this result of nets.gallery has no network that was found")
     places = range(len(rows))
+
+    def name(row: Any) -> str:
+        return f"{row['network']}\n{row['weights']:,}" if wide else str(row["network"])
+
     with house_style():
         figure = blank_figure(7.0, 2.6)
         wide = figure.get_size_inches()[0] >= 5.0
-        if not wide:
-            grow(figure, 2 * figure.get_size_inches()[1])
+        grow(figure, (0.6 + 0.28 * len(rows) if wide else 1.8 + 0.5 * len(rows)) - figure.get_size_inches()[1])
         panels = figure.subplots(*((1, 3) if wide else (3, 1)), sharey=True)
         scores, outputs, bits = panels
         scores.plot([row["before"] for row in rows], places, **_BEFORE)
@@ -60,7 +63,7 @@ def plot(result: Result) -> Figure:
         scores.margins(x=0.15)
         scores.ticklabel_format(axis="x", useOffset=False)
         scores.locator_params(axis="x", nbins=4)
-        scores.set_yticks(places, [f"{row['network']}\n{row['weights']:,}" for row in rows], fontsize=7)
+        scores.set_yticks(places, [name(row) for row in rows], fontsize=7 if wide else 6)
         scores.set_ylim(len(rows) - 0.5, -0.5)
         handles: list[tuple[str, dict[str, Any]]] = [
             ("published", _BEFORE),
@@ -123,10 +126,10 @@ def _caption(data: Data) -> str:
     no_bound = f" ({', '.join(unproved)}: no bound)" if unproved else ""
     return (
         f"Published networks found inside random ones, weights within eta = {params['eta']:g} of each{left}; n = "
-        f"{params['n']} values, source {params['source']}, seed {params['seed']}. Left: the score of each network at "
-        "its own job, before and after. Middle: largest difference of two output entries on a batch of inputs, and the "
-        f"proved upper end on the least ball that holds them{no_bound}, over the largest entry. Right: size of the "
-        "ticket."
+        f"{params['n']} values, source {params['source']}, seed {params['seed']}. Panel 1: the score of each network "
+        "at its own job, before and after. Panel 2: largest difference of two output entries on a batch of inputs, "
+        f"and the proved upper end on the least ball that holds them{no_bound}, over the largest entry. Panel 3: size "
+        "of the ticket."
     )
 
 

@@ -158,11 +158,11 @@ def _caption(data: Data) -> str:
     alone = miss_prob_one_exact(last, first["R"], grid=chosen["grid"][-1], alpha=chosen["alpha"])
     return (
         "Values uniform on the grid -1, ..., -1/M, 0, 1/M, ..., 1; a choice of them must sum to "
-        f"{chosen['alpha']:g} (the nearest grid point) exactly. Left: probability that no choice of n does, R = "
+        f"{chosen['alpha']:g} (the nearest grid point) exactly. Panel 1: probability that no choice of n does, R = "
         f"{first['R']:,}; points: exact simulation; thin: the proved upper bound 2.7; dotted: one value alone, exact "
-        f"(at M = {chosen['grid'][-1]} and n = {last} still {alone:.3f}). Right: n for failure {chosen['delta']:g}; "
+        f"(at M = {chosen['grid'][-1]} and n = {last} still {alone:.3f}). Panel 2: n for failure {chosen['delta']:g}; "
         "thin: necessary and sufficient, proved; dashed: a prediction, a heuristic; dotted: one value alone. "
-        f"{chosen['trials']:,} trials a point (right: up to 20,000), bars 95 %, seed {chosen['seed']}."
+        f"{chosen['trials']:,} trials a point (panel 2: up to 20,000), bars 95 %, seed {chosen['seed']}."
     )
 
 

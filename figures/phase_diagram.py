@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from figures.recipe import Data, Recipe
 from figures.settings import Sampling
-from figures.style import house_style, in_first_column, legend_above, new_panels, sample
+from figures.style import grow, house_style, in_first_column, legend_above, new_panels, sample
 from figures.work import Work, few
 from sims.commands import flags
 from sims.run import asked
@@ -57,6 +57,8 @@ def _plot(data: Data) -> Figure:
     success = {(row["R"], row["eps"], row["n"]): row["successes"] / row["trials"] for row in rows}
     with house_style():
         figure, panels = new_panels(len(draws), least=0.95)
+        if figure.get_size_inches()[1] < 2.0:
+            grow(figure, 0.4)
         for axes, R in zip(panels, draws, strict=True):
             sizes = sorted({row["n"] for row in rows if row["R"] == R})
             image = np.array([[success[R, eps, n] for eps in accuracies] for n in sizes]).T

@@ -52,9 +52,10 @@ def plot(result: Result, *, note: bool = True) -> Figure:
         wide, height = figure.get_size_inches()
         columns = min(len(tables), max(1, int(wide / 2.3)))
         rows_of_panels = -(-len(tables) // columns)
-        grow(figure, (rows_of_panels - 1) * height)
-        parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2.4))
+        grow(figure, 1.2 * (rows_of_panels - 1) * height)
+        parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2.4 if rows_of_panels == 1 else 3))
         above, below = parts
+        stacked = rows_of_panels > 1
         shape = {"nrows": rows_of_panels, "ncols": columns, "squeeze": False}
         upper, lower = (list(part.subplots(**shape).flat) for part in (above, below))
         for panel in (*upper[len(tables) :], *lower[len(tables) :]):
@@ -64,6 +65,8 @@ def plot(result: Result, *, note: bool = True) -> Figure:
             _draw_success(upper[place], rows, every)
             _draw_worth(lower[place], rows, every)
             upper[place].set_title(f"eps = {eps:g}, alpha = {alpha}")
+            if stacked:
+                lower[place].set_title(f"eps = {eps:g}, alpha = {alpha}")
             trials = max(row["trials"] for row in rows)
             said = f"\n{trials:,} trials a point, bars 95 %, seed {result.params['seed']}" if note else ""
             lower[place].set_xlabel(f"values and slots n{said}")

@@ -155,6 +155,8 @@ def _plot(data: Data) -> Figure:
         figure = blank_figure(5.5, 6.2)
         wide = figure.get_size_inches()[0] >= 4.6
         places = [["top", "top"], ["left", "right"]] if wide else [["top"], ["left"], ["right"]]
+        if not wide:
+            grow(figure, 0.5 * figure.get_size_inches()[1])
         panels = figure.subplot_mosaic(places, height_ratios=(3, 4) if wide else (3, 4, 4))  # type: ignore[arg-type]
         one = _draw_one_weight(panels["top"], data["one_weight"])
         left, right = (_draw_networks(panels[name], data["networks"], name == "left") for name in ("left", "right"))
@@ -176,11 +178,11 @@ def _caption(data: Data) -> str:
     trials = params["trials"]
     widths = "-".join(map(str, params["widths"]))
     return (
-        f"What success with probability {1 - params['delta']:g} requires. Above: variables for one subset sum, alpha = "
-        f"{params['alpha']:g}; points: smallest n whose simulated success reaches it ({trials:,} trials, seed "
-        f"{params['seed']}); shaded: from necessary to sufficient, both proved; dashed: predicted, a heuristic. Below: "
-        f"weights of the random network for a {widths} target; left: proved here, every constant known; right: results "
-        "of other papers whose constants are unknown, drawn with C = 1: shapes, not numbers."
+        f"What success with probability {1 - params['delta']:g} requires. Panel 1: variables for one subset sum, "
+        f"alpha = {params['alpha']:g}; points: smallest n whose simulated success reaches it ({trials:,} trials, seed "
+        f"{params['seed']}); shaded: from necessary to sufficient, both proved; dashed: predicted, a heuristic. "
+        f"Panels 2 and 3: weights of the random network for a {widths} target; 2: proved here, every constant known; "
+        "3: results of other papers whose constants are unknown, drawn with C = 1: shapes, not numbers."
     )
 
 

@@ -107,7 +107,7 @@ def _norms(axes: Any, result: Any) -> float:
         ratio = [row[f"norm_{kind}_a"] / u if u > 0 else float("nan") for row, u in zip(rows, usual, strict=True)]
         style = {"marker": MARKERS[index + 2], "linestyle": "", "color": PALETTE[index + 2]}
         axes.plot(range(len(rows)), ratio, label=f"weights {kind}", **style)
-    axes.axhline(1.0, color="0.2", linestyle=":", label="a random part of the layer")
+    axes.axhline(1.0, color="0.2", linestyle=":", label="random part")
     axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
     axes.set(xlabel=f"layer of {Path(first).name}", ylabel="norm ratio")
     return legend_over(axes, axes.get_legend_handles_labels()[0], columns=2)
@@ -152,10 +152,10 @@ def _caption(data: Data) -> str:
     return (
         f"{len(result['params']['runs'])} tickets found by {METHODS[chosen['method']].label} in the same random "
         f"weights from different score seeds: digits, 64-300-100-10, a share of {chosen['density']:g} of the weights "
-        f"kept, {chosen['epochs']} epochs, weight seed {chosen['seed']}. Left: kappa of every pair, 0 for independent "
-        f"masks; its mean is {total['kappa']:.3f}. Right: mean and range over pairs, lines: independent masks; below: "
-        "norms of the kept and of the truly removed weights of the first ticket over those of a random part of the "
-        "layer."
+        f"kept, {chosen['epochs']} epochs, weight seed {chosen['seed']}. Panel 1: kappa of every pair, 0 for "
+        f"independent masks; its mean is {total['kappa']:.3f}. Panel 2: mean and range over pairs, lines: independent "
+        "masks; panel 3: norms of the kept and of the truly removed weights of the first ticket over those of a "
+        "random part of the layer."
     )
 
 

@@ -188,14 +188,18 @@ def new_panels(
     wide = _CURRENT.get().size(width, height)[0]
     columns = min(count, max(1, int(wide / least + 1e-9)))
     rows = -(-count // columns)
-    nominal = width if columns == count else width * columns / count
     figure = blank_figure(width, height)
-    if not _CURRENT.get().height:
-        figure.set_size_inches(wide, rows * _CURRENT.get().size(nominal, height)[1])
+    if columns < count and not _CURRENT.get().height:
+        figure.set_size_inches(wide, rows * min(height, 0.7 * wide / columns))
     panels = list(figure.subplots(rows, columns, sharey=share, squeeze=False).flat)
     for panel in panels[count:]:
         panel.set_visible(False)
     return figure, panels[:count]
+
+
+def marker_size() -> float:
+    """Of a marker in the style of the context around, in points."""
+    return float(matplotlib().rcParams["lines.markersize"])
 
 
 def in_first_column(axes: Any) -> bool:

@@ -86,7 +86,8 @@ def cells_on(
 def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: str) -> Any:
     n = [row["n"] for row in rows]
     low, high = ([row[name] for row in rows] for name in ("lower_bound", "upper_bound"))
-    axes.fill_between(n, low, high, color=colour, alpha=0.15, linewidth=0)
+    told = [b - a < 0.95 for a, b in zip(low, high, strict=True)]  # else the bounds say nothing, and shades hide
+    axes.fill_between(n, low, high, where=told, color=colour, alpha=0.15, linewidth=0)
     axes.plot(n, low, color=colour, linewidth=0.7)
     axes.plot(n, high, color=colour, linewidth=0.7)
     axes.plot(n, [row["prediction"] for row in rows], color=colour, linestyle="--")

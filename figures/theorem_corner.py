@@ -158,8 +158,8 @@ def _caption(data: Data) -> str:
 
     return (
         "The main theorem in its narrowest network: widths 1 1, target weight 1, n = 1, eps = "
-        f"{data['params']['eps']:g}. Left: failure against R; hollow: {params['trials']:,} networks built (roles "
-        f"fixed) and certified per R, bars 95 %, seed {params['seed']}. Right: exact failure at the R that each "
+        f"{data['params']['eps']:g}. Panel 1: failure against R; hollow: {params['trials']:,} networks built (roles "
+        f"fixed) and certified per R, bars 95 %, seed {params['seed']}. Panel 2: exact failure at the R that each "
         "statement asks for; it holds where its line is below the dotted one. The published statement as we recall it "
         f"(dashed: not checked against its text) fails {until('recalled')} if the two neurons' roles are free, and "
         f"{until('designated')} if they are fixed beforehand."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, sample
+from figures.style import MARKERS, PALETTE, house_style, legend_above, marker_size, new_figure, sample
 from figures.work import Work, few
 from sims.commands import flags
 
@@ -73,15 +73,16 @@ def plot(data: Data) -> Figure:
         figure, axes = new_figure(6.0, 3.4)
         for curve, (_, _, label, colour, line) in zip(data["curves"], _CURVES, strict=True):
             axes.plot(curve["R"], curve["n"], color=colour, linestyle=line, drawstyle="steps-post", label=label)
+        size = 1.5 * marker_size()
         colours = {"proved": PALETTE[0], "predicted": PALETTE[2]}
         prices = sorted({one["price"] for one in data["optima"]})
         for one in data["optima"]:
             marker = MARKERS[prices.index(one["price"])]
-            axes.plot([one["R"]], [one["n"]], marker=marker, color=colours[one["basis"]], markersize=6, zorder=3)
+            axes.plot([one["R"]], [one["n"]], marker=marker, color=colours[one["basis"]], markersize=size, zorder=3)
         handles, _ = axes.get_legend_handles_labels()
         for marker, price in zip(MARKERS, prices, strict=False):
             label = f"cheapest, a stored value costs {price:g} draws"
-            handles.append(sample(label, linestyle="", marker=marker, markersize=6))
+            handles.append(sample(label, linestyle="", marker=marker, markersize=size))
         axes.set(xscale="log", yscale="log", xlabel="R, draws of each candidate", ylabel="n, candidates stored")
         legend_above(figure, handles, columns=2)
     return figure

@@ -20,7 +20,7 @@ def test_smoke_draws_and_is_reproducible(tmp_path: Path) -> None:
 def test_numbers_say_what_the_caption_claims() -> None:
     for data in (make(figure.RECIPE, smoke=True), load(figure.RECIPE)):
         for row in data["errors"]:
-            middle, low, high = row["binary"]
+            middle, low, high = (row[name] for name in ("binary", "binary_low", "binary_high"))
             assert low <= middle <= high
             assert low <= row["exact"] * (1 + 1e-9)
             if len(data["errors"]) > 20:
