@@ -60,9 +60,10 @@ def _compute(chosen: Settings, work: Work) -> Data:
     for name in chosen.methods:
         if name not in METHODS or name == "dense":
             raise ValueError(f"methods must be of {', '.join(one for one in METHODS if one != 'dense')}, got {name}")
+    jobs = work.jobs or 1  # the runs share the threads
     shared = Experiments(
         chosen.images,
-        jobs=work.threads,
+        jobs=jobs,
         seeds=chosen.seeds,
         budget_epochs=chosen.epochs,
         data_dir=chosen.data_dir,
@@ -74,7 +75,7 @@ def _compute(chosen: Settings, work: Work) -> Data:
     lines = {}
     with tempfile.TemporaryDirectory() as folder:
         placed = {name: replace(sweep, out=f"{folder}/{name}") for name, sweep in sweeps.items()}
-        work.announce(sum(foresee(plan(sweep), work.threads).seconds for sweep in placed.values()))
+        work.announce(sum(foresee(plan(sweep), jobs).seconds for sweep in placed.values()))
         for name, sweep in placed.items():
             found = collect(sweep, quiet=work.quiet)
             lines[name] = [{key: line[key] for key in KEPT} for line in found.summary]

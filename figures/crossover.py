@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from figures.recipe import Data, Recipe
 from figures.style import MARKERS, PALETTE, house_style, in_first_column, legend_above, new_panels
@@ -27,13 +27,16 @@ _CURVES = (
 )
 
 
+_EACH = flags.written("FLOAT [...]", lambda tokens: tuple(map(flags.real, tokens)), many=True)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Neurons by construction against the number of draws."""
 
     eta: flags.Reals = (0.01, 1e-4)
     """Accuracies of one weight, a panel for each."""
-    delta: flags.Reals = (0.01, 1e-8)
+    delta: Annotated[tuple[float, ...], *_EACH] = (0.01, 1e-8)
     """Failure probabilities of one weight and sign, as many as eta."""
     largest_R: flags.Integer = 10**6
     """Draws up to which curves are drawn."""

@@ -122,10 +122,14 @@ def _compute(chosen: Settings, work: Work) -> Data:
     ]
     result, *needs = work.run(requests)
     rows = [
-        {**found.summary[0], "measured": reached(found, chosen.delta), "predicted": near}
+        {**_entry(found), "measured": reached(found, chosen.delta), "predicted": near}
         for near, found in zip(predicted, needs, strict=True)
     ]
     return {"result": result.to_dict(), "needs": rows}
+
+
+def _entry(found: Result) -> dict[str, Any]:
+    return {name: value for name, value in found.summary[0].items() if name != "published"}
 
 
 def _plot(data: Data) -> Figure:

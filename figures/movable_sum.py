@@ -62,10 +62,14 @@ def _compute(chosen: Settings, work: Work) -> Data:
     options = {"trials": chosen.trials, "seed": chosen.seed, "delta": chosen.delta}
     requests = [asked(one, n=range(1, near + 4), **options) for one, near in zip(questions, predicted, strict=True)]
     rows = [
-        {**found.summary[0], "measured": reached(found, chosen.delta), "predicted": near}
+        {**_entry(found), "measured": reached(found, chosen.delta), "predicted": near}
         for near, found in zip(predicted, work.run(requests), strict=True)
     ]
     return {"rows": rows}
+
+
+def _entry(found: Result) -> dict[str, Any]:
+    return {name: value for name, value in found.summary[0].items() if name != "published"}
 
 
 def _plot(data: Data) -> Figure:

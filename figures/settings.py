@@ -62,12 +62,13 @@ def changed(defaults: Any, given: dict[str, Any], figure: str) -> Any:
     for name, value in given.items():
         if name not in known:
             raise TypeError(f"figure {figure} has no parameter {name}: it takes {', '.join(known)}")
-        many = isinstance(known[name], tuple) or (name in _SEVERAL and value is not None)
+        usual = known[name]
+        many = isinstance(usual, tuple) or (usual is None and name in _SEVERAL and value is not None)
         values[name] = tuple(map(_plain, several(value))) if many else _plain(value)
-        if many and (not values[name] or len(set(values[name])) < len(values[name])):
-            raise ValueError(f"{name} needs at least one value and none twice, got {list(values[name])}")
+        if many and usual and not values[name]:
+            raise ValueError(f"{name} needs at least one value")
         one = values[name]
-        if isinstance(known[name], int) and isinstance(one, float) and one.is_integer():
+        if isinstance(usual, int) and isinstance(one, float) and one.is_integer():
             values[name] = int(one)
     return type(defaults)(**{**known, **values})
 

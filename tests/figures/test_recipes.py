@@ -60,7 +60,7 @@ def test_everything_lies_inside_the_picture(name: str, style: Style) -> None:
     assert drawn.y1 < height + 0.02
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "gallery"])  # test_parameters.py draws a small one
 def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     if name in NEED_TORCH:
         pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
