@@ -91,7 +91,7 @@ _PREDICTION = {"color": PALETTE[3], "linestyle": "--", "linewidth": 0.9}
 
 def _plot(data: Data) -> Figure:
     with house_style():
-        figure, panels = new_panels(len(data["results"]), 7.0, 2.8, least=1.6)
+        figure, panels = new_panels(len(data["results"]), 7.0, 2.8, least=2.2)
         for axes, result in zip(panels, data["results"], strict=True):
             rows = result["rows"]
             bounds = [row for row in data["bounds"] if row["R"] == rows[0]["R"]]
@@ -104,7 +104,7 @@ def _plot(data: Data) -> Figure:
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_title(f"R = {rows[0]['R']:,}")
             if in_first_column(axes):
-                axes.set_ylabel("probability that some target is missed")
+                axes.set_ylabel("probability of a miss")
         kinds = [sample(label, **style) for _, label, style in _CURVES]
         legend_above(figure, [handle, *kinds, sample("prediction (heuristic)", **_PREDICTION)])
     return figure

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
 from figures.settings import Sampling
-from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, sample, save_figure
+from figures.style import MARKERS, PALETTE, house_style, legend_above, marker_size, new_figure, sample, save_figure
 from figures.work import Work, few
 from sims.commands import flags
 from sims.run import asked
@@ -50,16 +50,22 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]] | None = N
     with house_style():
         figure, axes = new_figure()
         handles: list[Any] = []
+        size, thick = marker_size(), 0.3 * marker_size()
         for index, (row, one) in enumerate(zip(result.rows, errors, strict=True)):
             share = [(i + 1) / len(one["upper"]) for i in range(len(one["upper"]))]
             label = f"R = {row['R']:,}, n = {_range(row['n'])}" + (f", eps = {row['eps']:g}" if several else "")
             # what is drawn first is wider: curves that coincide are both seen
-            style = {"color": PALETTE[index], "drawstyle": "steps-post", "linewidth": 1.2 + 0.8 * (len(errors) - index)}
+            style = {
+                "color": PALETTE[index],
+                "drawstyle": "steps-post",
+                "linewidth": thick * (1 + 0.7 * (len(errors) - 1 - index)),
+            }
             every = max(1, len(share) // 6)
             first = index * every // len(errors)
-            marked = {"marker": MARKERS[index], "markevery": (first, every), "markersize": 5, "label": label}
-            handles += axes.plot(sorted(one["upper"]), share, **marked, **style)
-            style |= {"linewidth": 0.5 + 0.5 * (len(errors) - index), "markersize": 3, "markerfacecolor": "white"}
+            marked = {"marker": MARKERS[index], "markevery": (first, every), "label": label}
+            axes.plot(sorted(one["upper"]), share, **marked, **style)
+            handles.append(sample(label, color=PALETTE[index], marker=MARKERS[index]))
+            style |= {"linewidth": 0.5 * style["linewidth"], "markersize": 0.7 * size, "markerfacecolor": "white"}
             axes.plot(sorted(one["lower"]), share, marker=MARKERS[index], markevery=(first, every), **style)
         for eps in sorted({row["eps"] for row in result.rows}):
             axes.axvline(eps, color="0.2", linestyle=":")
@@ -67,11 +73,10 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]] | None = N
         axes.set(xscale="log", ylim=(0, 1.03), ylabel="share of trials")
         xlabel = "error over the unit ball"
         axes.set_xlabel(f"{xlabel}\n{_settings(result)}" if note else xlabel)
-        kinds = [
-            ("certified upper end", {}),
-            ("attained", {"linewidth": 0.8, "markerfacecolor": "white", "markersize": 3}),
-        ]
-        handles += [sample(name, marker="o", **style) for name, style in kinds]
+        handles.append(sample("filled: certified upper end", linestyle="", marker="o"))
+        handles.append(
+            sample("hollow: attained", linestyle="", marker="o", markerfacecolor="white", markersize=0.7 * size)
+        )
         legend_above(figure, handles, columns=2)
     return figure
 

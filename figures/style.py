@@ -226,7 +226,7 @@ def legend_over(axes: Any, handles: Sequence[Any], *, columns: int = 1, title: s
     figure = axes.figure
     spec = axes.get_subplotspec()
     share = (spec.colspan.stop - spec.colspan.start) / spec.get_gridspec().ncols
-    room = share * figure.get_size_inches()[0] * figure.dpi - 4
+    room = (share * figure.get_size_inches()[0] - 0.55) * figure.dpi  # the y axis has its labels
     place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
     for number in range(columns, 0, -1):
         legend = axes.legend(handles=handles, ncols=number, title=title, alignment="left", **place)

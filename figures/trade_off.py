@@ -72,7 +72,8 @@ def plot(data: Data) -> Figure:
     with house_style():
         figure, axes = new_figure(6.0, 3.4)
         for curve, (_, _, label, colour, line) in zip(data["curves"], _CURVES, strict=True):
-            axes.plot(curve["R"], curve["n"], color=colour, linestyle=line, drawstyle="steps-post", label=label)
+            style = {"color": colour, "linestyle": line, "linewidth": (2.4 if curve["kind"] == "pick_one" else 1.2)}
+            axes.plot(curve["R"], curve["n"], drawstyle="steps-post", label=label, **style)
         size = 1.5 * marker_size()
         colours = {"proved": PALETTE[0], "predicted": PALETTE[2]}
         prices = sorted({one["price"] for one in data["optima"]})
