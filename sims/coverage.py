@@ -24,10 +24,22 @@ from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Found, judge, measured
 from sims.draws import draws
 from sims.experiment import Experiment, Layout, first_n, necessary, rows_of, seen_from, suffices
-from sims.options import Options, Request, Row, as_tuple, between, grid, plain, read_options, restored_options
+from sims.options import (
+    Options,
+    Request,
+    Row,
+    as_tuple,
+    between,
+    check_grid,
+    grid,
+    plain,
+    read_options,
+    restored_options,
+)
 from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
+from sims.tailed import Run, Tailed, at_sizes
 from sims.threads import one_per_thread
 from theory.coverage import Coverage
 
@@ -46,7 +58,7 @@ _PIECE_VALUES = 2**15
 
 
 @dataclass(frozen=True)
-class Config(flags.Run):
+class Config(flags.Tailed, flags.Run):
     """With n uniform variables on [-1, 1], R draws each, how likely does every point of an interval have a sum near it?
 
     A sum takes at most one draw of each variable; near is within eps. Prints for every n the simulated probability with
@@ -58,6 +70,7 @@ class Config(flags.Run):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.coverage --eps 0.01 --n 1:16",
         "python -m sims.coverage --R 2 --eps 1e-3 --interval -1 1 --method bitmap --bits 14",
+        "python -m sims.coverage --tail --R 1 2 5 --eps 0.01",
     )
 
     R: flags.Integers = (1,)
@@ -75,6 +88,18 @@ class Config(flags.Run):
     """Failure probability in (0, 1) that the summary asks for."""
     trials: flags.Integer = 2000
     """Trials per row, up to 1e12."""
+
+
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """With n uniform variables on [-1, 1], R draws each, how rare is it that a point of an interval has no sum near it?
+
+    A sum takes at most one draw of each variable; near is within eps. Prints for every n an unbiased estimate of the
+    failure with its interval, a proved lower and a proved upper bound, a prediction (heuristic) and a verdict on the
+    upper bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.coverage --tail --R 1 2 5 --eps 0.01",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +193,7 @@ def _quantiles(records: Sequence[bytes]) -> Row:
     return {name: float(np.quantile(gaps, q, method="inverted_cdf")) for name, q in names.items()}
 
 
-class CoverageExperiment(Experiment[Coverage, ValueSets]):
+class CoverageExperiment(Tailed[Coverage], Experiment[Coverage, ValueSets]):
     """Statements 3.3, 3.5, 3.7 and 3.8 against exact largest gaps."""
 
     name = "coverage"
@@ -177,6 +202,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     options = CoverageOptions
     group = ("R", "eps")
     whole = "R"
+    tail_config = TailConfig
 
     def request(self, given: Config) -> Request[Coverage]:
         return Request(_grid(vars(given)), read_options(CoverageOptions, given))
@@ -229,6 +255,17 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
         return CoverageCounter(
             ValueSets(n, question.R, question.low, question.high, None, (question.eps,), 0), seed, jobs
         )
+
+    def tail(self, question: Coverage, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.coverage import CoverageTail
+
+        check_grid(question.eps)
+        R, eps, low, high = question.R, question.eps, question.low, question.high
+        return at_sizes(CoverageTail(max(sizes), R, eps, low, high, samples).run, sizes)
+
+    def check_tail(self, given: TailConfig) -> None:
+        if given.method != "auto" or given.bits is not None:
+            raise flags.UsageError("--method and --bits are for counted trials: --tail takes the values as drawn")
 
     def cost(self, work: ValueSets) -> float:
         n, R = work.n, work.R

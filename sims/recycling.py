@@ -10,7 +10,7 @@ from sims import _early as _early  # isort: skip
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid, 
 from sims.solver.arguments import Integers
 from sims.statistics.result import Result
 from sims.subset_sum import EXPERIMENT as CHOICE
+from sims.tailed import Run, Stated, Tailed, at_sizes, from_success
 from sims.threads import one_per_thread
 from theory.recycling import Recycling
 from theory.subset_sum import SubsetSum
@@ -36,7 +37,7 @@ _SHOWN_R = 3
 
 
 @dataclass(frozen=True)
-class Config(flags.Grid):
+class Config(flags.Tailed, flags.Grid):
     """Each of n slots may take any of n uniform values, or none: how likely is some sum within eps of alpha?
 
     Prints for every n the simulated probability with its interval, a proved lower and a proved upper bound, a
@@ -47,12 +48,27 @@ class Config(flags.Grid):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.recycling --eps 0.01 --n 1:10",
         "python -m sims.recycling --eps 1e-3 --R 1 2 3 4 --plot recycling.png",
+        "python -m sims.recycling --tail --eps 0.01",
     )
 
     R: flags.Integers = (1, 2, 3)
     """Draws of each slot in the choice model, for comparison. Ranges: 1:5, 1:9:2."""
     delta: flags.Real = 0.05
     """Failure probability in (0, 1) that the summary asks for."""
+
+
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """Each of n slots may take any of n uniform values, or none: how rare is it that no sum lies within eps of alpha?
+
+    Prints for every n an unbiased estimate of the failure with its interval, a proved lower and a proved upper bound, a
+    prediction (heuristic) and a verdict on the upper bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.recycling --tail --eps 0.01",)
+
+    R: flags.Integers = ()
+    """Not with --tail: what fresh draws do, sims.subset_sum --tail says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +83,7 @@ class RecyclingOptions(Options):
         object.__setattr__(self, "R", tuple(between("R", R, 1, MAX_DRAWS) for R in several(self.R)))
 
 
-class RecyclingExperiment(GridExperiment[Recycling]):
+class RecyclingExperiment(Tailed[Recycling], GridExperiment[Recycling]):
     """Section 6; a pass counts recycling, or R fresh draws of each slot, at all sizes."""
 
     name = "recycling"
@@ -76,6 +92,7 @@ class RecyclingExperiment(GridExperiment[Recycling]):
     options = RecyclingOptions
     group = ("eps", "alpha")
     whole = "eps"
+    tail_config = TailConfig
 
     def request(self, given: Config) -> Request[Recycling]:
         asked = super().request(given)
@@ -126,6 +143,24 @@ class RecyclingExperiment(GridExperiment[Recycling]):
 
         piece = min(_PIECE_HALF_SUMS // half_sums(largest, largest), _PIECE_VALUES // largest)
         return first_hits(needed, sizes, piece)
+
+    def tail(self, question: Recycling, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.recycling import RecyclingTail
+
+        check_grid(question.eps)
+        return at_sizes(RecyclingTail(max(sizes), question.eps, question.alpha, samples).run, sizes)
+
+    def stated(self, question: Recycling, n: int) -> Stated:
+        from theory.recycling.prediction import failure_prediction
+        from theory.recycling.tail import certain_failure
+
+        known, target = from_success(question, n), {"eps": question.eps, "alpha": question.alpha}
+        least = max(known.least or 0.0, certain_failure(n, **target))
+        return replace(known, least=least, prediction=failure_prediction(n, **target))
+
+    def check_tail(self, given: TailConfig) -> None:
+        if given.R:
+            raise flags.UsageError("--R is for counted trials: what fresh draws do, sims.subset_sum --tail says")
 
     def cost(self, work: Pass[Any]) -> float:
         from sims.solver.multiset import half_sums

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
     """Simulate what the flags ask for, judge it, and write what was asked for; returns the exit code."""
 
     def work(args: Sequence[str] | None) -> int:
+        args = list(sys.argv[1:] if args is None else args)
+        if "--tail" in args:
+            from sims.tail import estimate
+
+            return estimate(experiment, args)
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)

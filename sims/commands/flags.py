@@ -279,6 +279,26 @@ class Grid(Run):
     """Target in [-1, 1], or `uniform`: a new one for every trial."""
 
 
+@dataclass(frozen=True)
+class Tailed:
+    """What commands with a ``--tail`` share."""
+
+    tail: bool = False
+    """Estimate the failure without bias, however rare, instead of counting trials; --tail --help says more."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The flags of a command that ``--tail`` gives another meaning; those of counted trials are refused."""
+
+    n: AutoIntegers = None
+    """Numbers of variables: 8, 1:30, 4:40:4. Default: auto, from 1 to the n that is proved to suffice, or less."""
+    delta: Real = 1e-12
+    """Failure probability in (0, 1) that the summary asks for."""
+    trials: Integer = 10**5
+    """Samples, in 64 independent runs; the error falls like one over their square root."""
+
+
 # -- reading a command line --------------------------------------------------------------------------------------------
 
 

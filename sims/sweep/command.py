@@ -273,6 +273,8 @@ def finish(plan: Plan, store: Store) -> Result:
 
 def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     given: Any = flags.parse(combined(experiment.config), argv, prog=f"python -m sims.sweep {experiment.name}")
+    if getattr(given, "tail", False):
+        raise flags.UsageError(f"--tail is for python -m sims.{experiment.name}: its samples are not counted in chunks")
     mine = given.shard or (0, 1)
     check_where(given.cluster)
     if given.store is None and not given.dry_run:
