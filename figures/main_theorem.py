@@ -55,7 +55,7 @@ def plot(result: Any, errors: Sequence[Mapping[str, Sequence[float]]] | None = N
             share = [(i + 1) / len(one["upper"]) for i in range(len(one["upper"]))]
             label = f"R = {row['R']:,}, n = {_range(row['n'])}" + (f", eps = {row['eps']:g}" if several else "")
             # what is drawn first is wider: curves that coincide are both seen
-            style = {
+            style: dict[str, Any] = {
                 "color": PALETTE[index],
                 "drawstyle": "steps-post",
                 "linewidth": thick * (1 + 0.7 * (len(errors) - 1 - index)),

@@ -114,6 +114,11 @@ def rare_failures(questions: Sequence[Any], *, advance: Advance = silent, **opti
     return _simulated(_tailed(experiment), Request(tuple(questions), TailOptions(**options)), advance)
 
 
+def foreseen(questions: Sequence[Any], **options: Any) -> Prediction:
+    """What `rare_failures` will take, measured on a small run of every question."""
+    return _foreseen(_tailed(experiment_of(questions[0])), Request(tuple(questions), TailOptions(**options)))
+
+
 def _tailed(experiment: Experiment[Any, Any]) -> Tailed[Any]:
     if not isinstance(experiment, Tailed):
         raise ValueError(f"{experiment.name} has no --tail: {REFUSED[experiment.name]}")

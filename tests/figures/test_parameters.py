@@ -43,6 +43,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "draw_code": {"d": 3, "eps": [0.3, 0.2], "trials": 60},
     "bits": {"networks": ["digits"], "eta": 0.05, "codes": ["block"], "d": 2},
     "width": {"widths": (3, 2), "eps": 0.5, "delta": 0.1, "R": [1, 50]},
+    "tail": {"R": 3, "eps": 0.1, "alpha": 0.9, "delta": 1e-4, "n": [2, 3], "trials": 128},
     "gallery": {"names": ["digits"], "n": 10, "eta": 0.1},
 }
 """Parameters that are not the committed ones, of little work."""
@@ -118,6 +119,7 @@ DRAWN: dict[str, list[tuple[str, str, Map, str, Map]]] = {
     "draw_code": [("", "eps", same, "bits", same), ("", "eps", same, "bound", same)],
     "bits": [("", "eta", same, "bits", same)],
     "width": [("", "R", same, "best", same), ("", "R", same, "sums", same), ("", "R", same, "necessary", same)],
+    "tail": [(".rows", "n", same, "failure", same)],
     "gallery": [("", "bits_per_weight", same, "", same), ("", "after", same, "", same)],
     "phase_diagram": [],
 }

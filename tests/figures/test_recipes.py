@@ -40,10 +40,10 @@ def test_committed_numbers_are_drawn_the_same_way_twice(name: str, tmp_path: Pat
     assert 80 < len(caption) < 900
 
 
-STYLES = (Style(), Style("paper", 3.3), Style("paper", 7.0))
+STYLES = (Style(), Style("paper", 3.3))
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["screen", "3.3in", "7in"])
+@pytest.mark.parametrize("style", STYLES, ids=["screen", "3.3in"])
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_lies_inside_the_picture(name: str, style: Style) -> None:
     one = recipe(name)
