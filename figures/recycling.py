@@ -123,7 +123,7 @@ def _draw_worth(axes: Any, rows: Sequence[Row], every: Sequence[int]) -> None:
         below = 0.0 if ends[1] is None else ends[0] - ends[1]
         above = 0.0 if ends[2] is None else ends[2] - ends[0]
         axes.errorbar([row["n"]], [ends[0]], yerr=[[below], [above]], label="_", **_WORTH)
-    axes.errorbar([], [], yerr=[], label="as often successful (simulated)", **_WORTH)
+    axes.plot([], [], _WORTH["fmt"], color=_WORTH["color"], label="as often successful (simulated)")
     axes.set_ylabel("worth R fresh draws")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
