@@ -154,7 +154,7 @@ class Settings(Sampling):
     n: flags.AutoIntegers = None
     """Numbers of variables. Default: auto, to one past the n that is proved necessary for delta."""
     trials: flags.Integer = 100_000
-    """Samples of a point; four times as many from R = 5 on."""
+    """Samples of a point; twice as many from R = 5 on, a quarter for recycling, at least 128."""
 
 
 def _compute(chosen: Settings, work: Work) -> Data:
@@ -163,7 +163,7 @@ def _compute(chosen: Settings, work: Work) -> Data:
     for place, panel in enumerate(PANELS):
         for R in (1,) if panel == "one target, recycling" else chosen.R:
             options: dict[str, Any] = {
-                "trials": chosen.trials * (4 if R >= 5 else 1),
+                "trials": max(128, chosen.trials // 4) if place == 2 else chosen.trials * (2 if R >= 5 else 1),
                 "seed": chosen.seed,
                 "jobs": work.threads,
             }

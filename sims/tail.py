@@ -160,7 +160,8 @@ def _simulated(tailed: Tailed[Any], request: Request[Any], advance: Advance) -> 
         summary.append(_summary(question, options.delta, mine))
     refuted = holm(tails, LEVEL)
     rows = [{**row, "verdict": _verdict(row, bad)} for row, bad in zip(rows, refuted, strict=True)]
-    several = {name: request.axis(name) for name in ("R", "eps", "alpha") if name in _settings(request.questions[0])}
+    axes = [name for name in ("R", "eps", "alpha") if name in _settings(request.questions[0])]
+    several: Row = {name: request.axis(name) for name in axes}
     return Result(
         command="sims.tail",
         params={

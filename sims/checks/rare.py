@@ -12,7 +12,8 @@ from sims.statistics.replicates import excess_p_value, mean_interval
 from sims.tailed import Tailed
 
 RARE_LEVEL = 1e-9
-"""Probability at most, whatever the law of the estimates, that a true bound is refuted."""
+"""Probability at most, whatever the law of the estimates, that a true bound is refuted; ten of them are a hundredth of
+`LEVEL`, which `sims.checks.judge.share` leaves to them."""
 
 _RUNS = 128
 _OFF = 1.5

@@ -15,6 +15,8 @@ from sims.files import AnyPath, OutputFile
 from sims.plain_text import counted
 from sims.progress import progress
 from sims.statistics.result import Result
+from sims.statistics.verdict import NO_POWER
+from sims.tailed import Tailed
 
 _HEADINGS = {"ci_low": "95 % interval", "success": "simulated", "lower_bound": "lower", "upper_bound": "upper"}
 
@@ -83,6 +85,8 @@ def print_tables(experiment: Experiment[Any, Any], result: Result) -> None:
         out.print(table)
         if any(row.get(f"{key}_clamped") for row in rows for key in layout.columns):
             out.print(FOOTNOTE, soft_wrap=True)
+        if isinstance(experiment, Tailed) and any(row.get("verdict") == NO_POWER for row in rows):
+            out.print("no power: too few trials to refute such a bound; --tail estimates rare failures", soft_wrap=True)
         if layout.note:
             out.print(layout.note, soft_wrap=True)
         out.print(sentence, soft_wrap=True)

@@ -184,7 +184,7 @@ EXACT = {
     ),
     "two subsets": (lambda: SumTail(2, 1, 0.1, 0.5, 4), 2, lambda: two_values(SUBSETS, 0.1, 0.5)),
     "two recycled": (lambda: RecyclingTail(2, 0.1, 0.5, 4), 2, lambda: two_values(MULTISETS, 0.1, 0.5)),
-    "signs": (lambda: Signs(8, 2, 20), 8, lambda: _binomial(8, 2)),
+    "signs": (lambda: Signs(6, 2, 20), 6, lambda: _binomial(6, 2)),
     "one product": (lambda: ProductTail(1, 3, 0.1, 0.5, 4), 1, lambda: one_product(3, 0.1, 0.5)),
 }
 

@@ -175,7 +175,7 @@ def finishing(low, high, sizes, roots, low2, high2, sizes2, begin, end, low_out,
             more = 0
             for h in range(count):
                 more = _moves(low[root], high[root], sizes[root], u, v, a_low[h], a_high[h], b_low, b_high, more)
-            needed = max(needed, more)
+            needed = max(needed, np.int64(more))
             count = min(more, room)
             a_low, b_low = b_low, a_low
             a_high, b_high = b_high, a_high
@@ -265,7 +265,7 @@ def fatal(low, high, starts, used, low_out, high_out, sizes_out, done, spare):  
                     if size and first <= spare[1, size - 1] + 1:
                         spare[1, size - 1] = last
                     else:
-                        needed = max(needed, size + 1)
+                        needed = max(needed, np.int64(size + 1))
                         if size == room:
                             return needed
                         spare[0, size], spare[1, size] = first, last

@@ -69,7 +69,8 @@ class CoverageTail(Splitting):
 
     def _promise(self) -> Floats:
         """The widest hole: what leaves a wide one early is what fails far out; its spread is a third to a half then."""
-        return self._widths / END
+        promise: Floats = self._widths / END
+        return promise
 
     def _extend(self, step: int, parents: Integers, source: Source) -> None:
         before, now, new, hits = self._before, self._now, self._free.pop(), self._hits
