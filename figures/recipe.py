@@ -329,6 +329,8 @@ def _names(recipe: Recipe, data: Data) -> dict[str, str]:
 
 def check_files(recipe: Recipe, folder: Path, formats: Iterable[Format], *, force: bool) -> None:
     """Make the folder, and refuse files that could not be written, before any work."""
+    if folder.resolve() == FOLDER.resolve():
+        raise flags.UsageError(f"--out must not be the folder of the committed numbers, got {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     named = [OutputFile("--out", folder / f"{recipe.name}.{kind}", PICTURE) for kind in dict.fromkeys(formats)]
     named.append(OutputFile("--out", folder / f"{recipe.name}.json", NUMBERS))

@@ -223,6 +223,7 @@ def test_mistakes_are_one_line_before_the_work(tmp_path: Path, capsys: pytest.Ca
         (["phase-diagram", "--eps", "0.1", *out], "eps needs at least two values"),
         (["crossover", "--eta", "0.1", *out], "delta needs as many values as eta, 1, got 2"),
         (["draw-code", "--eps", "1e-9", *out], "eps must be larger"),
+        (["trade-off", "--eps", "0.1", "--out", str(recipes.FOLDER)], "--out must not be the folder of the committed"),
     ]:
         assert figure_main(given) == 2
         (line,) = capsys.readouterr().err.splitlines()

@@ -102,11 +102,11 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert one.main(["--format", "gif"]) == 2
     assert one.main(["--compute", "--smoke"]) == 2
     monkeypatch.setattr(recipes, "FOLDER", tmp_path)
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     one.data_file.write_text("{", encoding="utf-8")
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     one.data_file.write_text(json.dumps({"schema": "other"}), encoding="utf-8")
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     errors = capsys.readouterr().err.splitlines()
     for line, said in zip(
         errors, ["gif", "exclude each other", "is missing", "not JSON", "not the numbers"], strict=True
