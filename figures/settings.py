@@ -86,8 +86,8 @@ def length(token: str) -> float:
 
     Examples
     --------
-    >>> length("3.3in"), length("25.4mm"), length("7")
-    (3.3, 1.0, 7.0)
+    >>> length("3.3in"), round(length("84mm"), 3), length("7")
+    (3.3, 3.307, 7.0)
     """
     found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(in|cm|mm|pt|)", token.strip())
     if not found:
