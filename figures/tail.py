@@ -85,7 +85,8 @@ def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]]) -> list[Any
     ]
     axes.set(yscale="log", ylabel="probability of failure")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylim(min(row["failure"] for rows in groups.values() for row in rows if row["failure"] > 0.0) / 10, 3.0)
+    seen = [row["failure"] for rows in groups.values() for row in rows if row["failure"] > 0.0]
+    axes.set_ylim(min(seen, default=0.1) / 10, 3.0)
     return [*handles, *_kinds()]
 
 

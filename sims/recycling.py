@@ -154,7 +154,8 @@ class RecyclingExperiment(Tailed[Recycling], GridExperiment[Recycling]):
         from theory.recycling.prediction import failure_prediction
         from theory.recycling.tail import certain_failure
 
-        known, target = from_success(question, n), {"eps": question.eps, "alpha": question.alpha}
+        known = from_success(question, n)
+        target: Row = {"eps": question.eps, "alpha": question.alpha}
         least = max(known.least or 0.0, certain_failure(n, **target))
         return replace(known, least=least, prediction=failure_prediction(n, **target))
 
