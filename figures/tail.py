@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
+from figures.settings import Sampling
+from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, new_panels, sample, save_figure
+from figures.work import Work, few
+from sims.commands import flags
 from sims.commands.output import MAX_CURVES
+from sims.progress import progress
 from sims.statistics.result import Result
-from sims.tail import rare_failures
+from sims.tail import foreseen, rare_failures
 from theory.coverage import Coverage
 from theory.product_sum import ProductSum
 from theory.recycling import Recycling
@@ -24,11 +30,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-EPS = 0.01
-TRIALS = {1: 100_000, 2: 100_000, 5: 200_000}
-"""Samples, by R."""
-RECYCLED = 25_000
-"""Samples of recycling, whose runs differ less and take longer."""
+PANELS = ("one target", "all targets", "one target, recycling", "one target, products")
 
 
 def plot(result: Result) -> Figure:
@@ -36,7 +38,7 @@ def plot(result: Result) -> Figure:
     groups = _cells(result)
     with house_style():
         figure, axes = new_figure()
-        draw(axes, groups)
+        legend_above(figure, draw(axes, groups))
         axes.set_xlabel(f"number of variables n\n{_note(result, groups)}")
     return figure
 
@@ -74,8 +76,8 @@ def _differing(groups: Mapping[tuple[Any, ...], Any]) -> set[int]:
     return {place for place in range(len(keys[0])) if len({key[place] for key in keys}) > 1}
 
 
-def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]]) -> None:
-    """Draw cells on axes, with a legend; to be called inside ``house_style()``."""
+def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]]) -> list[Any]:
+    """Draw cells on axes, to be called inside ``house_style()``; returns what its legend should hold."""
     places = _differing(groups) or {0}
     handles = [
         _draw(axes, rows, PALETTE[index], MARKERS[index], _said([key[place] for place in sorted(places)]))
@@ -85,7 +87,7 @@ def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]]) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     seen = [row["failure"] for rows in groups.values() for row in rows if row["failure"] > 0.0]
     axes.set_ylim(min(seen, default=0.1) / 10, 3.0)
-    axes.legend(handles=[*handles, *_kinds()], loc="lower left", frameon=True, framealpha=0.9)
+    return [*handles, *_kinds()]
 
 
 def _kinds() -> list[Any]:
@@ -111,8 +113,8 @@ def _draw(axes: Any, rows: Sequence[Row], colour: str, marker: str, name: str) -
         [(row["failure_high"] - row["failure"]) * fine for row, fine in zip(rows, told, strict=True)],
     ]
     return axes.errorbar(
-        [row["n"] for row in rows], [row["failure"] for row in rows], yerr=bars, fmt=marker, color=colour, markersize=3,
-        capsize=2, label=name, zorder=3,
+        [row["n"] for row in rows], [row["failure"] for row in rows], yerr=bars, fmt=marker, color=colour,
+        markersize=3, capsize=2, label=name, zorder=3,
     )  # fmt: skip
 
 
@@ -122,22 +124,6 @@ def _note(result: Result, groups: Mapping[tuple[Any, ...], Any]) -> str:
     samples = f"{result.rows[0]['samples']:,} samples"
     return ", ".join(part for part in (common, samples, "bars 95 %", f"seed {result.params['seed']}") if part)
 
-
-QUESTIONS: tuple[tuple[str, Callable[[int], Any], Mapping[int, range]], ...] = (
-    ("one target", lambda R: SubsetSum(R=R, eps=EPS), {1: range(1, 54), 2: range(1, 28), 5: range(1, 13)}),
-    (
-        "all targets in [-1/2, 1/2]",
-        lambda R: Coverage(R=R, eps=EPS),
-        {1: range(1, 54), 2: range(1, 28), 5: range(1, 13)},
-    ),
-    ("one target, recycling", lambda R: Recycling(eps=EPS), {1: range(1, 43)}),
-    (
-        "one target, products",
-        lambda R: ProductSum(R=R, eps=EPS),
-        {1: range(1, 166, 4), 2: range(1, 83, 3), 5: range(1, 58, 2)},
-    ),
-)
-"""Each panel's title, its question by R, and the sizes."""
 
 _KEPT = (
     "n",
@@ -152,55 +138,119 @@ _KEPT = (
 )
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    panels = []
-    for title, question, sizes in QUESTIONS:
-        curves = []
-        for R, n in sizes.items():
-            trials = 128 if smoke else RECYCLED if isinstance(question(R), Recycling) else TRIALS[R]
-            result = rare_failures([question(R)], n=n[:3] if smoke else n, trials=trials, seed=seed)
-            rows = [{key: row[key] for key in _KEPT} for row in result.rows]
-            curves.append({"R": R, "summary": result.summary[0], "rows": rows})
-        panels.append({"title": title, "curves": curves})
-    return {"panels": panels}
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Failures of four questions, however rare."""
+
+    R: flags.Integers = (1, 2, 5)
+    """Draws of each variable."""
+    eps: flags.Real = 0.01
+    """Accuracy in (0, 1]."""
+    alpha: flags.Real = 0.5
+    """Target in [-1, 1]."""
+    interval: flags.Interval = (-0.5, 0.5)
+    """All targets: those from LOW to HIGH."""
+    delta: flags.Real = 1e-12
+    """Failure probability in (0, 1) down to which points are drawn."""
+    n: flags.AutoIntegers = None
+    """Numbers of variables. Default: auto, to one past the n that is proved necessary for delta."""
+    trials: flags.Integer = 100_000
+    """Samples of a point; twice as many from R = 5 on, a quarter for recycling, at least 128."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
+    few("R", len(chosen.R))
+    asked = []
+    for place, panel in enumerate(PANELS):
+        for R in (1,) if panel == "one target, recycling" else chosen.R:
+            options: dict[str, Any] = {
+                "trials": max(128, chosen.trials // 4) if place == 2 else chosen.trials * (2 if R >= 5 else 1),
+                "seed": chosen.seed,
+                "jobs": work.threads,
+            }
+            options |= {"n": chosen.n or _sizes(place, R, chosen), "delta": chosen.delta}
+            asked.append((panel, R, _question(place, R, chosen), options))
+    work.announce(sum(foreseen([question], **options).seconds for *_, question, options in asked))
+    rows, needs = [], []
+    with progress(sum(options["trials"] for *_, options in asked), quiet=work.quiet) as advance:
+        for panel, R, question, options in asked:
+            result = rare_failures([question], advance=advance, **options)
+            rows += [{"panel": panel, "R": R, **{key: row[key] for key in _KEPT}} for row in result.rows]
+            needs.append(
+                {"panel": panel, "R": R, "samples": options["trials"], "first_n": result.summary[0]["first_n"]}
+            )
+    return {"rows": rows, "needs": needs}
+
+
+def _question(place: int, R: int, chosen: Settings) -> Any:
+    low, high = chosen.interval
+    return (
+        SubsetSum(R=R, eps=chosen.eps, alpha=chosen.alpha),
+        Coverage(R=R, eps=chosen.eps, low=low, high=high),
+        Recycling(eps=chosen.eps, alpha=chosen.alpha),
+        ProductSum(R=R, eps=chosen.eps, alpha=chosen.alpha),
+    )[place]
+
+
+def _sizes(place: int, R: int, chosen: Settings) -> range:
+    if place < 3:
+        return range(1, int(_question(place, R, chosen).necessary_n(chosen.delta)) + 2)
+    known = {1: range(1, 166, 4), 2: range(1, 83, 3), 5: range(1, 58, 2)}  # for 1e-12; nothing is proved near them
+    if R in known and chosen.delta == 1e-12:
+        return known[R]
+    last = math.ceil(165 * math.log(2) / math.log(R + 1) * math.log(chosen.delta) / math.log(1e-12))
+    return range(1, last + 1, -(-last // 40))
 
 
 def _plot(data: Data) -> Figure:
+    rows = data["rows"]
+    lowest = data["settings"]["delta"] / 10
+    draws = sorted({row["R"] for row in rows})
+    low, high = data["settings"]["interval"]
     with house_style():
-        figure = blank_figure(7.0, 5.4)
-        for axes, panel in zip(figure.subplots(2, 2).flat, data["panels"], strict=True):
-            for index, curve in enumerate(panel["curves"]):
-                _draw(axes, curve["rows"], PALETTE[index], MARKERS[index], f"R = {curve['R']}")
-            axes.set(yscale="log", ylim=(1e-13, 3.0), title=panel["title"], xlabel="n", ylabel="probability of failure")
+        figure, panels = new_panels(len(PANELS), 7.0, 2.5, least=3.0, share=False)
+        for axes, panel in zip(panels, PANELS, strict=True):
+            for R in sorted({row["R"] for row in rows if row["panel"] == panel}):
+                mine = [row for row in rows if row["panel"] == panel and row["R"] == R]
+                _draw(axes, mine, PALETTE[draws.index(R)], MARKERS[draws.index(R)], f"R = {R:,}")
+            title = f"{panel} in [{low:g}, {high:g}]" if panel == "all targets" else panel
+            axes.set(yscale="log", ylim=(lowest, 3.0), title=title, xlabel="n", ylabel="probability of failure")
             axes.xaxis.get_major_locator().set_params(integer=True)
-        handles = [
-            sample(f"R = {R}", color=PALETTE[index], marker=MARKERS[index], linestyle="")
-            for index, R in enumerate(TRIALS)
-        ]
-        figure.legend(handles=handles + _kinds(), loc="outside upper center", ncols=5)
+        looks = [{"color": PALETTE[place], "marker": MARKERS[place]} for place in range(len(draws))]
+        handles = [sample(f"R = {R:,}", linestyle="", **look) for R, look in zip(draws, looks, strict=True)]
+        legend_above(figure, handles + _kinds(), columns=5)
     return figure
 
 
 def _caption(data: Data) -> str:
-    needed = [
-        f"{panel['title']}: n = "
-        + ", ".join(
-            f"{one['summary']['first_n']} (R = {one['R']})" for one in panel["curves"] if one["summary"]["first_n"]
-        )
-        for panel in data["panels"]
-    ]
+    chosen = data["settings"]
+
+    def needed(panel: str) -> str:
+        known = [one for one in data["needs"] if one["panel"] == panel and one["first_n"]]
+        return f"{panel}: n = " + (", ".join(f"{one['first_n']} (R = {one['R']:,})" for one in known) or "none")
+
+    samples = {one["samples"] for one in data["needs"]}
+    count = " to ".join(f"{one:,}" for one in sorted({min(samples), max(samples)}))
     return (
-        f"Failures down to 1e-12, eps = {EPS:g}, alpha = 0.5. Points: unbiased estimates of "
-        + ", ".join(f"{count:,} samples at R = {R}" for R, count in TRIALS.items())
-        + f", {RECYCLED:,} of recycling, bars 95 %, seed {data['provenance']['seed']}; shaded: between proved bounds; "
-        "dashed: predictions, heuristics, where they are not below what is proved. At most 1e-12, among the n drawn: "
-        + "; ".join(needed)
-        + "."
+        f"Failures down to {chosen['delta']:g}, eps = {chosen['eps']:g}, alpha = {chosen['alpha']:g}. Points: unbiased "
+        f"estimates of {count} samples, bars 95 %, seed {chosen['seed']}; shaded: between proved bounds; dashed: "
+        f"predictions, heuristics, where they are not below what is proved. At most {chosen['delta']:g}, among the n "
+        f"drawn: {'; '.join(map(needed, PANELS))}."
     )
 
 
-RECIPE = Recipe("tail", 23, "Failures of 1e-12", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "tail",
+    23,
+    "Failures of 1e-12",
+    Settings(),
+    {"n": (1, 2, 3), "trials": 128},
+    _compute,
+    _plot,
+    _caption,
+    "--R 1 3 --eps 0.05 --delta 1e-9 --trials 1e4",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

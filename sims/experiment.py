@@ -290,11 +290,13 @@ class Experiment(ABC, Generic[Question, Work]):
 
     # -- what all share --
 
-    def simulate(self, request: Request[Question]) -> Result:
-        """Count every pass and judge the rows."""
+    def simulate(
+        self, request: Request[Question], *, passes: Sequence[Work] | None = None, advance: Advance = silent
+    ) -> Result:
+        """Count every pass and judge the rows; ``passes``: those of the request, if they are known already."""
         started = time.monotonic()
-        passes = self.passes(request)
-        found = self.count(request, passes)
+        passes = self.passes(request) if passes is None else passes
+        found = self.count(request, passes, advance)
         return self.result(request, passes, found, seconds=time.monotonic() - started)
 
     def count(self, request: Request[Question], passes: Sequence[Work], advance: Advance = silent) -> list[Found]:

@@ -10,7 +10,6 @@ gives what ``python -m sims.subset_sum --R 5 --eps 0.01 --n 1:8 --seed 1`` print
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
@@ -55,6 +54,19 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     >>> [row["successes"] for row in result.rows]
     [231, 772]
     """
+    request = asked(question, **options)
+    experiment = experiment_of(request.questions[0])
+    if not progress:
+        return experiment.simulate(request)
+    from sims.progress import progress as bar
+
+    passes = experiment.passes(request)
+    with bar(request.options.trials * len(passes)) as advance:
+        return experiment.simulate(request, passes=passes, advance=advance)
+
+
+def asked(question: Any, **options: Any) -> Request[Any]:
+    """What `run` would simulate, checked; parameters and exceptions are those of `run`."""
     questions = tuple(question) if isinstance(question, Iterable) else (question,)
     if len({type(one) for one in questions}) != 1:
         kinds = ", ".join(sorted({type(one).__name__ for one in questions})) or "none"
@@ -69,13 +81,4 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     for name in given:
         if name not in known:
             raise TypeError(f"run has no option {name} for {type(questions[0]).__name__}: it takes {', '.join(known)}")
-    request = Request(questions, experiment.options(**given))
-    if not progress:
-        return experiment.simulate(request)
-    from sims.progress import progress as bar
-
-    passes = experiment.passes(request)
-    started = time.monotonic()
-    with bar(request.options.trials * len(passes)) as advance:
-        found = experiment.count(request, passes, advance)
-    return experiment.result(request, passes, found, seconds=time.monotonic() - started)
+    return Request(questions, experiment.options(**given))

@@ -24,7 +24,7 @@ from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
-from sims.experiment import Experiment, necessary, rows_of, suffices
+from sims.experiment import Experiment, necessary, rows_by, suffices
 from sims.options import Options, Request, Row, between, default_sizes, read_options
 from sims.plain_text import counted
 from sims.progress import Advance, progress, silent
@@ -112,6 +112,11 @@ def rare_failures(questions: Sequence[Any], *, advance: Advance = silent, **opti
         raise ValueError(f"questions must be of one kind, and at least one, got {', '.join(kinds) or 'none'}")
     (experiment,) = kinds.values()
     return _simulated(_tailed(experiment), Request(tuple(questions), TailOptions(**options)), advance)
+
+
+def foreseen(questions: Sequence[Any], **options: Any) -> Prediction:
+    """What `rare_failures` will take, measured on a small run of every question."""
+    return _foreseen(_tailed(experiment_of(questions[0])), Request(tuple(questions), TailOptions(**options)))
 
 
 def _tailed(experiment: Experiment[Any, Any]) -> Tailed[Any]:
@@ -264,13 +269,15 @@ def _show(result: Result) -> None:
     from rich.table import Table
 
     out = console(markup=True)
+    rows: dict[tuple[Any, ...], list[Row]] | None = None
     for entry in result.summary:
         setting = {name: entry[name] for name in takewhile(lambda name: name != "delta", entry)}
         title = ", ".join(f"{name} = {_number(value)}" for name, value in setting.items())
         table = Table(title=title, title_justify="left", padding=(0, 1))
         for key in _COLUMNS:
             table.add_column(_HEADINGS.get(key, key), justify="left" if key == "verdict" else "right", no_wrap=True)
-        mine = rows_of(result.rows, entry, tuple(setting))
+        rows = rows_by(result.rows, tuple(setting)) if rows is None else rows
+        mine = rows[tuple(setting.values())]
         for row in mine:
             table.add_row(*(_cell(row, key) for key in _COLUMNS))
         out.print(table)

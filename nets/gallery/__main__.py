@@ -61,11 +61,9 @@ class Gallery:
     """Let --csv replace files of any kind, but for inputs."""
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, do each network, print; returns the exit code."""
+def collect(given: Gallery) -> Result:
+    """Find every network that is asked for and do its job: a row for each."""
     started = time.monotonic()
-    given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
-    check_table(given)
     from nets.device import machine
     from nets.gallery.entry import Loaded
     from nets.gallery.registry import chosen
@@ -88,14 +86,21 @@ def work(argv: Sequence[str] | None) -> int:
         else:
             skipped.append({"network": entry.name, "skipped": reason})
     seconds = time.monotonic() - started
-    result = Result(
+    return Result(
         command="nets.gallery",
         params={"networks": [one["network"] for one in rows], **asdict(settings), "original": given.original},
         rows=[_flat(one) for one in rows],
         provenance=provenance(seed=given.seed, threads=settings.jobs, seconds=seconds, **machine("cpu")),
         summary=[*({name: one.get(name) for name in SCORES} for one in rows), *skipped],
     )
-    missed = given.check and any(one.get("share_within_eta", 1) < 1 for one in rows)
+
+
+def work(argv: Sequence[str] | None) -> int:
+    """Parse, do each network, print; returns the exit code."""
+    given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
+    check_table(given)
+    result = collect(given)
+    missed = given.check and any(one.get("share_within_eta", 1) < 1 for one in result.rows)
     return deliver(result, given, show=lambda: print_table(result), code=int(missed))
 
 

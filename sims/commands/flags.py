@@ -302,8 +302,8 @@ class Tail:
 # -- reading a command line --------------------------------------------------------------------------------------------
 
 
-def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
-    """A config dataclass, whose docstrings are the help, from command-line flags.
+def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str, default: Config | None = None) -> Config:
+    """A config dataclass, whose docstrings are the help, from command-line flags; ``default``: with other defaults.
 
     Raises UsageError for an unknown flag, a missing or malformed value or the same flag twice, and SystemExit with code
     0 after ``--help`` or ``--version``.
@@ -319,13 +319,15 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stdout(raw(sys.stdout)), contextlib.redirect_stderr(complaint):
-            return tyro.cli(
+            found: Config = tyro.cli(
                 config,
                 prog=prog,
                 description=docstring(config),
                 args=args,
+                default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+            return found
     except SystemExit as stop:
         if stop.code in (0, None):
             _print_examples(getattr(config, "examples", ()))

@@ -30,7 +30,8 @@ COMMANDS = {
     "compare": ("nets.compare", "one table of any training runs: accuracy, density, bits, seconds"),
     "federated": ("nets.federated", "clients find a ticket together by bits of masks, which are counted"),
     "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
-    "figures": ("figures.__main__", "draw the figures"),
+    "figure": ("figures.figure", "one figure for your own parameters, for a paper"),
+    "figures": ("figures.__main__", "draw all figures, from their committed numbers"),
     "report": ("figures.report", "everything on one page"),
 }
 """Name, module with ``main(argv)``, and what it answers."""
