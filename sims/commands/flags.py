@@ -196,6 +196,7 @@ OptionalReal = Annotated[float | None, *_REAL]
 OptionalDuration = Annotated[float | None, *written("SECONDS|5m|2h|3d", lambda tokens: span(tokens[0]))]
 Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
 Reals = Annotated[tuple[float, ...], *written("FLOAT [...]", reals, many=True)]
+OptionalReals = Annotated[tuple[float, ...] | None, *written("FLOAT [...]", reals, many=True)]
 Alphas = Annotated[
     tuple[float | Literal["uniform"], ...],
     *written("FLOAT|uniform [...]", lambda tokens: _once(tuple(map(_alpha, tokens)), tokens), many=True),

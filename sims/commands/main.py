@@ -15,6 +15,8 @@ from sims.registry import QUESTIONS
 COMMANDS = {
     **{module.rpartition(".")[2].replace("_", "-"): (module, text) for module, text in QUESTIONS.values()},
     "tail": ("sims.tail", "how rare is a failure of subset sums, down to 1e-12 and below?"),
+    "budget": ("sims.budget", "which n, R and eps a budget of bits buys, for how many draws"),
+    "width": ("nets.width", "how wide a random network must be to contain yours, by every theorem"),
     "constants": ("sims.constants", "the constants of the O(.) results, measured"),
     "verify": ("sims.verify", "does every claim survive simulation, and do wrong ones not?"),
     "sweep": ("sims.sweep.command", "thousands of questions: resumable, in shards, on Dask"),
