@@ -299,9 +299,9 @@ def _show(result: Result) -> None:
         error = "" if entry["error"] is None else f" (error {entry['error']:.4g})"
         title = f"eps = {entry['eps']:.4g}{error}, delta = {entry['delta']:g}, R = {entry['R']:,}"
         table = Table(title=title, title_justify="left")
-        for heading in ("result", "of", "says", "widest", "times", "weights", "how sure"):
+        for heading in ("result", "of", "widest", "times", "weights", "how sure"):
             number = heading in ("widest", "times", "weights")
-            table.add_column(heading, justify="right" if number else "left", no_wrap=heading != "how sure")
+            table.add_column(heading, justify="right" if number else "left", no_wrap=heading not in ("of", "how sure"))
         for row in cell:
             if row["params"] is not None:
                 table.add_row(*_cells(row))
@@ -321,7 +321,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     times = "-" if row["width_factor"] is None else f"{row['width_factor']:,.4g}"
     paper = row["paper"].removeprefix("theory/PROOFS.md, ")
     sure = f"C chosen; {row['status']}" if row["shape_only"] else row["status"]
-    return (row["result"], paper, row["direction"], _big(row["widest"]), times, _big(row["params"]), sure)
+    params = f"{'>= ' if row['direction'] == 'necessary' else ''}{_big(row['params'])}"
+    return (row["result"], paper, _big(row["widest"]), times, params, sure)
 
 
 def _big(value: int | None) -> str:

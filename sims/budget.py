@@ -34,12 +34,13 @@ from theory.bits import (
 from theory.bits.choice import MAX_BUDGET, Basis, most_draws, success
 from theory.network.layers import check_widths, layers
 from theory.numerics import check
+from theory.question import Target
 
 _BLOCKS = (1, 2, 3, 4)
 _MOST_EPS = 20
 _MOST_WEIGHTS = 10**10
 _BASES: tuple[Basis, ...] = ("proved", "necessary", "predicted")
-_NOTHING = {
+_NOTHING: dict[str, Any] = {
     "enough_n": None,
     "enough_R": None,
     "success_lower": None,
@@ -156,7 +157,7 @@ def share_of(bits: float, delta: float, *, weights: int = 1) -> Share:
 
 
 def choices(
-    share: Share, alpha: float | str, *, draws: int | None = None, eps: Sequence[float] = (), advance: Advance
+    share: Share, alpha: Target, *, draws: int | None = None, eps: Sequence[float] = (), advance: Advance
 ) -> list[dict[str, Any]]:
     """A row for every R that is the most that the budget allows some n, the largest such n, and eps."""
     rows: list[dict[str, Any]] = []
@@ -234,7 +235,7 @@ def network_eps(widths: Sequence[int], eta: float) -> float:
 
 
 def summary_of(
-    rows: Sequence[Mapping[str, Any]], share: Share, alpha: float | str, widths: Sequence[int] | None, eps: float | None
+    rows: Sequence[Mapping[str, Any]], share: Share, alpha: Target, widths: Sequence[int] | None, eps: float | None
 ) -> dict[str, Any]:
     """The best choice that is proved, for an eps that of fewest draws too, and what is necessary."""
     mine = [row for row in rows if row["alpha"] == alpha and row["eps"] == eps]
@@ -260,7 +261,7 @@ def summary_of(
     return found
 
 
-def _necessary(eps: float | None, delta: float, alpha: float | str) -> float | None:
+def _necessary(eps: float | None, delta: float, alpha: Target) -> float | None:
     """Bits without which no choice reaches eps with probability 1 - delta (8.6; for a uniform weight 8.1)."""
     if eps is None or (not isinstance(alpha, str) and abs(alpha) <= eps):
         return None

@@ -20,6 +20,7 @@ import numpy as np
 
 from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
+from sims.commands.experiment import kept_or
 from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
 from sims.experiment import necessary, suffices
@@ -284,12 +285,17 @@ def _work(args: Sequence[str] | None) -> int:
     questions = grid(SubsetSum, {"R": given.R, "eps": given.eps, "alpha": given.alpha}, model=given.model)
     request = Request(questions, read_options(TailOptions, given))
     check_files(given, figure="tail", curves=len(questions), settings_of="R, eps and alpha")
-    announce(_foreseen(request), max_time=given.max_time, quiet=given.quiet)
-    quiet = given.quiet or given.json
-    if not quiet:
-        print(f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs", flush=True)
-    with progress(request.options.trials * len(questions), quiet=quiet) as advance:
-        result = _simulated(request, advance)
+    head = f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs"
+
+    def count() -> Result:
+        announce(_foreseen(request), max_time=given.max_time, quiet=given.quiet)
+        quiet = given.quiet or given.json
+        if not quiet:
+            print(head, flush=True)
+        with progress(request.options.trials * len(questions), quiet=quiet) as advance:
+            return _simulated(request, advance)
+
+    result = kept_or(count, "sims.tail", 1, request, given, head=head)
     picture = ("picture", given.plot, lambda: result.plot(given.plot))
     return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 

@@ -75,7 +75,8 @@ def _layers(graph: Graph) -> list[tuple[Node, Array, Array | None]]:
                          f"{len(graph.outputs)}")  # fmt: skip
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update(graph.outputs)
-    value, found = graph.inputs[0].name, []
+    value = graph.inputs[0].name
+    found: list[tuple[Node, Array, Array | None]] = []
     active = True  # whether a layer may follow
     for node in graph.nodes:
         if not any(name in graph.constants for name in node.inputs) and not set(node.inputs) & {value}:

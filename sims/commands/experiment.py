@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sims.band import FOOTNOTE, MARK
+from sims.cache import Cache, question_of
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number, refuted
 from sims.commands.prediction import announce, foresee, plan
 from sims.experiment import Experiment, Request
 from sims.files import AnyPath, OutputFile
-from sims.plain_text import counted
+from sims.plain_text import counted, one_line
 from sims.progress import progress
 from sims.statistics.result import Result
 
@@ -25,16 +27,56 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)
-        passes = plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
-        announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
-        silent = given.quiet or given.json
-        if not silent:
-            print(f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row", flush=True)
-        with progress(request.options.trials * len(passes), quiet=silent) as advance:
-            result = experiment.simulate(request, passes=passes, advance=advance)
+
+        def count() -> Result:
+            return _counted(experiment, request, given)
+
+        head = _head(request)
+        result = kept_or(count, experiment.command, experiment.version, request, given, head=head)
         return deliver_result(experiment, result, given)
 
     return cli.run(work, argv)
+
+
+def _head(request: Request[Any]) -> str:
+    return f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row"
+
+
+def kept_or(
+    work: Callable[[], Result], command: str, layout: int, request: Request[Any], given: Any, *, head: str
+) -> Result:
+    """The result that ``--cache`` keeps for a request, else that of the work, which is then kept; says which.
+
+    ``head``: what the work prints before a table for people.
+    """
+    folder = getattr(given, "cache", None)
+    if folder is None:
+        return work()
+    if given.seed is None:
+        raise flags.UsageError("--cache needs --seed: with a fresh one no question is asked twice")
+    kept = Cache(folder, question_of(command, layout, request))
+    result, said = kept.find()
+    if said and not given.quiet:
+        print(f"cache: {one_line(said)}", file=sys.stderr, flush=True)
+    if result is not None:
+        if not (given.quiet or given.json):
+            print(head, flush=True)
+        return result
+    result = work()
+    if said := kept.keep(result):
+        print(f"cache: {one_line(said)}", file=sys.stderr, flush=True)
+    return result
+
+
+def _counted(experiment: Experiment[Any, Any], request: Request[Any], given: Any) -> Result:
+    """Predict, say so, and simulate."""
+    passes = plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
+    announce(foresee(experiment, request, passes), max_time=given.max_time, quiet=given.quiet)
+    silent = given.quiet or given.json
+    if not silent:
+        print(_head(request), flush=True)
+    with progress(request.options.trials * len(passes), quiet=silent) as advance:
+        return experiment.simulate(request, passes=passes, advance=advance)
 
 
 def check_outputs(

@@ -266,6 +266,8 @@ class Run(Output):
     """Threads. Default: all available cores. The counts do not depend on it."""
     max_time: OptionalDuration = None
     """Do not begin what is predicted to take longer. Default: a day; for a sweep, any time."""
+    cache: OptionalFolder = None
+    """Keep results in this folder, and answer from it what was counted before with the same --seed and version."""
 
 
 @dataclass(frozen=True)

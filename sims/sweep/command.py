@@ -275,6 +275,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     given: Any = flags.parse(combined(experiment.config), argv, prog=f"python -m sims.sweep {experiment.name}")
     mine = given.shard or (0, 1)
     check_where(given.cluster)
+    if getattr(given, "cache", None) is not None:
+        raise flags.UsageError("--cache is for single questions: a sweep's --store keeps all that was counted")
     if given.store is None and not given.dry_run:
         raise flags.UsageError("--store FILE is needed: it keeps what is finished")
     if given.seed is None and given.resume and holds_something(given.store or ""):
