@@ -38,15 +38,15 @@ class CacheError(ValueError):
 def question_of(command: str, layout: int, request: Request[Any]) -> dict[str, Any]:
     """All that a result depends on, as JSON has it: questions, options but for threads, versions and sources."""
     options = dataclasses.asdict(request.options)
-    return _as_json(
-        {
-            "command": command,
-            "layout": layout,
-            "questions": [repr(one) for one in request.questions],
-            "options": {name: value for name, value in options.items() if name not in _IGNORED},
-            "made_by": made_by(),
-        }
-    )
+    asked = {
+        "command": command,
+        "layout": layout,
+        "questions": [repr(one) for one in request.questions],
+        "options": {name: value for name, value in options.items() if name not in _IGNORED},
+        "made_by": made_by(),
+    }
+    found: dict[str, Any] = json.loads(json.dumps(asked, default=repr))
+    return found
 
 
 @cache
@@ -66,10 +66,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=repr))
 
 
 class Cache:
