@@ -311,7 +311,7 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
             )
     except SystemExit as stop:
         if stop.code in (0, None):
-            _print_examples(getattr(config, "examples", ()))
+            print_examples(getattr(config, "examples", ()))
             raise
         said = re.sub(r"^Error parsing (--\S+): ", r"\1 ", _first_sentence(complaint.getvalue()))
         raise UsageError(f"{said}{_meant(config, args)} (see {prog} --help)") from None
@@ -361,7 +361,8 @@ def _meant(config: type[Any], args: Sequence[str]) -> str:
     return ""
 
 
-def _print_examples(examples: Sequence[str]) -> None:
+def print_examples(examples: Sequence[str]) -> None:
+    """The end of a help."""
     if examples:
         print("\nexamples:\n" + "\n".join(f"  {line}" for line in examples))
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
     "figures": ("figures.__main__", "draw the figures"),
     "report": ("figures.report", "everything on one page"),
+    "completion": ("sims.commands.completion", "a script that completes commands and flags in bash, zsh or fish"),
 }
 """Name, module with ``main(argv)``, and what it answers."""
 

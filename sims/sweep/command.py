@@ -381,6 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args and args[0] in ("-h", "--help"):
             about = flags.docstring(sys.modules[__name__])
             print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{about}")
+            flags.print_examples(SweepFlags.examples)
             return 0
         if args and args[0] == "--version":
             flags.parse(SweepFlags, args, prog="python -m sims.sweep")
