@@ -333,7 +333,7 @@ def _big(value: int | None) -> str:
 
 def _sentence(entry: Mapping[str, Any]) -> str:
     needed = entry["necessary_params"]
-    least = "" if needed is None else f"; {_big(needed)} weights are necessary for all such targets (proved, 5.3)"
+    least = "" if not needed else f"; {_big(needed)} weights are necessary for all such targets (proved, 5.3)"
     if entry["least"] is None:
         return f"No theorem of ours has a number here{least}."
     return (

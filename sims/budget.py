@@ -262,7 +262,7 @@ def summary_of(
 
 
 def _necessary(eps: float | None, delta: float, alpha: Target) -> float | None:
-    """Bits without which no choice reaches eps with probability 1 - delta (8.6; for a uniform weight 8.1)."""
+    """Bits without which no choice reaches eps with probability 1 - delta (8.6; for a uniform weight 8.5 b)."""
     if eps is None or (not isinstance(alpha, str) and abs(alpha) <= eps):
         return None
     if isinstance(alpha, str):
@@ -406,7 +406,8 @@ def _sentence(entry: Mapping[str, Any]) -> str:
             f"R = {entry['lean_R']:,} do it with fewest draws, {entry['lean_draws']:,} (proved)"
         ]
     if entry["necessary_bits"] is not None:
-        said.append(f"every choice takes {entry['necessary_bits']:.4g} bits (proved, 8.6)")
+        where = "8.5" if entry["alpha"] == "uniform" else "8.6"
+        said.append(f"every choice takes {entry['necessary_bits']:.4g} bits (proved, {where})")
     if entry["limit_eps"] is not None:
         said.append(f"no code of so many bits is always within less than {entry['limit_eps']:.4g} (proved, 8.1)")
     if entry["network_eps"] is not None:

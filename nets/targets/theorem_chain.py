@@ -65,7 +65,12 @@ def theorem_chain(graph: Graph) -> TheoremChain:
     kinds = {node.op == "Conv" for node, _, _ in layers}
     if len(kinds) > 1:
         raise GraphError("dense layers behind convolutions: the theorems join layers of one kind (4.2, 4.4 conv)")
-    return _convolutions(graph, layers) if kinds.pop() else _dense(layers)
+    if not kinds.pop():
+        return _dense(layers)
+    for node in graph.nodes[: graph.nodes.index(layers[0][0])]:
+        if node.op in ("Flatten", "Reshape"):
+            raise GraphError(f"{node}: stands before the convolutions, whose images must be those of the input")
+    return _convolutions(graph, layers)
 
 
 def _layers(graph: Graph) -> list[tuple[Node, Array, Array | None]]:
@@ -96,7 +101,9 @@ def _layers(graph: Graph) -> list[tuple[Node, Array, Array | None]]:
             found[-1] = (found[-1][0], found[-1][1], bias)
         elif node.op == "Relu" and found and not active:
             active = True
-        elif not (node.op in _SHAPES and (not found or node.outputs[0] == graph.outputs[0])):
+        elif node.op in _SHAPES and found and node.outputs[0] != graph.outputs[0]:
+            raise GraphError(f"{node}: stands inside the chain: no theorem joins convolutions and dense layers")
+        elif node.op not in _SHAPES:
             raise GraphError(f"{node}: no theorem covers it: they have layers and ReLU alone{_hint(node)}")
         value = node.outputs[0]
     if not found:

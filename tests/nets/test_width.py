@@ -166,6 +166,31 @@ def test_convolutions_that_no_theorem_covers(attributes, kernel, message, capsys
     assert message in refusal(capsys, path)
 
 
+def test_dense_layers_behind_convolutions_are_refused(capsys, tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["h"]),
+        helper.make_node("Relu", ["h"], ["s"]),
+        helper.make_node("Flatten", ["s"], ["t"]),
+        helper.make_node("Gemm", ["t", "v"], ["y"]),
+    ]
+    constants = {"w": np.ones((1, 1, 1, 1)), "v": np.ones((4, 2))}
+    path = onnx_file(tmp_path / "m.onnx", nodes, constants, ("batch", 1, 2, 2))
+    assert "no theorem joins convolutions and dense layers" in refusal(capsys, path)
+
+
+def test_images_that_are_not_the_input_are_refused(capsys, tmp_path):
+    nodes = [helper.make_node("Reshape", ["x", "s"], ["h"]), helper.make_node("Conv", ["h", "w"], ["y"])]
+    held = [
+        numpy_helper.from_array(np.array([1, 1, 2, 8]), "s"),
+        numpy_helper.from_array(np.ones((1, 1, 1, 1), "f4"), "w"),
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, sides) for name, sides in (("x", [1, 1, 4, 4]), ("y", [1, 1, 2, 8]))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], held)
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    assert "stands before the convolutions" in refusal(capsys, str(path))
+
+
 def test_branches_are_refused(capsys, tmp_path):
     nodes = [
         helper.make_node("Gemm", ["x", "w"], ["h"]),
