@@ -22,6 +22,7 @@ import numpy as np
 
 from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
+from sims.commands.experiment import kept_or
 from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
 from sims.experiment import Experiment, necessary, rows_by, suffices
@@ -319,12 +320,17 @@ def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str
     questions = experiment.request(given).questions
     request = Request(questions, read_options(TailOptions, given))
     check_files(given, figure="tail", curves=len(questions), settings_of="the question")
-    announce(_foreseen(experiment, request), max_time=given.max_time, quiet=given.quiet)
-    quiet = given.quiet or given.json
-    if not quiet:
-        print(f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs", flush=True)
-    with progress(request.options.trials * len(questions), quiet=quiet) as advance:
-        result = _simulated(experiment, request, advance)
+    head = f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs"
+
+    def count() -> Result:
+        announce(_foreseen(experiment, request), max_time=given.max_time, quiet=given.quiet)
+        quiet = given.quiet or given.json
+        if not quiet:
+            print(head, flush=True)
+        with progress(request.options.trials * len(questions), quiet=quiet) as advance:
+            return _simulated(experiment, request, advance)
+
+    result = kept_or(count, "sims.tail", 1, request, given, head=head)
     picture = ("picture", given.plot, lambda: result.plot(given.plot))
     return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 

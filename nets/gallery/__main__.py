@@ -18,6 +18,7 @@ import tyro
 from sims.commands import cli, flags
 from sims.commands.output import check_table, console, deliver
 from sims.commands.prediction import announce
+from sims.progress import progress
 from sims.statistics.result import Result, Row, provenance
 
 SCORES = ("network", "job", "metric", "before", "after", "licence", "source")
@@ -73,7 +74,8 @@ def collect(given: Gallery) -> Result:
     settings = Settings(**{name: getattr(given, name) for name in names if getattr(given, name) is not None})
 
     def search(loaded: Loaded, chosen: Settings) -> Found:
-        return find(loaded, chosen, partial(announce, max_time=given.max_time, quiet=given.quiet))
+        say = partial(announce, max_time=given.max_time, quiet=given.quiet)
+        return find(loaded, chosen, say, partial(progress, quiet=given.quiet or given.json))
 
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []

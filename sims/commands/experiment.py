@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sims.band import FOOTNOTE, MARK
+from sims.cache import Cache, question_of
 from sims.commands import cli, flags
 from sims.commands.output import COLOURS, OutputFlags, check_files, console, deliver, number, refuted
 from sims.commands.prediction import prepare
 from sims.experiment import Experiment, Request
 from sims.files import AnyPath, OutputFile
 from sims.finishing import Finishing
-from sims.plain_text import counted
+from sims.plain_text import counted, one_line
 from sims.progress import progress
 from sims.statistics.result import Result
 from sims.statistics.verdict import NO_POWER, REFUTED
@@ -39,18 +40,58 @@ def experiment_command(experiment: Experiment[Any, Any], argv: Sequence[str] | N
         given = flags.parse(experiment.config, args, prog=f"python -m {experiment.command}")
         request = experiment.request(given)
         check_outputs(experiment, request, given)
-        passes = prepare(experiment, request, max_time=given.max_time, quiet=given.quiet)
-        silent = given.quiet or given.json
-        if not silent:
-            print(f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row", flush=True)
-        started = time.monotonic()
-        with progress(request.options.trials * len(passes), quiet=silent) as advance:
-            found = experiment.count(request, passes, advance)
-        seconds, made = time.monotonic() - started, Finishing(request.options.jobs, quiet=silent)
-        result = experiment.result(request, passes, found, seconds=seconds, tabulated=made)
+
+        def count() -> Result:
+            return _counted(experiment, request, given)
+
+        head = _head(request)
+        result = kept_or(count, experiment.command, experiment.version, request, given, head=head)
         return deliver_result(experiment, result, given)
 
     return cli.run(work, argv)
+
+
+def _head(request: Request[Any]) -> str:
+    return f"seed {request.options.seed}, {counted(request.options.trials, 'trial')} a row"
+
+
+def kept_or(
+    work: Callable[[], Result], command: str, layout: int, request: Request[Any], given: Any, *, head: str
+) -> Result:
+    """The result that ``--cache`` keeps for a request, else that of the work, which is then kept; says which.
+
+    ``head``: what the work prints before a table for people.
+    """
+    folder = getattr(given, "cache", None)
+    if folder is None:
+        return work()
+    if given.seed is None:
+        raise flags.UsageError("--cache needs --seed: with a fresh one no question is asked twice")
+    kept = Cache(folder, question_of(command, layout, request))
+    result, said = kept.find()
+    if said and not given.quiet:
+        print(f"cache: {one_line(said)}", file=sys.stderr, flush=True)
+    if result is not None:
+        if not (given.quiet or given.json):
+            print(head, flush=True)
+        return result
+    result = work()
+    if said := kept.keep(result):
+        print(f"cache: {one_line(said)}", file=sys.stderr, flush=True)
+    return result
+
+
+def _counted(experiment: Experiment[Any, Any], request: Request[Any], given: Any) -> Result:
+    """Predict, say so, and simulate."""
+    passes = prepare(experiment, request, max_time=given.max_time, quiet=given.quiet)
+    silent = given.quiet or given.json
+    if not silent:
+        print(_head(request), flush=True)
+    started = time.monotonic()
+    with progress(request.options.trials * len(passes), quiet=silent) as advance:
+        found = experiment.count(request, passes, advance)
+    seconds, made = time.monotonic() - started, Finishing(request.options.jobs, quiet=silent)
+    return experiment.result(request, passes, found, seconds=seconds, tabulated=made)
 
 
 def check_outputs(

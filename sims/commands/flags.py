@@ -196,6 +196,7 @@ OptionalReal = Annotated[float | None, *_REAL]
 OptionalDuration = Annotated[float | None, *written("SECONDS|5m|2h|3d", lambda tokens: span(tokens[0]))]
 Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
 Reals = Annotated[tuple[float, ...], *written("FLOAT [...]", reals, many=True)]
+OptionalReals = Annotated[tuple[float, ...] | None, *written("FLOAT [...]", reals, many=True)]
 Alphas = Annotated[
     tuple[float | Literal["uniform"], ...],
     *written("FLOAT|uniform [...]", lambda tokens: _once(tuple(map(_alpha, tokens)), tokens), many=True),
@@ -265,6 +266,8 @@ class Run(Output):
     """Threads. Default: all available cores. The counts do not depend on it."""
     max_time: OptionalDuration = None
     """Do not begin what is predicted to take longer. Default: a day; for a sweep, any time."""
+    cache: OptionalFolder = None
+    """Keep results in this folder, and answer from it what was counted before with the same --seed and version."""
 
 
 @dataclass(frozen=True)
@@ -330,7 +333,7 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str, defaul
             return found
     except SystemExit as stop:
         if stop.code in (0, None):
-            _print_examples(getattr(config, "examples", ()))
+            print_examples(getattr(config, "examples", ()))
             raise
         said = re.sub(r"^Error parsing (--\S+): ", r"\1 ", _first_sentence(complaint.getvalue()))
         raise UsageError(f"{said}{_meant(config, args)} (see {prog} --help)") from None
@@ -380,7 +383,8 @@ def _meant(config: type[Any], args: Sequence[str]) -> str:
     return ""
 
 
-def _print_examples(examples: Sequence[str]) -> None:
+def print_examples(examples: Sequence[str]) -> None:
+    """The end of a help."""
     if examples:
         print("\nexamples:\n" + "\n".join(f"  {line}" for line in examples))
 

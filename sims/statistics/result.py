@@ -24,6 +24,9 @@ from sims.statistics.figure import figure_of
 
 Row = Mapping[str, Any]
 
+ANSWERS = ("delta", "necessary_n", "required_n", "first_n")
+"""Of a summary entry, what every one of its rows has in a table: what was asked, proved, and first simulated."""
+
 _PARTS = ("command", "params", "rows", "provenance", "summary")
 
 
@@ -112,21 +115,41 @@ class Result:
             yield "\n ]"
         yield "\n}\n"
 
+    def table(self) -> list[dict[str, Any]]:
+        """The rows, each with the seed and with the `ANSWERS` of its summary entry, so that a table stands alone."""
+        seed = self.provenance.get("seed")
+        return [
+            {**row, **{key: value for key, value in self._answers(row, seed).items() if key not in row}}
+            for row in self.rows
+        ]
+
+    def _answers(self, row: Row, seed: Any) -> Row:
+        found = {} if seed is None else {"seed": seed}
+        for entry in self.summary:
+            keys = list(entry)
+            if "delta" not in keys:
+                continue
+            group = keys[: keys.index("delta")]  # what a summary entry and its rows have in common stands first
+            if all(key in row and row[key] == entry[key] for key in group):
+                return {**found, **{key: entry[key] for key in ANSWERS if key in entry}}
+        return found
+
     def to_csv(self) -> str:
-        """The rows as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        """`table` as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
+        out, rows = io.StringIO(), self.table()
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: cell(value) for key, value in _plain(row).items()} for row in self.rows)
+        writer.writerows({key: cell(value) for key, value in _plain(row).items()} for row in rows)
         return out.getvalue()
 
     def to_dataframe(self) -> Any:
-        """The rows as a pandas DataFrame; raises ImportError, saying so, where pandas is not installed."""
+        """`table` as a pandas DataFrame; raises ImportError, saying so, where pandas is not installed."""
         try:
             import pandas
         except ImportError:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from None
-        return pandas.DataFrame([dict(row) for row in self.rows])
+        return pandas.DataFrame(self.table())
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The figure of this kind of result, as a matplotlib Figure, or drawn into a .png, .pdf or .svg file.

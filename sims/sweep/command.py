@@ -144,6 +144,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
         raise flags.UsageError(f"--tail is for python -m sims.{experiment.name}: its samples are not counted in chunks")
     mine = given.shard or (0, 1)
     check_where(given.cluster)
+    if getattr(given, "cache", None) is not None:
+        raise flags.UsageError("--cache is for single questions: a sweep's --store keeps all that was counted")
     if given.store is None and not given.dry_run:
         raise flags.UsageError("--store FILE is needed: it keeps what is finished")
     if given.seed is None and given.resume and holds_something(given.store or ""):
@@ -275,6 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args and args[0] in ("-h", "--help"):
             about = flags.docstring(sys.modules[__name__])
             print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{about}")
+            flags.print_examples(SweepFlags.examples)
             return 0
         if args and args[0] == "--version":
             flags.parse(SweepFlags, args, prog="python -m sims.sweep")
