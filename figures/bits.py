@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, house_style, new_panels, save_figure
+from figures.settings import SEED
+from figures.style import MARKERS, PALETTE, house_style, in_first_column, legend_above, new_panels, save_figure
+from figures.work import Work, few
+from sims.commands import flags
 from sims.statistics.result import Result
 
 if TYPE_CHECKING:
@@ -18,9 +22,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-NETWORKS = ("digits", "crepe-tiny")
-ETAS = (0.1, 0.03, 0.01, 0.003, 0.001)
-CODES = ("draw", "block", "pool", "rank", "mask")
+_NAMES = flags.written("NAME [NAME ...]", tuple, many=True)
 
 _WAYS = ("quantiser", "draw", "block", "pool", "rank", "mask")
 _LABELS = {
@@ -35,7 +37,7 @@ _LABELS = {
 
 def plot(result: Result) -> Figure:
     """Draw a result of ``nets.bits``: bits of the whole file for each weight against the largest error."""
-    return _panels([result], height=4.0)
+    return _panels([result], height=3.2)
 
 
 def save(result: Result, path: str) -> None:
@@ -50,14 +52,15 @@ def _panels(results: Sequence[Result], height: float) -> Figure:
             _draw(axes, result.rows)
             _neighbours(axes, result.summary, named=axes is panels[-1])
             axes.set(xscale="log", xlabel="eta: largest error / largest weight of the layer", ylim=(0, None))
+            if in_first_column(axes):
+                axes.set_ylabel("bits a weight")
             axes.set_title(f"{result.params['target']}, {result.rows[0]['weights']:,} weights")
             etas = [row["eta"] for row in result.rows if row["eta"] is not None]
             axes.set_xlim(1.4 * max(etas), min(etas) / (2.5 if axes is panels[-1] else 1.4))  # room for names
-        panels[0].set_ylabel("bits a weight")
         known = {
             label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=3 if len(results) > 1 else 2)
+        legend_above(figure, list(known.values()))
     return figure
 
 
@@ -83,18 +86,33 @@ def _neighbours(axes: Any, published: Sequence[Row], *, named: bool) -> None:
                           ha="right", va="center", xytext=(-2, 0), textcoords="offset points")  # fmt: skip
 
 
-def _compute(smoke: bool, seed: int) -> Data:
+@dataclass(frozen=True)
+class Settings:
+    """Bits of a weight against its largest error."""
+
+    networks: Annotated[tuple[str, ...], *_NAMES] = ("digits", "crepe-tiny")
+    """Networks as nets.bits takes them, up to four: a panel for each."""
+    eta: flags.Reals = (0.1, 0.03, 0.01, 0.003, 0.001)
+    """Largest errors, each relative to the largest weight of a layer."""
+    codes: Annotated[tuple[str, ...], *_NAMES] = ("draw", "block", "pool", "rank", "mask")
+    """Of draw, block, pool, rank and mask."""
+    d: flags.Integer = 4
+    """Weights of a block, 1 to 4."""
+    seed: flags.Integer = SEED
+    """Seed in [0, 2^64)."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
     from nets.bits import Bits, measure
 
-    if smoke:
-        asked = [Bits("digits", eta=(0.1, 0.01), codes=("pool",), seed=seed, jobs=1, quiet=True)]
-    else:
-        asked = [Bits(name, eta=ETAS, codes=CODES, seed=seed, quiet=True) for name in NETWORKS]
-    return {"results": [measure(one).to_dict() for one in asked]}
+    few("networks", len(chosen.networks), 4)
+    shared: dict[str, Any] = {"eta": chosen.eta, "codes": chosen.codes, "d": chosen.d, "seed": chosen.seed}
+    shared |= {"jobs": work.jobs, "max_time": work.max_time, "quiet": work.quiet}
+    return {"results": [measure(Bits(name, **shared)).to_dict() for name in chosen.networks]}
 
 
 def _plot(data: Data) -> Figure:
-    return _panels([Result.from_dict(one) for one in data["results"]], height=4.2)
+    return _panels([Result.from_dict(one) for one in data["results"]], height=3.4)
 
 
 def _caption(data: Data) -> str:
@@ -125,8 +143,18 @@ def _scores(result: Row) -> str:
     return f"Score of {result['params']['target']}: {before:.4f}; decoded at eta = 0.01: {span}."
 
 
-RECIPE = Recipe("bits", 22, "How many bits a weight takes", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "bits",
+    22,
+    "How many bits a weight takes",
+    Settings(),
+    {"networks": ("digits",), "eta": (0.1, 0.01), "codes": ("pool",)},
+    _compute,
+    _plot,
+    _caption,
+    "--networks digits --eta 0.05 0.005 --codes pool block",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

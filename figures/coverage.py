@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures import failure, success
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
-from sims.run import run
+from figures.settings import Sampling
+from figures.style import PALETTE, house_style, in_first_column, legend_above, new_panels, sample, save_figure
+from figures.work import Work, few
+from sims.commands import flags
+from sims.run import asked
 from sims.statistics.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EPS = 0.1
-LOW, HIGH = -0.5, 0.5
+SHOWN = 1e-6
+"""Down to which failure the bounds are drawn."""
 
 
 def plot(result: Result) -> Figure:
@@ -34,68 +39,100 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Failure to cover all targets of an interval against n."""
+
+    R: flags.Integers = (1, 2, 5)
+    """Draws of each variable: a panel for each."""
+    eps: flags.Real = 0.1
+    """Accuracy in (0, 1]."""
+    interval: flags.Interval = (-0.5, 0.5)
+    """The targets: all points from LOW to HIGH."""
+    n: flags.AutoIntegers = None
+    """Numbers of variables that are simulated. Default: auto, as far as success 1 - delta is predicted."""
+    delta: flags.Real = 1e-3
+    """Failure probability in (0, 1) that is asked for."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
     from theory.coverage import Coverage, coverage_failure_bound, dacunha_failure, union_failure_bound
 
-    trials, delta, last = (200, 0.1, 12) if smoke else (10**5, 1e-3, 72)
-    questions = [Coverage(R=R, eps=EPS, low=LOW, high=HIGH) for R in (1, 2, 5)]
+    few("R", len(chosen.R), 6)
+    low, high = chosen.interval
+    questions = [Coverage(R=R, eps=chosen.eps, low=low, high=high) for R in chosen.R]
+    options = {"n": chosen.n, "delta": chosen.delta, "trials": chosen.trials, "seed": chosen.seed}
+    requests = [asked(question, **options) for question in questions]
     bounds = []
     for question in questions:
         R = question.R
-        for n in range(1, last + 1):
+        for n in range(1, question.required_n(SHOWN) + 1):
             bounds.append(
                 {
                     "R": R,
                     "n": n,
-                    "drift": coverage_failure_bound(n, R, eps=EPS, low=LOW, high=HIGH),
-                    "union": union_failure_bound(n, R, eps=EPS, low=LOW, high=HIGH),
+                    "drift": coverage_failure_bound(n, R, eps=chosen.eps, low=low, high=high),
+                    "union": union_failure_bound(n, R, eps=chosen.eps, low=low, high=high),
                     "lower": 1.0 - question.success_upper(n),
+                    "dacunha": dacunha_failure(n, chosen.eps / 2),
                 }
             )
-    forms = [{"n": n, "dacunha": dacunha_failure(n, EPS / 2)} for n in range(1, last + 1)]
-    results = [run(question, delta=delta, trials=trials, seed=seed).to_dict() for question in questions]
-    return {"results": results, "bounds": bounds, "forms": forms}
+    return {"results": [found.to_dict() for found in work.run(requests)], "bounds": bounds}
+
+
+_CURVES: Sequence[tuple[str, str, dict[str, Any]]] = (
+    ("drift", "proved, by drift (3.3)", {"color": PALETTE[0]}),
+    ("union", "proved, by union (3.5)", {"color": PALETTE[1], "linestyle": "-.", "linewidth": 1.1}),
+    ("lower", "proved, from below (3.5)", {"color": PALETTE[2], "linewidth": 0.6}),
+    ("dacunha", "da Cunha et al.'s form, C = 7.23 (3.4)", {"color": "0.2", "linestyle": (0, (1, 1)), "linewidth": 1.2}),
+)
+_PREDICTION = {"color": PALETTE[3], "linestyle": "--", "linewidth": 0.9}
 
 
 def _plot(data: Data) -> Figure:
     with house_style():
-        figure, axes = new_figure()
-        handles: list[Any] = []
-        for index, result in enumerate(data["results"]):
-            colour, rows = PALETTE[index], result["rows"]
-            R = rows[0]["R"]
-            bounds = [row for row in data["bounds"] if row["R"] == R]
-            failure.curve(axes, bounds, "drift", color=colour)
-            failure.curve(axes, bounds, "union", color=colour, linestyle="-.", linewidth=1.1)
-            failure.curve(axes, bounds, "lower", color=colour, linewidth=0.6)
-            failure.curve(axes, rows, "prediction", of="success", color=colour, linestyle="--", linewidth=0.9)
-            handles.append(failure.points(axes, rows, colour=colour, marker=MARKERS[index], label=f"R = {R}"))
-        failure.curve(axes, data["forms"], "dacunha", color="0.2", linestyle=(0, (1, 1)), linewidth=1.2)
-        axes.set(yscale="log", ylim=(1e-6, 1.6), xlim=(0, max(row["n"] for row in data["bounds"]) + 1))
-        axes.set(xlabel="number of variables n", ylabel="probability that some target is missed")
-        kinds = [
-            sample("proved, by drift (3.3)"),
-            sample("proved, by union (3.5)", linestyle="-.", linewidth=1.1),
-            sample("proved, from below (3.5)", linewidth=0.6),
-            sample("prediction (heuristic)", linestyle="--", linewidth=0.9),
-            sample("da Cunha et al.'s form, C = 7.23 (3.4)", color="0.2", linestyle=(0, (1, 1))),
-        ]
-        figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
+        figure, panels = new_panels(len(data["results"]), 7.0, 2.8, least=2.2)
+        for axes, result in zip(panels, data["results"], strict=True):
+            rows = result["rows"]
+            bounds = [row for row in data["bounds"] if row["R"] == rows[0]["R"]]
+            for column, _, style in _CURVES:
+                failure.curve(axes, bounds, column, **style)
+            failure.curve(axes, rows, "prediction", of="success", **_PREDICTION)
+            handle = failure.points(axes, rows, colour="black", marker="o", label="simulation")
+            last = max(row["n"] for row in [*bounds, *rows])
+            axes.set(yscale="log", ylim=(SHOWN, 1.6), xlim=(0, last + 0.5), xlabel="number of variables n")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.set_title(f"R = {rows[0]['R']:,}")
+            if in_first_column(axes):
+                axes.set_ylabel("probability of a miss")
+        kinds = [sample(label, **style) for _, label, style in _CURVES]
+        legend_above(figure, [handle, *kinds, sample("prediction (heuristic)", **_PREDICTION)])
     return figure
 
 
 def _caption(data: Data) -> str:
-    params = data["results"][0]["params"]
+    chosen = data["settings"]
+    low, high = chosen["interval"]
     return (
-        f"Probability that some target in [{LOW:g}, {HIGH:g}] has no sum within eps = {EPS:g}. Points: simulation, "
-        f"{params['trials']:,} trials a point, bars 95 % (an arrow: from here on no trial failed), seed "
-        f"{params['seed']}. Lines: proved bounds of this project; dashed: the prediction 3.6, a heuristic; dotted: the "
+        f"Probability that some target in [{low:g}, {high:g}] has no sum within eps = {chosen['eps']:g}. Points: "
+        f"simulation, {chosen['trials']:,} trials a point, bars 95 % (an arrow: from here on no trial failed), seed "
+        f"{chosen['seed']}. Lines: proved bounds of this project; dashed: the prediction 3.6, a heuristic; dotted: the "
         "form of da Cunha et al. on [-1, 1] with the constant proved here (3.4 (b))."
     )
 
 
-RECIPE = Recipe("coverage", 7, "All targets at once", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "coverage",
+    7,
+    "All targets at once",
+    Settings(),
+    {"delta": 0.1, "trials": 200},
+    _compute,
+    _plot,
+    _caption,
+    "--R 1 3 --eps 0.05 --interval -1 1",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,16 +7,16 @@ curves are proved numbers of neurons.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from figures.recipe import Data, Recipe
-from figures.style import PALETTE, house_style, new_panels
+from figures.style import MARKERS, PALETTE, house_style, in_first_column, legend_above, new_panels
+from figures.work import Work, few
+from sims.commands import flags
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CASES = ((0.01, 0.01), (1e-4, 1e-8))
-"""(eta, delta) of one weight and sign."""
 
 _CURVES = (
     ("window", "one neuron (4.4)", PALETTE[4]),
@@ -27,58 +27,89 @@ _CURVES = (
 )
 
 
-def compute(smoke: bool, seed: int) -> Data:
-    """Neurons by every construction; ``seed`` is not used."""
+_EACH = flags.written("FLOAT [...]", lambda tokens: tuple(map(flags.real, tokens)), many=True)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Neurons by construction against the number of draws."""
+
+    eta: flags.Reals = (0.01, 1e-4)
+    """Accuracies of one weight, a panel for each."""
+    delta: Annotated[tuple[float, ...], *_EACH] = (0.01, 1e-8)
+    """Failure probabilities of one weight and sign, as many as eta."""
+    largest_R: flags.Integer = 10**6
+    """Draws up to which curves are drawn."""
+
+
+def compute(chosen: Settings, work: Work) -> Data:
+    """Neurons by every construction."""
     from theory.required_width import ways_to_make
 
-    R = sorted({1, 2, 3, 5} if smoke else {*range(1, 8), *(round(10 ** (i / 6)) for i in range(5, 37))})
-    panels = []
-    for eta, delta in CASES[:1] if smoke else CASES:
-        curves: dict[str, list[int | None]] = {name: [] for name, *_ in _CURVES}
-        least = []
-        for draws in R:
-            ways = {way.construction: way.neurons for way in ways_to_make(eta, delta, R=draws)}
-            for name, values in curves.items():
-                values.append(ways.get(name))  # type: ignore[call-overload]
-            least.append(min(neurons for neurons in ways.values()))
-        panels.append({"eta": eta, "delta": delta, "curves": curves, "least": least})
-    return {"R": R, "panels": panels}
+    few("eta", len(chosen.eta), 4)
+    if len(chosen.delta) != len(chosen.eta):
+        raise ValueError(f"delta needs as many values as eta, {len(chosen.eta)}, got {len(chosen.delta)}")
+    last = flags.between("largest_R", chosen.largest_R, 2, 10**12)
+    R = sorted(
+        {*range(1, min(8, last + 1)), *(round(10 ** (i / 6)) for i in range(5, 73) if 10 ** (i / 6) <= last * 1.001)}
+    )
+    panels: list[dict[str, Any]] = [
+        {"eta": eta, "delta": delta, "R": R, "curves": {name: [] for name, *_ in _CURVES}, "least": []}
+        for eta, delta in zip(chosen.eta, chosen.delta, strict=True)
+    ]
+    for panel, draws in work.each([(panel, draws) for panel in panels for draws in R]):
+        ways = {way.construction: way.neurons for way in ways_to_make(panel["eta"], panel["delta"], R=draws)}
+        for name, values in panel["curves"].items():
+            values.append(ways.get(name))
+        panel["least"].append(min(ways.values()))
+    return {"panels": panels}
 
 
 def plot(data: Data) -> Figure:
-    """Neurons per input coordinate against R, logarithmic in both, a panel for every accuracy; dots: the least."""
+    """Neurons per input coordinate against R, logarithmic in both, a panel for every accuracy; grey: the least."""
     with house_style():
-        figure, panels = new_panels(len(data["panels"]), 7.0, 3.4)
+        figure, panels = new_panels(len(data["panels"]), 7.0, 2.8)
         for axes, panel in zip(panels, data["panels"], strict=True):
-            for name, label, colour in _CURVES:
-                axes.plot(data["R"], panel["curves"][name], color=colour, label=label)
-            axes.plot(data["R"], panel["least"], "o", color="black", markersize=2.5, label="the least", zorder=3)
+            axes.plot(panel["R"], panel["least"], color="0.8", linewidth=5, solid_capstyle="round", label="the least")
+            for index, (name, label, colour) in enumerate(_CURVES):
+                style = {"color": colour, "marker": MARKERS[index], "markevery": (index, 6), "label": label}
+                axes.plot(panel["R"], panel["curves"][name], **style)
             title = f"eta = {panel['eta']:g}, delta = {panel['delta']:g}"
             axes.set(xscale="log", yscale="log", xlabel="R, draws of each element", title=title)
-        panels[0].set(ylabel="neurons per input coordinate")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+            if in_first_column(axes):
+                axes.set_ylabel("neurons per input coordinate")
+        legend_above(figure, panels[0].get_legend_handles_labels()[0])
     return figure
 
 
-def _takeover(data: Data, panel: Data) -> str:
-    better = [R for R, n, m in zip(data["R"], panel["curves"]["pairs"], panel["least"], strict=True) if n == m]
-    return f"R = {better[0]} at eta = {panel['eta']:g}" if better else f"no R at eta = {panel['eta']:g}"
+def _takeover(panel: Data) -> str:
+    better = [R for R, n, m in zip(panel["R"], panel["curves"]["pairs"], panel["least"], strict=True) if n == m]
+    return f"R = {better[0]:,} at eta = {panel['eta']:g}" if better else f"no R at eta = {panel['eta']:g}"
 
 
 def caption(data: Data) -> str:
     """What is seen."""
-    first = ", ".join(_takeover(data, panel) for panel in data["panels"])
+    first = ", ".join(_takeover(panel) for panel in data["panels"])
     return (
         "Hidden neurons per input coordinate, both signs, that are proved to make one weight within eta for one sign "
         "with failure probability delta. Subset sums (4.7) need few neurons for few draws; any two neurons of two "
-        f"groups (4.9 d) are the cheapest from {first}; one neuron a sign, once R is of order 1/eta. Dots: the least. "
+        f"groups (4.9 d) are the cheapest from {first}; one neuron a sign, once R is of order 1/eta. Grey: the least. "
         "Computed, not simulated."
     )
 
 
-RECIPE = Recipe("crossover", 15, "Which construction is the cheapest", compute, plot, caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "crossover",
+    15,
+    "Which construction is the cheapest",
+    Settings(),
+    {"eta": (0.01,), "delta": (0.01,), "largest_R": 5},
+    compute,
+    plot,
+    caption,
+    "--eta 0.1 0.001 --delta 0.01 1e-6",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

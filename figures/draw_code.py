@@ -7,30 +7,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
-from sims.experiment import rows_of
-from sims.run import run
+from figures.settings import Sampling
+from figures.style import MARKERS, PALETTE, blank_figure, house_style, legend_above, new_figure, sample, save_figure
+from figures.work import Work, few
+from sims.commands import flags
+from sims.experiment import rows_by
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.bits import DrawCode, index_bits_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLOCKS = (1, 2, 4)
-EPS = (0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
-_DRAWS, _MOST, _FEWEST = 3e8, 20_000, 300
-"""Draws a point, its trials at most and at least."""
+_DRAWS = 3e8
+"""Draws of a point at most: points that would have too few trials are left out."""
 
 
 def plot(result: Result, *, note: bool = True) -> Figure:
     """Draw a result of ``sims.draw_code``: success against the bits of the index; ``note``: with trials and seed."""
     with house_style():
         figure, axes = new_figure()
+        of = rows_by(result.rows, ("d", "eps", "alpha"))
         for index, entry in enumerate(result.summary):
-            rows = sorted(rows_of(result.rows, entry, ("d", "eps", "alpha")), key=lambda row: row["n"])
+            rows = sorted(of[entry["d"], entry["eps"], entry["alpha"]], key=lambda row: row["n"])
             n, share, colour = [row["n"] for row in rows], [row["success"] for row in rows], PALETTE[index]
             axes.plot(n, [row["exact"] for row in rows], color=colour, linewidth=0.8)
             bars = [[row["success"] - row["ci_low"] for row in rows], [row["ci_high"] - row["success"] for row in rows]]
@@ -50,20 +53,38 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Bits of the first good draw."""
+
+    d: flags.Integers = (1, 2, 4)
+    """Weights of a block, 1 to 4."""
+    eps: flags.Reals = (0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
+    """Largest errors of a weight."""
+    trials: flags.Integer = 20_000
+    """Trials of a point at most; fewer where they would take more than 3e8 draws, none where below 300 are left."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
+    few("d", len(chosen.d), 4)
+    points = []
+    for d in chosen.d:
+        for eps in chosen.eps:
+            afford = int(_DRAWS * eps**d)
+            if afford >= 300:
+                points.append((DrawCode(d=d, eps=eps), min(chosen.trials, afford)))
+    if not points:
+        raise ValueError(f"eps must be larger for draws to hit, got {', '.join(f'{eps:g}' for eps in chosen.eps)}")
+    requests = [
+        asked(question, n=question.required_n(1e-6), trials=trials, seed=chosen.seed) for question, trials in points
+    ]
     rows = []
-    for d in BLOCKS:
-        for eps in (0.3, 0.1) if smoke else EPS:
-            trials = min(_MOST, int(_DRAWS * eps**d))
-            if trials < _FEWEST:
-                continue
-            trials = 100 if smoke else trials
-            question = DrawCode(d=d, eps=eps)
-            (entry,) = run(question, n=question.required_n(1e-6), trials=trials, seed=seed).summary
-            row = {"d": d, "eps": eps, "trials": trials, "necessary": entry["necessary_bits"] / d}
-            row |= {"bound": index_bits_bound(question) / d, "bits": entry["bits"] / d}
-            rows.append({**row, "error": entry["bits_error"] / d})
-    return {"rows": rows, "seed": seed}
+    for (question, trials), found in zip(points, work.run(requests), strict=True):
+        (entry,), d = found.summary, question.d
+        row = {"d": d, "eps": question.eps, "trials": trials, "necessary": entry["necessary_bits"] / d}
+        row |= {"bound": index_bits_bound(question) / d, "bits": entry["bits"] / d}
+        rows.append({**row, "error": entry["bits_error"] / d})
+    return {"rows": rows}
 
 
 def _draw(axes: Any, rows: Sequence[Any], colour: str, marker: str, less: str | None) -> None:
@@ -79,7 +100,7 @@ def _draw(axes: Any, rows: Sequence[Any], colour: str, marker: str, less: str | 
 
 def _plot(data: Data) -> Figure:
     with house_style():
-        figure = blank_figure(5.5, 5.0)
+        figure = blank_figure(5.5, 4.6)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         handles = []
         for index, d in enumerate(sorted({row["d"] for row in data["rows"]})):
@@ -93,7 +114,7 @@ def _plot(data: Data) -> Figure:
         handles.append(sample("needed by every code (8.1)", linewidth=0.8))
         above.set(ylabel="bits a weight", xscale="log")
         below.set(xlabel="largest error eps of a weight", ylabel="bits above the least", ylim=(0.0, None))
-        figure.legend(handles=handles, loc="outside upper center", ncols=2)
+        legend_above(figure, handles, columns=2)
     return figure
 
 
@@ -103,12 +124,22 @@ def _caption(data: Data) -> str:
         "Uniform weights on [-1, 1], coded in blocks of d by the index of the first of shared uniform draws within eps "
         "in every coordinate. Above: bits a weight, entropy-coded with the law of coin tosses; thin grey: what every "
         "code needs, log2(1/eps). Below: what is spent beyond it, about log2(e)/d. Lines: proved (8.2); points: every "
-        f"draw made, bars 95 %; {min(trials):,} to {max(trials):,} trials a point, seed {data['seed']}."
+        f"draw made, bars 95 %; {min(trials):,} to {max(trials):,} trials a point, seed {data['settings']['seed']}."
     )
 
 
-RECIPE = Recipe("draw_code", 21, "Bits of the first good draw", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "draw_code",
+    21,
+    "Bits of the first good draw",
+    Settings(),
+    {"eps": (0.3, 0.1), "trials": 100},
+    _compute,
+    _plot,
+    _caption,
+    "--d 1 3 --eps 0.2 0.1 0.05",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures import success
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
-from sims.run import run
+from figures.settings import Sampling
+from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, sample, save_figure
+from figures.work import Work, few, reached
+from sims.commands import flags
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.fixed_size import FixedSize, entropy_shape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LEVEL = 0.5
 
 
 def plot(result: Result, *, note: bool = True) -> Figure:
@@ -32,32 +34,56 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    trials, last = (100, 3) if smoke else (4000, 20)
-    rows = []
-    for eps in (0.01, 0.001):
-        for size in range(2, last + 1):
-            question = FixedSize(eps=eps, size=size)
-            near = question.predicted_n(LEVEL)
-            found = run(question, n=range(size, near + 4), trials=trials, seed=seed, delta=LEVEL)
-            reached = [row["n"] for row in found.rows if row["success"] >= LEVEL]
-            rows.append(
-                {
-                    "eps": eps,
-                    "size": size,
-                    "measured": reached[0] if reached else None,
-                    "predicted": near,
-                    "necessary": question.necessary_n(LEVEL),
-                    "sufficient": question.required_n(LEVEL),
-                    "published": next(n for n in range(size + 1, 10**4) if entropy_shape(n, eps=eps, size=size) >= 1),
-                }
-            )
-    return {"rows": rows, "trials": trials, "seed": seed}
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Density against overparameterisation."""
+
+    eps: flags.Reals = (0.01, 0.001)
+    """Accuracies in (0, 1]."""
+    R: flags.Integer = 1
+    """Draws of each variable."""
+    alpha: flags.Real = 0.5
+    """Target in [-1, 1]."""
+    size: flags.Integers = tuple(range(2, 21))
+    """Numbers k of kept values."""
+    delta: flags.Real = 0.5
+    """Failure probability in (0, 1) that is asked for."""
+    trials: flags.Integer = 4000
+    """Trials of a point."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
+    few("eps", len(chosen.eps))
+    shared: dict[str, Any] = {"R": chosen.R, "alpha": chosen.alpha}
+    questions = [FixedSize(eps=eps, size=size, **shared) for eps in chosen.eps for size in chosen.size]
+    predicted = [question.predicted_n(chosen.delta) for question in questions]
+    options = {"trials": chosen.trials, "seed": chosen.seed, "delta": chosen.delta}
+    requests = [
+        asked(one, n=range(one.size, near + 4), **options) for one, near in zip(questions, predicted, strict=True)
+    ]
+    rows = [
+        {
+            "eps": one.eps,
+            "size": one.size,
+            "measured": reached(found, chosen.delta),
+            "predicted": near,
+            "necessary": one.necessary_n(chosen.delta),
+            "sufficient": one.required_n(chosen.delta),
+            "published": _published(one) if chosen.R == 1 else None,
+        }
+        for one, near, found in zip(questions, predicted, work.run(requests), strict=True)
+    ]
+    return {"rows": rows}
+
+
+def _published(one: FixedSize) -> int | None:
+    sizes = range(one.size + 1, 10**4)
+    return next((n for n in sizes if entropy_shape(n, eps=one.eps, size=one.size) >= 1), None)
 
 
 def _plot(data: Data) -> Figure:
     with house_style():
-        figure, axes = new_figure(5.5, 3.7)
+        figure, axes = new_figure(5.5, 3.2)
         handles: list[Any] = []
         for index, eps in enumerate(sorted({row["eps"] for row in data["rows"]}, reverse=True)):
             rows = [row for row in data["rows"] if row["eps"] == eps]
@@ -67,34 +93,46 @@ def _plot(data: Data) -> Figure:
                 kept = [row for row in rows if row[name] is not None]
                 return [row[name] for row in kept], [row["size"] / row[name] for row in kept]
 
-            axes.plot(*line("necessary"), color=colour, linewidth=0.8)
-            axes.plot(*line("sufficient"), color=colour, linewidth=0.8)
+            for end in ("necessary", "sufficient"):
+                axes.plot(*line(end), color=colour, linewidth=0.8, marker=MARKERS[index], markersize=2, markevery=4)
             axes.plot(*line("predicted"), color=colour, linestyle="--")
             axes.plot(*line("published"), color=colour, linestyle=":")
-            handles += axes.plot(*line("measured"), MARKERS[index], color=colour, label=f"eps = {eps:g}")
+            handles += axes.plot(*line("measured"), MARKERS[index], color=colour, label=f"eps = {eps:g}, simulated")
         axes.set(xlabel="number of variables n", ylabel="density k/n", ylim=(0.0, 1.02))
         handles += [
             sample("necessary, sufficient (proved)", linewidth=0.8),
             sample("prediction (heuristic)", linestyle="--"),
             sample("published condition, constant 1", linestyle=":"),
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=2)
+        legend_above(figure, handles, columns=2)
     return figure
 
 
 def _caption(data: Data) -> str:
+    chosen = data["settings"]
+    published = "dotted: n H2(k/n) = log2(k/eps), a published condition whose constant is not given. "
     return (
-        "One target, alpha = 0.5, R = 1: for every number k of kept values the least n at which exactly k of n values "
-        "sum to within eps of alpha with probability at least 1/2, drawn as density k/n against n. Points: exact "
-        "simulation; thin lines: n below which it is impossible (left) and from which it is proved (right), 2.6; "
-        "dashed: a prediction, a heuristic; dotted: n H2(k/n) = log2(k/eps), a published condition whose constant is "
-        "not given. "
-        f"{data['trials']:,} trials a size, seed {data['seed']}."
+        f"One target, alpha = {chosen['alpha']:g}, R = {chosen['R']:,}: for every number k of kept values the least n "
+        "at which exactly k of n values sum to within eps of alpha with probability at least "
+        f"{1 - chosen['delta']:g}, drawn as density k/n against n. Points: exact simulation; thin lines: n below which "
+        "it is impossible (left) and from which it is proved (right), 2.6; dashed: a prediction, a heuristic; "
+        f"{published if chosen['R'] == 1 else ''}"
+        f"{chosen['trials']:,} trials a size, seed {chosen['seed']}."
     )
 
 
-RECIPE = Recipe("fixed_size", 17, "Sums of fixed size: density against overparameterisation", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "fixed_size",
+    17,
+    "Sums of fixed size: density against overparameterisation",
+    Settings(),
+    {"size": (2, 3), "trials": 100},
+    _compute,
+    _plot,
+    _caption,
+    "--eps 0.003 --alpha 0.9 --size 2:12 --delta 0.1",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

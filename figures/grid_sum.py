@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, blank_figure, house_style, new_figure, sample, save_figure
+from figures.settings import Sampling
+from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, new_panels, sample, save_figure
+from figures.work import Work, few, reached
+from sims.commands import flags
 from sims.commands.output import MAX_CURVES
-from sims.run import run
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.grid_sum import GridSum, miss_prob_one_exact
 
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
-DELTA = 0.01
 FIELDS = ("R", "grid", "tolerance", "alpha")
 
 
@@ -36,7 +39,7 @@ def plot(result: Result) -> Figure:
         figure, axes = new_figure()
         handles = _draw_failures(axes, result.rows)
         axes.set_xlabel(f"number of variables n\nbars 95 %, seed {result.params['seed']}")
-        figure.legend(handles=handles + _kinds(), loc="outside upper center", ncols=3)
+        legend_above(figure, handles + _kinds())
     return figure
 
 
@@ -88,55 +91,97 @@ def _kinds(proved: str = "proved upper bound") -> list[Any]:
     ]
 
 
-def _compute(smoke: bool, seed: int) -> Data:
-    trials, last = (200, 4) if smoke else (100_000, 20)
-    result = run([GridSum(grid=M) for M in (10, 100, 1000)], n=range(1, last + 1), trials=trials, seed=seed)
-    rows = []
-    for R in (1, 5):
-        for M in (3, 10) if smoke else (3, 10, 30, 100, 300, 1000, 3000):
-            question = GridSum(R=R, grid=M)
-            near = question.predicted_n(DELTA)
-            found = run(question, n=range(1, near + 4), trials=min(trials, 20_000), seed=seed, delta=DELTA)
-            (entry,) = found.summary
-            reached = [row["n"] for row in found.rows if row["success"] >= 1 - DELTA]
-            rows.append({**entry, "measured": reached[0] if reached else None, "predicted": near})
-    return {"result": result.to_dict(), "needs": rows, "trials": trials}
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Quantised values."""
+
+    grid: flags.Integers = (10, 100, 1000)
+    """Left: steps M between 0 and 1."""
+    grids: flags.Integers = (3, 10, 30, 100, 300, 1000, 3000)
+    """Right: likewise."""
+    R: flags.Integers = (1, 5)
+    """Draws of each variable; left, the first."""
+    alpha: flags.Real = 0.5
+    """Target in [-1, 1], moved to the nearest grid point."""
+    n: flags.AutoIntegers = tuple(range(1, 21))
+    """Left: numbers of variables."""
+    delta: flags.Real = 0.01
+    """Right: failure probability in (0, 1) that is asked for."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
+    few("grid and R", len(chosen.grid) + len(chosen.R))
+    options = {"seed": chosen.seed, "delta": chosen.delta}
+    left = [GridSum(R=chosen.R[0], grid=M, alpha=chosen.alpha) for M in chosen.grid]
+    right = [GridSum(R=R, grid=M, alpha=chosen.alpha) for R in chosen.R for M in chosen.grids]
+    predicted = [question.predicted_n(chosen.delta) for question in right]
+    trials = min(chosen.trials, 20_000)
+    requests = [asked(left, n=chosen.n, trials=chosen.trials, **options)]
+    requests += [
+        asked(one, n=range(1, near + 4), trials=trials, **options) for one, near in zip(right, predicted, strict=True)
+    ]
+    result, *needs = work.run(requests)
+    rows = [
+        {**_entry(found), "measured": reached(found, chosen.delta), "predicted": near}
+        for near, found in zip(predicted, needs, strict=True)
+    ]
+    return {"result": result.to_dict(), "needs": rows}
+
+
+def _entry(found: Result) -> dict[str, Any]:
+    return {name: value for name, value in found.summary[0].items() if name != "published"}
 
 
 def _plot(data: Data) -> Figure:
+    delta = data["settings"]["delta"]
     with house_style():
-        figure = blank_figure(7.0, 3.7)
-        left, right = figure.subplots(1, 2)
-        handles = _draw_failures(left, Result.from_dict(data["result"]).rows)
-        left.set(xlabel="number of variables n")
-        for index, R in enumerate(sorted({row["R"] for row in data["needs"]})):
+        figure, (left, right) = new_panels(2, 7.0, 2.9, share=False)
+        result = Result.from_dict(data["result"])
+        handles = _draw_failures(left, result.rows)
+        left.set(xlabel=f"number of variables n, R = {result.rows[0]['R']:,}")
+        first = len(handles)
+        for index, R in enumerate(sorted({row["R"] for row in data["needs"]}), start=first):
             rows = [row for row in data["needs"] if row["R"] == R]
-            colour, M = PALETTE[3 + index], [row["grid"] for row in rows]
-            right.plot(M, [row["required_n"] for row in rows], color=colour, linewidth=0.8)
-            right.plot(M, [row["necessary_n"] for row in rows], color=colour, linewidth=0.8)
+            colour, M = PALETTE[index], [row["grid"] for row in rows]
+            for end in ("required_n", "necessary_n"):
+                right.plot(
+                    M, [row[end] for row in rows], color=colour, linewidth=0.8, marker=MARKERS[index], markersize=2
+                )
             right.plot(M, [row["predicted"] for row in rows], color=colour, linestyle="--")
             right.plot(M, [row["required_n_one"] for row in rows], color=colour, linestyle=":")
-            style = {"color": colour, "label": f"R = {R}"}
-            handles += right.plot(M, [row["measured"] or float("nan") for row in rows], MARKERS[3 + index], **style)
-        right.set(xscale="log", yscale="log", xlabel="grid M", ylabel=f"n for failure {DELTA:g}")
-        figure.legend(handles=handles + _kinds("proved bounds"), loc="outside upper center", ncols=4)
+            style = {"color": colour, "label": f"R = {R:,}"}
+            handles += right.plot(M, [row["measured"] or float("nan") for row in rows], MARKERS[index], **style)
+        right.set(xscale="log", yscale="log", xlabel="grid M", ylabel=f"n for failure {delta:g}")
+        legend_above(figure, handles + _kinds("proved bounds"), columns=4)
     return figure
 
 
 def _caption(data: Data) -> str:
-    params = data["result"]["params"]
-    last = miss_prob_one_exact(20, 1, grid=100, alpha=0.5)
+    chosen, result = data["settings"], data["result"]
+    first, last = result["rows"][0], max(row["n"] for row in result["rows"])
+    alone = miss_prob_one_exact(last, first["R"], grid=chosen["grid"][-1], alpha=chosen["alpha"])
     return (
-        "Values uniform on the grid -1, ..., -1/M, 0, 1/M, ..., 1; a choice of them must sum to 0.5 exactly. Left: "
-        "probability that no choice of n does, R = 1; points: exact simulation; thin: the proved upper bound 2.7; "
-        f"dotted: one value alone, exact (at M = 100 and n = 20 still {last:.3f}). Right: n for failure {DELTA:g}; "
+        "Values uniform on the grid -1, ..., -1/M, 0, 1/M, ..., 1; a choice of them must sum to "
+        f"{chosen['alpha']:g} (the nearest grid point) exactly. Panel 1: probability that no choice of n does, R = "
+        f"{first['R']:,}; points: exact simulation; thin: the proved upper bound 2.7; dotted: one value alone, exact "
+        f"(at M = {chosen['grid'][-1]} and n = {last} still {alone:.3f}). Panel 2: n for failure {chosen['delta']:g}; "
         "thin: necessary and sufficient, proved; dashed: a prediction, a heuristic; dotted: one value alone. "
-        f"{data['trials']:,} trials a point (right: up to 20,000), bars 95 %, seed {params['seed']}."
+        f"{chosen['trials']:,} trials a point (panel 2: up to 20,000), bars 95 %, seed {chosen['seed']}."
     )
 
 
-RECIPE = Recipe("grid_sum", 18, "Quantised values: exact sums against one value", _compute, _plot, _caption)
-main = RECIPE.main
+RECIPE = Recipe(
+    "grid_sum",
+    18,
+    "Quantised values: exact sums against one value",
+    Settings(),
+    {"grids": (3, 10), "n": (1, 2, 3, 4), "trials": 200},
+    _compute,
+    _plot,
+    _caption,
+    "--grid 7 127 --R 1 3 --alpha 0.25",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

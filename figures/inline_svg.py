@@ -59,7 +59,8 @@ def described(figure: Figure) -> str:
     said = [_axes_in_words(axes) for axes in figure.axes if axes.get_visible() and axes.axison]
     if len(said) > 1:
         said = [f"Panel {number}: {words}" for number, words in enumerate(said, start=1)]
-    legends = [legend for axes in figure.axes if (legend := axes.get_legend())] + list(figure.legends)
+    legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
+    legends += [legend for part in (figure, *figure.subfigs) for legend in part.legends]
     entries = dict.fromkeys(_plain(text.get_text()) for legend in legends for text in legend.get_texts())
     if entries:
         said.append(f"Legend: {'; '.join(entries)}.")

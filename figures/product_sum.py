@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from figures import success
 from figures.recipe import recipe_of_result
+from figures.settings import Grid
 from figures.style import save_figure
-from sims.run import run
+from figures.work import Work, few
+from sims.options import grid
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.product_sum import ProductSum
 
@@ -30,23 +33,41 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _simulate(smoke: bool, seed: int) -> Result:
-    questions = [ProductSum(R=R, eps=0.05) for R in (1, 2, 5)]
-    n, trials = (range(1, 4), 200) if smoke else (None, 50_000)
-    return run(questions, n=n, trials=trials, seed=seed)
+def _simulate(chosen: Grid, work: Work) -> Result:
+    few("R, eps and alpha", chosen.curves)
+    questions = grid(ProductSum, {"R": chosen.R, "eps": chosen.eps, "alpha": chosen.alpha})
+    return work.run([asked(questions, n=chosen.n, delta=chosen.delta, trials=chosen.trials, seed=chosen.seed)])[0]
 
 
 def _caption(result: Result) -> str:
-    needed = ", ".join(f"{entry['required_n']} at R = {entry['R']}" for entry in result.summary)
+    keys = list(success.cells(result.rows, ""))
+    cells = [(entry["R"], entry["eps"], entry["alpha"], None) for entry in result.summary]
+    needed = ", ".join(
+        f"{entry['required_n']} at {success.label(cell, keys)}"
+        for cell, entry in zip(cells, result.summary, strict=True)
+        if entry["required_n"] is not None
+    )
+    proved = f", which proves success >= {1 - result.params['delta']:g} from n = {needed}" if needed else ""
     return (
         "Probability that some of n products of two weights add up to within eps of alpha. Points: exact simulation; "
-        f"shaded: between the proved bounds of 4.7, which proves success >= 0.99 from n = {needed}; dashed: a "
-        "prediction, a heuristic. " + success.caption(result, "") + "."
+        f"shaded: between the proved bounds of 4.7{proved}; dashed: a prediction, a heuristic. "
+        + success.caption(result, "")
+        + "."
     )
 
 
-RECIPE = recipe_of_result("product_sum", 14, "Subset sums of products", _simulate, plot, _caption)
-main = RECIPE.main
+RECIPE = recipe_of_result(
+    "product_sum",
+    14,
+    "Subset sums of products",
+    Grid(R=(1, 2, 5), eps=(0.05,), trials=50_000),
+    {"n": (1, 2, 3), "trials": 200},
+    _simulate,
+    plot,
+    _caption,
+    "--R 1 3 --eps 0.02 --alpha 0.9",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from figures.recipe import recipe_of_result
-from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
+from figures.settings import Sampling
+from figures.style import MARKERS, PALETTE, blank_figure, grow, house_style, legend_above, save_figure
+from figures.work import Work, few
+from sims.commands import flags
 from sims.commands.output import MAX_CURVES
-from sims.run import run
+from sims.options import grid
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.recycling import Recycling, count_R, interpolated_R
 
@@ -43,19 +48,31 @@ def plot(result: Result, *, note: bool = True) -> Figure:
     for row in result.rows:
         tables.setdefault((row["eps"], row["alpha"]), []).append(row)
     with house_style():
-        figure = blank_figure(max(5.5, 3.4 * len(tables)), 5.0)
-        panels = figure.subplots(2, len(tables), sharex="col", squeeze=False, height_ratios=(3, 2))
-        for column, ((eps, alpha), group) in enumerate(tables.items()):
+        figure = blank_figure(max(5.5, min(7.0, 3.4 * len(tables))), 4.4)
+        wide, height = figure.get_size_inches()
+        columns = min(len(tables), max(1, int(wide / 2.3)))
+        rows_of_panels = -(-len(tables) // columns)
+        grow(figure, 1.2 * (rows_of_panels - 1) * height)
+        parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2.4 if rows_of_panels == 1 else 3))
+        above, below = parts
+        stacked = rows_of_panels > 1
+        shape = {"nrows": rows_of_panels, "ncols": columns, "squeeze": False}
+        upper, lower = (list(part.subplots(**shape).flat) for part in (above, below))
+        for panel in (*upper[len(tables) :], *lower[len(tables) :]):
+            panel.set_visible(False)
+        for place, ((eps, alpha), group) in enumerate(tables.items()):
             rows = sorted(group, key=lambda row: row["n"])
-            _draw_success(panels[0, column], rows, every)
-            _draw_worth(panels[1, column], rows, every)
-            panels[0, column].set_title(f"eps = {eps:g}, alpha = {alpha}")
+            _draw_success(upper[place], rows, every)
+            _draw_worth(lower[place], rows, every)
+            upper[place].set_title(f"eps = {eps:g}, alpha = {alpha}")
+            if stacked:
+                lower[place].set_title(f"eps = {eps:g}, alpha = {alpha}")
             trials = max(row["trials"] for row in rows)
             said = f"\n{trials:,} trials a point, bars 95 %, seed {result.params['seed']}" if note else ""
-            panels[1, column].set_xlabel(f"values and slots n{said}")
-        entries = [panel.get_legend_handles_labels() for panel in panels[:, 0]]
-        handles, labels = ([*above, *below] for above, below in zip(*entries, strict=True))
-        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+            lower[place].set_xlabel(f"values and slots n{said}")
+            upper[place].set_xlabel("values and slots n")
+        legend_above(above, upper[0].get_legend_handles_labels()[0], columns=2)
+        legend_above(below, lower[0].get_legend_handles_labels()[0])
     return figure
 
 
@@ -87,12 +104,15 @@ def _points(axes: Any, rows: Sequence[Row], keys: tuple[str, str, str], index: i
     )  # fmt: skip
 
 
+_WORTH: dict[str, Any] = {"fmt": "p", "color": PALETTE[4], "capsize": 2, "zorder": 3}
+
+
 def _draw_worth(axes: Any, rows: Sequence[Row], every: Sequence[int]) -> None:
     n = [row["n"] for row in rows]
-    axes.plot(n, [count_R(size) for size in n], color="0.35", label="as many sums")
+    axes.plot(n, [count_R(size) for size in n], color="0.35", marker="|", label="as many sums")
     expected = [row for row in rows if row["expected_R"] is not None]
     axes.plot(
-        [row["n"] for row in expected], [row["expected_R"] for row in expected], color=PALETTE[3],
+        [row["n"] for row in expected], [row["expected_R"] for row in expected], color="black", marker="x",
         label="as many good sums expected",
     )  # fmt: skip
     for row in rows:
@@ -102,8 +122,8 @@ def _draw_worth(axes: Any, rows: Sequence[Row], every: Sequence[int]) -> None:
             continue
         below = 0.0 if ends[1] is None else ends[0] - ends[1]
         above = 0.0 if ends[2] is None else ends[2] - ends[0]
-        axes.errorbar([row["n"]], [ends[0]], yerr=[[below], [above]], fmt=MARKERS[0], color=PALETTE[0], capsize=2)
-    axes.plot([], [], MARKERS[0], color=PALETTE[0], label="as often successful (simulated)")
+        axes.errorbar([row["n"]], [ends[0]], yerr=[[below], [above]], label="_", **_WORTH)
+    axes.plot([], [], _WORTH["fmt"], color=_WORTH["color"], label="as often successful (simulated)")
     axes.set_ylabel("worth R fresh draws")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
@@ -113,9 +133,27 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _simulate(smoke: bool, seed: int) -> Result:
-    last, trials = (4, 200) if smoke else (11, 200_000)
-    return run([Recycling(eps=eps) for eps in (0.01, 0.001)], n=range(1, last + 1), trials=trials, seed=seed)
+@dataclass(frozen=True)
+class Settings(Sampling):
+    """Recycling against R fresh draws."""
+
+    eps: flags.Reals = (0.01, 0.001)
+    """Accuracies in (0, 1]; a column of panels for each."""
+    alpha: flags.Alphas = (0.5,)
+    """Targets in [-1, 1], or `uniform`; likewise."""
+    R: flags.Integers = (1, 2, 3)
+    """Fresh draws of each slot, for comparison."""
+    n: flags.AutoIntegers = tuple(range(1, 12))
+    """Numbers of values and slots: 8, 1:30, or auto."""
+    trials: flags.Integer = 200_000
+    """Trials of a point."""
+
+
+def _simulate(chosen: Settings, work: Work) -> Result:
+    few("R", len(chosen.R), MAX_CURVES - 1)
+    few("eps and alpha", len(chosen.eps) * len(chosen.alpha), 4)
+    questions = grid(Recycling, {"eps": chosen.eps, "alpha": chosen.alpha})
+    return work.run([asked(questions, n=chosen.n, R=chosen.R, trials=chosen.trials, seed=chosen.seed)])[0]
 
 
 def _caption(result: Result) -> str:
@@ -129,8 +167,18 @@ def _caption(result: Result) -> str:
     )
 
 
-RECIPE = recipe_of_result("recycling", 9, "Recycling against fresh draws", _simulate, plot, _caption)
-main = RECIPE.main
+RECIPE = recipe_of_result(
+    "recycling",
+    9,
+    "Recycling against fresh draws",
+    Settings(),
+    {"n": (1, 2, 3, 4), "trials": 200},
+    _simulate,
+    plot,
+    _caption,
+    "--eps 0.005 --R 1 2 4 --alpha 0.9",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -28,7 +28,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def parameters(data: Data) -> list[tuple[str, str]]:
-    """What a figure was computed with: its ``params``, those of the results in it, and single numbers beside them."""
+    """What a figure was computed with: its settings and ``params``, and those of the results in it."""
     inside = [data, *(part for value in data.values() for part in (value if isinstance(value, list) else [value]))]
     found: dict[str, list[str]] = {}
     for part in inside:
@@ -36,7 +36,7 @@ def parameters(data: Data) -> list[tuple[str, str]]:
             continue
         given = dict(part["params"]) if isinstance(part.get("params"), dict) else {}
         if part is data:
-            given |= {name: value for name, value in part.items() if isinstance(value, int | float)}
+            given |= {name: value for name, value in part.get("settings", {}).items() if value not in ([], None)}
         for name, value in given.items():
             text = shortened(value)
             if value is not None and name not in ("jobs", "first_trial") and text not in found.setdefault(name, []):
@@ -54,7 +54,8 @@ def shortened(value: Any) -> str:
     """
     if isinstance(value, list):
         texts = [shortened(item) for item in value]
-        even = len(value) > 6 and len({b - a for a, b in itertools.pairwise(value)}) == 1
+        numbers = all(isinstance(item, int | float) for item in value)
+        even = numbers and len(value) > 6 and len({b - a for a, b in itertools.pairwise(value)}) == 1
         return ", ".join([*texts[:2], "...", texts[-1]] if even else texts)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)

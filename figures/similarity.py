@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, blank_figure, house_style, save_figure
+from figures.settings import SEED
+from figures.style import MARKERS, PALETTE, blank_figure, grow, house_style, legend_over, save_figure
+from figures.work import Work
+from nets.search.methods import METHODS
+from sims.commands import flags
 from sims.statistics.result import Result
 
 if TYPE_CHECKING:
@@ -31,11 +36,15 @@ def plot(result: Any) -> Figure:
         Of ``nets.similarity``.
     """
     with house_style():
-        figure = blank_figure(6.9, 4.4)
-        panels = figure.subplot_mosaic([["pairs", "layers"], ["pairs", "norms"]], width_ratios=(1.25, 1))
+        figure = blank_figure(7.0, 4.4)
+        wide = figure.get_size_inches()[0] >= 5.5
+        if wide:
+            panels = figure.subplot_mosaic([["pairs", "layers"], ["pairs", "norms"]], width_ratios=(1.25, 1))
+        else:
+            grow(figure, 1.2 * figure.get_size_inches()[1])
+            panels = figure.subplot_mosaic([["pairs"], ["layers"], ["norms"]], height_ratios=(2, 1, 1))
         _heat_map(figure, panels["pairs"], result)
-        _layers(panels["layers"], result)
-        _norms(panels["norms"], result)
+        grow(figure, _layers(panels["layers"], result) + _norms(panels["norms"], result))
     return figure
 
 
@@ -53,7 +62,8 @@ def _heat_map(figure: Figure, axes: Any, result: Any) -> None:
         if row["layer"] == "total":
             i, j = names.index(row["a"]), names.index(row["b"])
             kappa[i, j] = kappa[j, i] = np.nan if row["kappa"] is None else row["kappa"]
-    top = np.nanmax(np.abs(kappa), initial=0.25)
+    seen = np.abs(kappa[np.isfinite(kappa)])
+    top = max(0.01, 0.01 * np.ceil(100 * seen.max(initial=0.0)))
     image = axes.imshow(kappa, cmap="RdBu_r", vmin=-top, vmax=top)
     axes.grid(visible=False)
     labels = [Path(name).name for name in names]
@@ -67,7 +77,7 @@ def _heat_map(figure: Figure, axes: Any, result: Any) -> None:
     axes.set_title("Cohen's kappa, all layers (0: chance)")
 
 
-def _layers(axes: Any, result: Any) -> None:
+def _layers(axes: Any, result: Any) -> float:
     lines = [line for line in result.summary if line["layer"] != "total"]
     places = range(len(lines))
     for index, (key, label) in enumerate((("jaccard", "Jaccard index"), ("agreement", "agreement"))):
@@ -77,14 +87,15 @@ def _layers(axes: Any, result: Any) -> None:
         mean = [line[key] for line in lines]
         axes.plot(places, mean, marker=MARKERS[index], linestyle="none", label=f"{label}, mean and range", **style)
         chance = [line[f"{key}_chance"] for line in lines]
-        axes.plot(places, chance, label=f"{label}, independent masks", **style)
+        line = ("-", "-.")[index]
+        axes.plot(places, chance, label=f"{label}, independent masks", linestyle=line, **style)
     axes.set_xticks(places, [line["layer"] for line in lines])
-    axes.set(ylim=(0, 1.03))
+    axes.set(ylim=(0, 1.03), ylabel="share")
     axes.set_xlabel(f"layer; {len(result.params['runs'])} runs, {lines[0]['pairs']} pairs")
-    axes.legend(loc="upper left", fontsize=7)
+    return legend_over(axes, axes.get_legend_handles_labels()[0], columns=2)
 
 
-def _norms(axes: Any, result: Any) -> None:
+def _norms(axes: Any, result: Any) -> float:
     first = result.params["runs"][0]
     rows = [row for row in result.rows if row["a"] == first and row["layer"] != "total"]
     rows = list({row["layer"]: row for row in rows}.values())
@@ -96,37 +107,55 @@ def _norms(axes: Any, result: Any) -> None:
         ratio = [row[f"norm_{kind}_a"] / u if u > 0 else float("nan") for row, u in zip(rows, usual, strict=True)]
         style = {"marker": MARKERS[index + 2], "linestyle": "", "color": PALETTE[index + 2]}
         axes.plot(range(len(rows)), ratio, label=f"weights {kind}", **style)
-    axes.axhline(1.0, color="0.2", linestyle=":", label="a random part")
+    axes.axhline(1.0, color="0.2", linestyle=":", label="random part")
     axes.set_xticks(range(len(rows)), [row["layer"] for row in rows])
-    axes.set(xlabel=f"layer of {Path(first).name}", ylabel="norm / norm of a random part")
-    axes.margins(y=0.35)
-    axes.legend(loc="upper left", fontsize=7)
+    axes.set(xlabel=f"layer of {Path(first).name}", ylabel="norm ratio")
+    return legend_over(axes, axes.get_legend_handles_labels()[0], columns=2)
 
 
-def _compute(smoke: bool, seed: int) -> Data:
+@dataclass(frozen=True)
+class Settings:
+    """How alike found tickets are."""
+
+    method: Literal["edge-popup", "biprop", "iterand"] = "biprop"
+    """How the tickets are found."""
+    runs: flags.Integer = 5
+    """Tickets in the same weights, from different score seeds; 2 to 20."""
+    density: flags.Real = 0.5
+    """Part of the weights kept."""
+    epochs: flags.Integer = 20
+    """Epochs of each run."""
+    seed: flags.Integer = SEED
+    """Seed of the weights."""
+
+
+def _compute(chosen: Settings, work: Work) -> Data:
     from nets.similarity import compare_runs
     from nets.training.multi_prize import multi_prize
     from nets.training.settings import Choices
 
-    count, epochs = (2, 1) if smoke else (5, 20)
+    runs = flags.between("runs", chosen.runs, 2, 20)
+    asked = Choices(method=chosen.method, density=chosen.density, seed=chosen.seed, epochs=chosen.epochs)
+    work.announce(0.25 * runs * chosen.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        multi_prize(Choices(method="biprop", seed=seed, epochs=epochs), folder, count)
+        multi_prize(asked, folder, runs)
         found = compare_runs(sorted(str(path) for path in Path(folder).iterdir() if path.is_dir())).to_dict()
     found["params"]["runs"] = [Path(name).name for name in found["params"]["runs"]]  # where they lay is no matter
     for row in found["rows"]:
         row["a"], row["b"] = Path(row["a"]).name, Path(row["b"]).name
-    return {"result": found, "params": {"seed": seed, "epochs": epochs}}
+    return {"result": found}
 
 
 def _caption(data: Data) -> str:
-    params, result = data["params"], data["result"]
+    chosen, result = data["settings"], data["result"]
     (total,) = (line for line in result["summary"] if line["layer"] == "total")
     return (
-        f"{len(result['params']['runs'])} tickets found by Biprop in the same random weights from different score "
-        f"seeds: digits, 64-300-100-10, half of the weights kept, {params['epochs']} epochs, weight seed "
-        f"{params['seed']}. Left: kappa of every pair; its mean is {total['kappa']:.3f}, so the masks are almost as "
-        "unlike as chance makes them. Right: mean and range over pairs, lines: independent masks; below: norms of the "
-        "kept and of the truly removed weights of the first ticket over those of a random part of the layer."
+        f"{len(result['params']['runs'])} tickets found by {METHODS[chosen['method']].label} in the same random "
+        f"weights from different score seeds: digits, 64-300-100-10, a share of {chosen['density']:g} of the weights "
+        f"kept, {chosen['epochs']} epochs, weight seed {chosen['seed']}. Panel 1: kappa of every pair, 0 for "
+        f"independent masks; its mean is {total['kappa']:.3f}. Panel 2: mean and range over pairs, lines: independent "
+        "masks; panel 3: norms of the kept and of the truly removed weights of the first ticket over those of a "
+        "random part of the layer."
     )
 
 
@@ -134,11 +163,14 @@ RECIPE = Recipe(
     "similarity",
     11,
     "How alike tickets are",
+    Settings(),
+    {"runs": 2, "epochs": 1},
     _compute,
     lambda data: plot(Result.from_dict(data["result"])),
     _caption,
+    "--method edge-popup --runs 3 --density 0.2",
 )
-main = RECIPE.main
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,12 +7,16 @@ result.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from figures import failure, success
 from figures.recipe import recipe_of_result
-from figures.style import MARKERS, PALETTE, house_style, new_figure, sample, save_figure
-from sims.run import run
+from figures.settings import Grid
+from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, sample, save_figure
+from figures.work import Work, few
+from sims.options import grid
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.single_weight import SingleWeight
 
@@ -50,7 +54,7 @@ def plot(result: Result, *, note: bool = True) -> Figure:
         axes.set_xlabel(f"{xlabel}\n{success.caption(result, 'sampler')}" if note else xlabel)
         axes.xaxis.get_major_locator().set_params(integer=True)
         kinds = [sample("exact formula (1.1)"), sample("lemma's bound (1.2)", linestyle=":")]
-        figure.legend(handles=handles + kinds, loc="outside upper center", ncols=3)
+        legend_above(figure, handles + kinds)
     return figure
 
 
@@ -59,9 +63,23 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _simulate(smoke: bool, seed: int) -> Result:
-    questions = [SingleWeight(R=R, eps=0.1) for R in (1, 2, 5, 10)]
-    return run(questions, n=range(1, 41, 3), trials=200 if smoke else 10**6, seed=seed)
+@dataclass(frozen=True)
+class Settings(Grid):
+    """Failure of the nearest single draw against n."""
+
+    sampler: Literal["draws", "nearest"] = "draws"
+    """draws: every draw is made. nearest: the nearest of n R draws by its exact law."""
+
+
+def _simulate(chosen: Settings, work: Work) -> Result:
+    few("R, eps and alpha", chosen.curves)
+    axes = {"R": chosen.R, "eps": chosen.eps, "alpha": chosen.alpha}
+    questions = grid(SingleWeight, axes, sampler=chosen.sampler)
+    n = chosen.n
+    if n is None:  # the same for all: as far as the slowest goes
+        last = max(question.predicted_n(chosen.delta) for question in questions)
+        n = tuple(range(1, last + 1, -(-last // 15)))
+    return work.run([asked(questions, n=n, delta=chosen.delta, trials=chosen.trials, seed=chosen.seed)])[0]
 
 
 def _caption(result: Result) -> str:
@@ -72,8 +90,18 @@ def _caption(result: Result) -> str:
     )
 
 
-RECIPE = recipe_of_result("single_weight", 1, "One weight by the nearest draw", _simulate, plot, _caption)
-main = RECIPE.main
+RECIPE = recipe_of_result(
+    "single_weight",
+    1,
+    "One weight by the nearest draw",
+    Settings(R=(1, 2, 5, 10), eps=(0.1,), trials=10**6),
+    {"trials": 200},
+    _simulate,
+    plot,
+    _caption,
+    "--R 10 100 --eps 1e-3",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from figures import success
 from figures.recipe import recipe_of_result
+from figures.settings import Grid
 from figures.style import save_figure
-from sims.run import run
+from figures.work import Work, few
+from sims.options import grid
+from sims.run import asked
 from sims.statistics.result import Result
 from theory.subset_sum import SubsetSum
 
@@ -30,8 +34,19 @@ def save(result: Result, path: str) -> None:
     save_figure(plot(result), path)
 
 
-def _simulate(smoke: bool, seed: int) -> Result:
-    return run([SubsetSum(R=R, eps=0.01) for R in (1, 2, 5, 10)], trials=200 if smoke else 10**6, seed=seed)
+@dataclass(frozen=True)
+class Settings(Grid):
+    """Success of random subset sums against n."""
+
+    model: Literal["choice", "vector"] = "choice"
+    """choice: at most one of the R draws of each variable. vector: a subset of one of R independent vectors."""
+
+
+def _simulate(chosen: Settings, work: Work) -> Result:
+    few("R, eps and alpha", chosen.curves)
+    axes = {"R": chosen.R, "eps": chosen.eps, "alpha": chosen.alpha}
+    questions = grid(SubsetSum, axes, model=chosen.model)
+    return work.run([asked(questions, n=chosen.n, delta=chosen.delta, trials=chosen.trials, seed=chosen.seed)])[0]
 
 
 def _caption(result: Result) -> str:
@@ -43,8 +58,18 @@ def _caption(result: Result) -> str:
     )
 
 
-RECIPE = recipe_of_result("subset_sum", 2, "Random subset sums with re-sampling", _simulate, plot, _caption)
-main = RECIPE.main
+RECIPE = recipe_of_result(
+    "subset_sum",
+    2,
+    "Random subset sums with re-sampling",
+    Settings(R=(1, 2, 5, 10), trials=10**6),
+    {"trials": 200},
+    _simulate,
+    plot,
+    _caption,
+    "--R 1 3 --eps 1e-4 --alpha 0.9 --trials 1e5",
+)
+figure, main = RECIPE.figure, RECIPE.main
 
 if __name__ == "__main__":
     sys.exit(main())

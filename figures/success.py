@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from figures.style import MARKERS, PALETTE, house_style, new_figure, sample
+from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure, sample
 from sims.commands.output import MAX_CURVES
 from sims.statistics.result import Result
 
@@ -65,26 +65,29 @@ def plot(result: Result, *, kind: str, prediction: str, xlabel: str, note: bool 
     groups = cells(result.rows, kind)  # refuses too many before a figure is begun
     with house_style():
         figure, axes = new_figure()
-        draw(axes, groups, kind=kind, prediction=prediction)
+        legend_above(figure, cells_on(axes, groups, kind=kind, prediction=prediction))
         axes.set_xlabel(f"{xlabel}\n{caption(result, kind)}" if note else xlabel)
     return figure
 
 
-def draw(axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], *, prediction: str, kind: str = "") -> None:
-    """Draw cells on axes, with a legend; to be called inside ``house_style()``."""
+def cells_on(
+    axes: Any, groups: Mapping[tuple[Any, ...], Sequence[Row]], *, prediction: str, kind: str = ""
+) -> list[Any]:
+    """Draw cells on axes, to be called inside ``house_style()``; returns what its legend should hold."""
     handles: list[Any] = []
     for index, (key, rows) in enumerate(groups.items()):
         name = label(key, list(groups), kind)
         handles.append(_draw_cell(axes, rows, PALETTE[index], MARKERS[index], name))
     axes.set(ylabel="probability of success", ylim=(-0.02, 1.03))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(handles=handles + _legend_of_kinds(prediction), loc="lower right", frameon=True, framealpha=0.9)
+    return handles + _legend_of_kinds(prediction)
 
 
 def _draw_cell(axes: Any, rows: Sequence[Row], colour: str, marker: str, label: str) -> Any:
     n = [row["n"] for row in rows]
     low, high = ([row[name] for row in rows] for name in ("lower_bound", "upper_bound"))
-    axes.fill_between(n, low, high, color=colour, alpha=0.15, linewidth=0)
+    told = [b - a < 0.95 for a, b in zip(low, high, strict=True)]  # else the bounds say nothing, and shades hide
+    axes.fill_between(n, low, high, where=told, color=colour, alpha=0.15, linewidth=0)
     axes.plot(n, low, color=colour, linewidth=0.7)
     axes.plot(n, high, color=colour, linewidth=0.7)
     axes.plot(n, [row["prediction"] for row in rows], color=colour, linestyle="--")

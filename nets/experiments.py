@@ -27,7 +27,6 @@ from nets.training.recipes import METHODS, recipe
 from nets.training.run_folder import RunError, RunFolder
 from nets.training.settings import ARCHS as KNOWN
 from nets.training.settings import Choices, Device, Law, usual_scale
-from nets.workers import Lost, attempt, outcomes
 from sims.commands import cli, flags
 from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, Reals
 from sims.commands.interrupt import keeping
@@ -38,6 +37,7 @@ from sims.plain_text import counted
 from sims.progress import Advance, progress
 from sims.solver.memory import default_jobs
 from sims.statistics.result import Result, provenance
+from sims.workers import Lost, attempt, outcomes
 
 CELL = ("method", "arch", "density", "scale", "width", "epochs")
 """What the runs of one line of a table share."""

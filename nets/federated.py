@@ -21,6 +21,7 @@ from sims.commands.flags import OptionalFile, OptionalFolder, OptionalInteger, U
 from sims.commands.output import check_table, deliver
 from sims.commands.prediction import Prediction, announce
 from sims.experiment import fresh_seed
+from sims.progress import progress
 from sims.statistics.result import Result, provenance
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def federate(given: Federated, note: Callable[[str], None] = lambda line: None) 
     federation = Federation(search, parts, epochs=given.epochs, batch=given.batch, lr=given.lr, prior=given.prior)
     tests, labels = next(data.test.batches(len(data.test)))
     rows = []
-    with few_threads(0):
+    with few_threads(0), progress(given.rounds, quiet=given.quiet or given.json) as advance:
         for found in federation.run(given.rounds):
             model.eval()
             with torch.no_grad(), search.hold_masks():
@@ -143,6 +144,7 @@ def federate(given: Federated, note: Callable[[str], None] = lambda line: None) 
                 f"round {found.number:3}: test accuracy {100 * row['test_accuracy']:6.2f} %, {found.coded_bits:.4f} "
                 f"bits a weight from each client (entropy of the share kept {found.entropy_bits:.4f})"
             )
+            advance(1.0, label=f"round {found.number} of {given.rounds}")
     names = ("data", "arch", "width", "density", "clients", "rounds", "epochs", "batch", "lr", "prior")
     total = sum(row["coded_bits"] for row in rows)
     return Result(

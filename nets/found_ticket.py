@@ -162,10 +162,12 @@ def _verdict(path: str, found: Mapping[str, Any]) -> str:
     return f"{path}: {values}; {logits}{_NOT_BOUND.get(found['version'], '')}"
 
 
+VERBS = {"info": Verb(Info, info), "verify": Verb(Verify, check), "masks": Verb(Masks, masks)}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    verbs = {"info": Verb(Info, info), "verify": Verb(Verify, check), "masks": Verb(Masks, masks)}
-    return dispatch("python -m nets.found_ticket", verbs, argv)
+    return dispatch("python -m nets.found_ticket", VERBS, argv)
 
 
 if __name__ == "__main__":

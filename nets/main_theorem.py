@@ -39,8 +39,10 @@ from sims.experiment import (
     Options,
     Request,
     Row,
+    Tabulate,
     as_tuple,
     between,
+    one_by_one,
     plain,
     read_options,
 )
@@ -363,7 +365,11 @@ class MainTheoremExperiment(Experiment[MainTheorem, Built]):
         return 2**28 + 256 * batch_weights(work.question.widths)
 
     def tabulate(
-        self, request: Request[MainTheorem], passes: Sequence[Built], found: Sequence[Found]
+        self,
+        request: Request[MainTheorem],
+        passes: Sequence[Built],
+        found: Sequence[Found],
+        tabulated: Tabulate = one_by_one,
     ) -> tuple[list[Row], list[Row]]:
         options = _options(request)
         rows = [_row(options, work, counted) for work, counted in zip(passes, found, strict=True)]

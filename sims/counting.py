@@ -18,7 +18,7 @@ from sims.statistics.trials import Count, Counts, count_trials, count_until
 from sims.statistics.verdict import verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pass(Generic[Question]):
     """One question at all its sizes: a run over the trials gives one count for each of them."""
 
@@ -36,6 +36,8 @@ class Counter:
         self._count, self.piece = count, max(1, piece)
         self.own_threads = False
         """Whether one call uses all threads, so that calls follow one another."""
+        self.at_once = False
+        """Whether a call takes no time: it is then made on the calling thread."""
         self.records: dict[int, bytes] = {}
         """What else the rows need, by first trial."""
         self.seconds: float | None = None
@@ -72,7 +74,7 @@ def first_hits(needed: Callable[[int, int], Integers], sizes: Sequence[int], pie
     return Counter(count, piece)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a pass gave: (successes, trials) of each of its rows, the records, and the seconds that it took."""
 
@@ -85,7 +87,7 @@ def count_pass(counter: Counter, options: Options, advance: Callable[[float], No
     """Count all trials of a pass, or as many as ``options.until`` asks for."""
     started = time.monotonic()
     first, trials, piece = options.first_trial, options.trials, counter.piece_of(options.trials)
-    jobs = 1 if counter.own_threads else options.jobs
+    jobs = 0 if counter.at_once else 1 if counter.own_threads else options.jobs
     if options.until is None:
         totals = count_trials(counter, first, trials, piece=piece, jobs=jobs, advance=advance)
         counts = [(successes, trials) for successes in totals.tolist()]
@@ -109,10 +111,12 @@ def measured(count: tuple[int, int], options: Options) -> Row:
 
 
 def judge(rows: Sequence[Row], bands: Sequence[tuple[float, float]], options: Options) -> list[Row]:
-    """The rows with their verdicts, judged together."""
+    """The rows, each given its verdict, judged together."""
     counts = [(row["successes"], row["trials"]) for row in rows]
     judged = verdicts(counts, bands, anytime=options.until is not None)
-    return [{**row, "verdict": verdict} for row, verdict in zip(rows, judged, strict=True)]
+    for row, verdict in zip(rows, judged, strict=True):
+        row["verdict"] = verdict
+    return list(rows)
 
 
 def sums_cost(draws: float, sums: float) -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import dataclasses
+import itertools
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -21,13 +22,25 @@ import numpy as np
 from sims.band import clamped
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
-from sims.counting import Counter, Found, judge, measured
+from sims.counting import Counter, Found, measured
 from sims.draws import draws
-from sims.experiment import Experiment, Layout, first_n, necessary, rows_of, seen_from, suffices
-from sims.options import Options, Request, Row, as_tuple, between, grid, plain, read_options, restored_options
+from sims.experiment import Experiment, Layout, Table, first_n, necessary, seen_from, suffices
+from sims.options import (
+    Options,
+    Request,
+    Row,
+    as_tuple,
+    between,
+    check_grid,
+    grid,
+    plain,
+    read_options,
+    restored_options,
+)
 from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
+from sims.tailed import Run, Tailed, at_sizes
 from sims.threads import one_per_thread
 from theory.coverage import Coverage
 
@@ -46,7 +59,7 @@ _PIECE_VALUES = 2**15
 
 
 @dataclass(frozen=True)
-class Config(flags.Run):
+class Config(flags.Tailed, flags.Run):
     """With n uniform variables on [-1, 1], R draws each, how likely does every point of an interval have a sum near it?
 
     A sum takes at most one draw of each variable; near is within eps. Prints for every n the simulated probability with
@@ -58,6 +71,7 @@ class Config(flags.Run):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.coverage --eps 0.01 --n 1:16",
         "python -m sims.coverage --R 2 --eps 1e-3 --interval -1 1 --method bitmap --bits 14",
+        "python -m sims.coverage --tail --R 1 2 5 --eps 0.01",
     )
 
     R: flags.Integers = (1,)
@@ -75,6 +89,18 @@ class Config(flags.Run):
     """Failure probability in (0, 1) that the summary asks for."""
     trials: flags.Integer = 2000
     """Trials per row, up to 1e12."""
+
+
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """With n uniform variables on [-1, 1], R draws each, how rare is it that a point of an interval has no sum near it?
+
+    A sum takes at most one draw of each variable; near is within eps. Prints for every n an unbiased estimate of the
+    failure with its interval, a proved lower and a proved upper bound, a prediction (heuristic) and a verdict on the
+    upper bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.coverage --tail --R 1 2 5 --eps 0.01",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +194,7 @@ def _quantiles(records: Sequence[bytes]) -> Row:
     return {name: float(np.quantile(gaps, q, method="inverted_cdf")) for name, q in names.items()}
 
 
-class CoverageExperiment(Experiment[Coverage, ValueSets]):
+class CoverageExperiment(Tailed[Coverage], Experiment[Coverage, ValueSets]):
     """Statements 3.3, 3.5, 3.7 and 3.8 against exact largest gaps."""
 
     name = "coverage"
@@ -177,6 +203,7 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     options = CoverageOptions
     group = ("R", "eps")
     whole = "R"
+    tail_config = TailConfig
 
     def request(self, given: Config) -> Request[Coverage]:
         return Request(_grid(vars(given)), read_options(CoverageOptions, given))
@@ -184,9 +211,10 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
     def passes(self, request: Request[Coverage]) -> list[ValueSets]:
         options = request.options
         assert isinstance(options, CoverageOptions)
-        result = []
-        for R in request.axis("R"):
-            mine = [question for question in request.questions if question.R == R]
+        result, by_draws = [], dict[int, list[Coverage]]()
+        for question in request.questions:
+            by_draws.setdefault(question.R, []).append(question)
+        for R, mine in by_draws.items():
             last = {one.eps: max(options.n or (one.predicted_n(options.delta) + 2,)) for one in mine}
             for n in options.n or range(1, max(last.values()) + 1):
                 exact = options.method == "auto" and n * math.log2(R + 1) <= AUTO_LOG2_SUMS
@@ -230,6 +258,17 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
             ValueSets(n, question.R, question.low, question.high, None, (question.eps,), 0), seed, jobs
         )
 
+    def tail(self, question: Coverage, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.coverage import CoverageTail
+
+        check_grid(question.eps)
+        R, eps, low, high = question.R, question.eps, question.low, question.high
+        return at_sizes(CoverageTail(max(sizes), R, eps, low, high, samples).run, sizes)
+
+    def check_tail(self, given: TailConfig) -> None:
+        if given.method != "auto" or given.bits is not None:
+            raise flags.UsageError("--method and --bits are for counted trials: --tail takes the values as drawn")
+
     def cost(self, work: ValueSets) -> float:
         n, R = work.n, work.R
         if work.bits is None:
@@ -241,23 +280,44 @@ class CoverageExperiment(Experiment[Coverage, ValueSets]):
 
         return 24 * max(2**15, work.n * work.R) + gap_bytes(work.n, work.R, work.bits)
 
-    def tabulate(
-        self, request: Request[Coverage], passes: Sequence[ValueSets], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        kept: dict[tuple[int, float], list[tuple[Row, tuple[float, float]]]] = {}
+    def bounds(self, question: Coverage, n: int) -> tuple[tuple[float, float], Row]:
+        """Of values as drawn."""
+        found = _bounds(ValueSets(n, question.R, question.low, question.high, None, (question.eps,), 0), question.eps)
+        return (found["lower_bound"], found["upper_bound"]), found
+
+    def needs(self, question: Coverage, delta: float) -> Row:
+        return {"necessary_n": question.necessary_n(delta), **_sufficient(question, delta)}
+
+    def asked(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> list[tuple[Any, Sequence[int]]]:
+        sizes: dict[tuple[int, float], list[int]] = {}
+        for work in passes:
+            for eps in work.eps:
+                sizes.setdefault((work.R, eps), []).append(work.n)
+        return [(one, sizes[one.R, one.eps]) for one in request.questions]
+
+    def groups(self, request: Request[Coverage], passes: Sequence[ValueSets]) -> Iterator[slice]:
+        at = 0
+        for _, mine in itertools.groupby(passes, key=lambda work: work.R):
+            start, at = at, at + len(list(mine))
+            yield slice(start, at)
+
+    def table(self, options: Options, passes: Sequence[ValueSets], found: Sequence[Found]) -> Table:
+        kept: dict[float, Table] = {}
         for at, counted in zip(passes, found, strict=True):
             gaps = _quantiles(counted.records)
             for eps, count in zip(at.eps, counted.counts, strict=True):
                 bounds = _bounds(at, eps)
                 row: Row = {"n": at.n, "R": at.R, "eps": eps, "low": at.low, "high": at.high, "method": at.method}
-                row |= {"bits": at.bits, **measured(count, request.options), **bounds, **gaps}
-                kept.setdefault((at.R, eps), []).append((row, (bounds["lower_bound"], bounds["upper_bound"])))
-        questions = [one for one in request.questions if (one.R, one.eps) in kept]
-        ordered = [pair for one in questions for pair in kept[one.R, one.eps]]
-        rows = judge([row for row, _ in ordered], [band for _, band in ordered], request.options)
-        return rows, [_summary(rows, one, request.options.delta) for one in questions]
+                row |= {"bits": at.bits, **measured(count, options), **bounds, **gaps}
+                kept.setdefault(eps, Table()).add(row, (bounds["lower_bound"], bounds["upper_bound"]))
+        made = Table()
+        for eps, one in kept.items():
+            question = Coverage(R=passes[0].R, eps=eps, low=passes[0].low, high=passes[0].high)
+            one.summary.append(_summary(one.rows, question, options.delta))
+            made.extend(one)
+        return made
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         bounds = ("lower_bound", "upper_bound", "prediction")
         return Layout(
             f"R = {entry['R']}, eps = {entry['eps']:g}, all targets from {entry['low']:g} to {entry['high']:g}",
@@ -296,9 +356,8 @@ def _summary(rows: Sequence[Row], question: Coverage, delta: float) -> Row:
     entry: Row = {"R": question.R, "eps": question.eps, "low": question.low, "high": question.high, "delta": delta}
     return {
         **entry,
-        "necessary_n": question.necessary_n(delta),
-        **_sufficient(question, delta),
-        "first_n": first_n(rows_of(rows, entry, ("R", "eps")), delta),
+        **EXPERIMENT.needs(question, delta),
+        "first_n": first_n(rows, delta),
     }
 
 

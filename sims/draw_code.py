@@ -20,8 +20,8 @@ from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.counting import Counter, Found, Pass
 from sims.draws import boxes
-from sims.experiment import GridExperiment, Layout, describe, seen_from
-from sims.options import Options, Request, Row, check_grid
+from sims.experiment import GridExperiment, Layout, Table, describe, seen_from
+from sims.options import Options, Row, check_grid
 from sims.solver.limits import GRID_BITS
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts
@@ -169,13 +169,11 @@ class DrawCodeExperiment(GridExperiment[DrawCode]):
         except ValueError:  # more bits than an index has
             return {"necessary_n": None, "required_n": None}
 
-    def tabulate(
-        self, request: Request[DrawCode], passes: Sequence[Pass[Any]], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        rows, summary = super().tabulate(request, passes, found)
-        for entry, work, counted in zip(summary, passes, found, strict=True):
+    def table(self, options: Options, passes: Sequence[Pass[Any]], found: Sequence[Found]) -> Table:
+        made = super().table(options, passes, found)
+        for entry, work, counted in zip(made.summary, passes, found, strict=True):
             entry |= _bits(work.question, max(work.sizes), counted.records)
-        return rows, summary
+        return made
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         d, parts = entry["d"], []
@@ -194,7 +192,7 @@ class DrawCodeExperiment(GridExperiment[DrawCode]):
         )
         return "\n".join(lines)
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         return Layout(
             f"d = {entry['d']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}",
             ("n", "success", "ci_low", "exact", "verdict"),
@@ -205,7 +203,7 @@ class DrawCodeExperiment(GridExperiment[DrawCode]):
 
     def cost(self, work: Pass[DrawCode]) -> float:
         one = work.question
-        return 2e-7 + 2.5e-8 * min(2.0 ** max(work.sizes), 1.0 / one.eps**one.d)
+        return 2e-7 + (2.5e-9 + 5e-9 * one.d) * min(2.0 ** max(work.sizes), 1.0 / one.eps**one.d)
 
     def memory(self, work: Pass[DrawCode]) -> int:
         return 2**14 * 8 * (8 + 4 * work.question.d)

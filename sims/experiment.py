@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -47,6 +47,8 @@ __all__ = [
     "Pass",
     "Request",
     "Row",
+    "Table",
+    "Tabulate",
     "as_tuple",
     "between",
     "check_grid",
@@ -60,10 +62,11 @@ __all__ = [
     "judge",
     "measured",
     "necessary",
+    "one_by_one",
     "plain",
     "read_options",
     "restored_options",
-    "rows_of",
+    "rows_by",
     "seen_from",
     "suffices",
     "sums_cost",
@@ -88,6 +91,48 @@ def suffices(entry: Mapping[str, Any]) -> str:
     """The n that is proved to suffice, in words."""
     enough = entry["required_n"]
     return "no n is proved to suffice" if enough is None else f"n = {enough} suffices (proved)"
+
+
+@dataclass
+class Table:
+    """What the counts of some passes give, before it is judged.
+
+    ``rows``, and the proved ``bands`` of their success probabilities; ``summary``: entries about them.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    bands: list[tuple[float, float]] = field(default_factory=list)
+    summary: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row, band: tuple[float, float]) -> None:
+        """One more row."""
+        self.rows.append(row)
+        self.bands.append(band)
+
+    def extend(self, other: Table) -> None:
+        """All that another one has."""
+        self.rows += other.rows
+        self.bands += other.bands
+        self.summary += other.summary
+
+
+Tabulate = Callable[["Experiment[Any, Any]", Request[Any], Sequence[Any], Sequence[Found]], Iterable[Table]]
+"""Makes the tables of all groups, in order."""
+
+
+def one_by_one(
+    asked: Experiment[Any, Any],
+    request: Request[Any],
+    passes: Sequence[Any],
+    found: Sequence[Found],
+    *,
+    groups: Iterable[slice] | None = None,
+    advance: Advance = silent,
+) -> Iterator[Table]:
+    """The tables of all ``groups``, one after another; ``advance`` is told of every pass."""
+    for group in asked.groups(request, passes) if groups is None else groups:
+        yield asked.table(request.options, passes[group], found[group])
+        advance(group.stop - group.start, label="tables")
 
 
 @dataclass(frozen=True)
@@ -182,11 +227,34 @@ class Experiment(ABC, Generic[Question, Work]):
         """The proved band of a row, and the further columns in order; the prediction is never outside the band."""
         raise NotImplementedError
 
-    @abstractmethod
+    def asked(self, request: Request[Question], passes: Sequence[Work]) -> list[tuple[Any, Sequence[int]]]:
+        """The questions of the passes, and the sizes of their rows; empty where rows have no ``bounds``."""
+        return []
+
+    def needs(self, question: Any, delta: float) -> Row:
+        """What is proved of the n that a question takes, and what else its summary says."""
+        raise NotImplementedError
+
+    def groups(self, request: Request[Question], passes: Sequence[Work]) -> Iterator[slice]:
+        """The passes that are tabulated together, in order; all that a table says comes from its own passes."""
+        return (slice(at, at + 1) for at in range(len(passes)))
+
+    def table(self, options: Options, passes: Sequence[Work], found: Sequence[Found]) -> Table:
+        """The rows and summary entries of one of the ``groups``."""
+        raise NotImplementedError
+
     def tabulate(
-        self, request: Request[Question], passes: Sequence[Work], found: Sequence[Found]
+        self,
+        request: Request[Question],
+        passes: Sequence[Work],
+        found: Sequence[Found],
+        tabulated: Tabulate = one_by_one,
     ) -> tuple[list[Row], list[Row]]:
-        """The rows, judged together, and the summary entries."""
+        """The rows, judged together, and the summary entries; ``tabulated`` makes the tables of the groups."""
+        whole = Table()
+        for made in tabulated(self, request, passes, found):
+            whole.extend(made)
+        return judge(whole.rows, whole.bands, request.options), whole.summary
 
     def details(self, found: Sequence[Found]) -> Any:
         """What the figure needs beside the rows."""
@@ -196,7 +264,7 @@ class Experiment(ABC, Generic[Question, Work]):
         """Curves that a picture of the result holds."""
         return len(request.questions)
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         """How one summary entry's rows are shown."""
         raise NotImplementedError
 
@@ -206,9 +274,11 @@ class Experiment(ABC, Generic[Question, Work]):
 
     def tables(self, result: Result) -> Iterator[tuple[Layout, Sequence[Mapping[str, Any]], str]]:
         """What people are shown: tables with their rows, and below each its sentence and what is published."""
+        rows_of = rows_by(result.rows, self.group)
         for entry in result.summary:
+            rows = rows_of[tuple(entry[key] for key in self.group)]
             below = [self.sentence(entry), *map(published_line, entry.get("published", ()))]
-            yield self.layout(result, entry), rows_of(result.rows, entry, self.group), "\n".join(below)
+            yield self.layout(result, entry, rows), rows, "\n".join(below)
 
     def text(self, row: Mapping[str, Any], key: str) -> str | None:
         """One cell for people, where it is not shown as such cells are everywhere."""
@@ -223,24 +293,35 @@ class Experiment(ABC, Generic[Question, Work]):
     def simulate(
         self, request: Request[Question], *, passes: Sequence[Work] | None = None, advance: Advance = silent
     ) -> Result:
-        """Count every pass and judge the rows; ``passes``: those of the request, where they are known already."""
+        """Count every pass and judge the rows; ``passes``: those of the request, if they are known already."""
         started = time.monotonic()
-        work, options = self.passes(request) if passes is None else passes, request.options
-        found = []
-        for one in work:
+        passes = self.passes(request) if passes is None else passes
+        found = self.count(request, passes, advance)
+        return self.result(request, passes, found, seconds=time.monotonic() - started)
+
+    def count(self, request: Request[Question], passes: Sequence[Work], advance: Advance = silent) -> list[Found]:
+        """Count every pass."""
+        options, found = request.options, []
+        for one in passes:
             report = partial(advance, label=self.label(one))
             found.append(count_pass(self.counter_of(one, options.seed, options.jobs), options, report))
-        return self.result(request, work, found, seconds=time.monotonic() - started)
+        return found
 
     def label(self, work: Work) -> str:
         """A pass for a progress bar."""
         return describe(self.encode(work))
 
     def result(
-        self, request: Request[Question], passes: Sequence[Work], found: Sequence[Found], *, seconds: float
+        self,
+        request: Request[Question],
+        passes: Sequence[Work],
+        found: Sequence[Found],
+        *,
+        seconds: float,
+        tabulated: Tabulate = one_by_one,
     ) -> Result:
-        """The result of counted passes."""
-        rows, summary = self.tabulate(request, passes, found)
+        """The result of counted passes; ``tabulated``: as for ``tabulate``."""
+        rows, summary = self.tabulate(request, passes, found, tabulated)
         options = request.options
         return Result(
             command=self.command,
@@ -330,8 +411,10 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
             **clamped(question.success_prediction(n), low, high),
         }
 
+    def asked(self, request: Request[Question], passes: Sequence[Pass[Any]]) -> list[tuple[Any, Sequence[int]]]:
+        return [(work.question, work.sizes) for work in passes if isinstance(work.question, self.question)]
+
     def needs(self, question: Any, delta: float) -> Row:
-        """Necessary and sufficient n of a question, and what else its summary says."""
         necessary = question.necessary_n(delta)
         try:
             return {"necessary_n": necessary, "required_n": question.required_n(delta)}
@@ -345,28 +428,23 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         """What papers state about the question; ``first``: the first simulated n that succeeds as asked."""
         return ()
 
-    def tabulate(
-        self, request: Request[Question], passes: Sequence[Pass[Any]], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        rows, bands = [], []
+    def table(self, options: Options, passes: Sequence[Pass[Any]], found: Sequence[Found]) -> Table:
+        made = Table()
         for work, counted in zip(passes, found, strict=True):
+            rows = []
             for n, count in zip(work.sizes, counted.counts, strict=True):
                 band, columns = self.bounds(work.question, n)
-                bands.append(band)
-                rows.append({"n": n, **self._point(work.question), **measured(count, request.options), **columns})
-        rows = judge(rows, bands, request.options)
-        delta = request.options.delta
-        summary = []
-        for work in passes:
-            entry = {**self._point(work.question), "delta": delta}
-            first = first_n(rows_of(rows, entry, self.group), delta)
-            entry |= {**self.needs(work.question, delta), "first_n": first}
+                rows.append({"n": n, **self._point(work.question), **measured(count, options), **columns})
+                made.add(rows[-1], band)
+            first = first_n(rows, options.delta)
+            entry = {**self._point(work.question), "delta": options.delta}
+            entry |= {**self.needs(work.question, options.delta), "first_n": first}
             stated = [one.row() for one in self.published(work.question, first)]
-            summary.append({**entry, "published": stated} if stated else entry)
-        return rows, summary
+            made.summary.append({**entry, "published": stated} if stated else entry)
+        return made
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
-        row = rows_of(result.rows, entry, self.group)[0]
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
+        row = rows[0]
         same = ("bound", "prediction") if "exact" in row else ()  # repeated in lower and exact
         hidden = {*self.group, *self._kinds.values(), "gain", "trials", "successes", "ci_high", *same}
         hidden |= {key for key in row if key.endswith("_clamped")}
@@ -379,9 +457,12 @@ class GridExperiment(Experiment[Question, Pass[Any]]):
         )
 
 
-def rows_of(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], group: Sequence[str]) -> list[Any]:
-    """The rows that a summary entry is about."""
-    return [row for row in rows if all(row[key] == entry[key] for key in group)]
+def rows_by(rows: Iterable[Mapping[str, Any]], group: Sequence[str]) -> dict[tuple[Any, ...], list[Any]]:
+    """The rows by their values of the columns that they share with a summary entry."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in group), []).append(row)
+    return found
 
 
 def first_n(rows: Iterable[Mapping[str, Any]], delta: float) -> int | None:

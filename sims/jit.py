@@ -7,10 +7,13 @@ so. A damaged file of the cache is made anew: every file carries its checksum, f
 from __future__ import annotations
 
 # mypy: allow-untyped-calls
+import functools
 import hashlib
+import inspect
 import pickle
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -20,21 +23,21 @@ _DIGEST = hashlib.sha256().digest_size
 _said: set[str] = set()
 
 
-def njit(*, cache: bool = False, **options: Any) -> Callable[[Any], Any]:
-    """As ``numba.njit``, with our cache where ``cache`` asks for one."""
+def njit(*, cache: bool = False, uses: tuple[ModuleType, ...] = (), **options: Any) -> Callable[[Any], Any]:
+    """As ``numba.njit``, with our cache where ``cache`` asks for one; ``uses``: modules whose edit makes it stale."""
 
     def compiled(function: Any) -> Any:
         made = numba.njit(**options)(function)
         if cache and made is not function:  # it is the function itself under NUMBA_DISABLE_JIT
-            made._cache = _cache_of(function)
+            made._cache = _cache_of(function, uses)
         return made
 
     return compiled
 
 
-def _cache_of(function: Any) -> Any:
+def _cache_of(function: Any, uses: tuple[ModuleType, ...]) -> Any:
     try:
-        return _Cache(function)
+        return _Cache(function, uses)
     except (RuntimeError, OSError):  # Numba found no folder that can be written
         return _NoCache()
 
@@ -51,9 +54,9 @@ class _NoCache(NullCache):
 
 
 class _Cache(FunctionCache):
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, uses: tuple[ModuleType, ...]) -> None:
         super().__init__(function)
-        stamp = self._impl.locator.get_source_stamp()
+        stamp = (self._impl.locator.get_source_stamp(), *map(digest, uses))
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -68,6 +71,12 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
         except OSError as problem:
             _say(f"the cache {self._cache_path} cannot be written ({problem.strerror})")
+
+
+@functools.cache
+def digest(module: ModuleType) -> str:
+    """Names this version of a module's source."""
+    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
 
 
 class _Files(IndexDataCacheFile):
@@ -106,4 +115,4 @@ def _undamaged(content: bytes) -> Any:
     return pickle.loads(content[_DIGEST:])
 
 
-__all__ = ["njit"]
+__all__ = ["digest", "njit"]

@@ -28,6 +28,7 @@ from sims.experiment import GridExperiment, necessary, seen_from
 from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
 from sims.solver.limits import GRID_BITS
+from sims.tailed import Run, Stated, Tailed, at_sizes, from_success
 from sims.threads import one_per_thread
 from theory.product_sum import ProductSum
 
@@ -46,7 +47,7 @@ _FIRST_HALF_SUMS = 2**20
 
 
 @dataclass(frozen=True)
-class Config(flags.Grid):
+class Config(flags.Tailed, flags.Grid):
     """With n products of two uniform weights, R draws each, how likely do some of them add up to within eps of alpha?
 
     A neuron keeps its largest b and contributes a b, for one draw of a, if b >= 0. Prints for every n the simulated
@@ -57,15 +58,30 @@ class Config(flags.Grid):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.product_sum --eps 0.01",
         "python -m sims.product_sum --R 1 2 5 --eps 0.05 --alpha uniform --plot products.png",
+        "python -m sims.product_sum --tail --R 1 2 5 --eps 0.01",
     )
 
 
-class ProductSumExperiment(GridExperiment[ProductSum]):
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """With n products of two uniform weights, R draws each, how rare is it that none add up to within eps of alpha?
+
+    A neuron keeps its largest b and contributes a b, for one draw of a, if b >= 0. Prints for every n an unbiased
+    estimate of the failure with its interval, a proved upper bound, a prediction (heuristic) and a verdict on the
+    bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.product_sum --tail --R 1 2 5 --eps 0.01",)
+
+
+class ProductSumExperiment(Tailed[ProductSum], GridExperiment[ProductSum]):
     """Statement 4.7 for one weight and one sign."""
 
     name = "product_sum"
     question = ProductSum
     config = Config
+    tail_config = TailConfig
+    tail_n = 240
 
     def predicted_n(self, question: ProductSum, delta: float) -> int:
         check_grid(question.eps)  # first: the prediction of a tiny eps takes for ever
@@ -90,6 +106,16 @@ class ProductSumExperiment(GridExperiment[ProductSum]):
             return own().first_neuron(*contributions(seed, first, trials, largest, R), centres, widths)
 
         return first_hits(needed, sizes, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**13))
+
+    def tail(self, question: ProductSum, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.sums import ProductTail
+
+        check_grid(question.eps)
+        return at_sizes(ProductTail(max(sizes), question.R, question.eps, question.alpha, samples).run, sizes)
+
+    def stated(self, question: ProductSum, n: int) -> Stated:
+        known = from_success(question, n)
+        return replace(known, least=known.least or 0.0)
 
     def bounds(self, question: ProductSum, n: int) -> tuple[tuple[float, float], Row]:
         # a product moves by at most 2^-53 on to the grid, a sum by at most n 2^-53; few shifts keep bounds cached

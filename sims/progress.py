@@ -31,7 +31,8 @@ def progress(total: float, *, quiet: bool = False, after: float = 1.0) -> Iterat
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(file=raw(sys.stderr)), transient=True)
+    own = sys.stdout.isatty()  # what is printed meanwhile goes above the bar; into a file or pipe it goes as ever
+    bar = Progress(*columns, console=Console(file=raw(sys.stderr)), transient=True, redirect_stdout=own)
     task = bar.add_task("", total=total)
     started = time.monotonic()
     shown = False

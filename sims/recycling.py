@@ -9,21 +9,22 @@ from __future__ import annotations
 from sims import _early as _early  # isort: skip
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
 from sims.commands import flags
 from sims.commands.experiment import experiment_command
 from sims.commands.output import MAX_CURVES
-from sims.counting import Counter, Found, Pass, first_hits, judge, measured, sums_cost
+from sims.counting import Counter, Found, Pass, first_hits, measured, sums_cost
 from sims.draws import draws, windows
-from sims.experiment import GridExperiment, Layout, first_n, rows_of
+from sims.experiment import GridExperiment, Layout, Table, first_n
 from sims.options import MAX_DRAWS, Options, Request, Row, between, check_grid, several
 from sims.solver.arguments import Integers
 from sims.statistics.result import Result
 from sims.subset_sum import EXPERIMENT as CHOICE
+from sims.tailed import Run, Stated, Tailed, at_sizes, from_success
 from sims.threads import one_per_thread
 from theory.recycling import Recycling
 from theory.subset_sum import SubsetSum
@@ -36,7 +37,7 @@ _SHOWN_R = 3
 
 
 @dataclass(frozen=True)
-class Config(flags.Grid):
+class Config(flags.Tailed, flags.Grid):
     """Each of n slots may take any of n uniform values, or none: how likely is some sum within eps of alpha?
 
     Prints for every n the simulated probability with its interval, a proved lower and a proved upper bound, a
@@ -47,12 +48,27 @@ class Config(flags.Grid):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.recycling --eps 0.01 --n 1:10",
         "python -m sims.recycling --eps 1e-3 --R 1 2 3 4 --plot recycling.png",
+        "python -m sims.recycling --tail --eps 0.01",
     )
 
     R: flags.Integers = (1, 2, 3)
     """Draws of each slot in the choice model, for comparison. Ranges: 1:5, 1:9:2."""
     delta: flags.Real = 0.05
     """Failure probability in (0, 1) that the summary asks for."""
+
+
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """Each of n slots may take any of n uniform values, or none: how rare is it that no sum lies within eps of alpha?
+
+    Prints for every n an unbiased estimate of the failure with its interval, a proved lower and a proved upper bound, a
+    prediction (heuristic) and a verdict on the upper bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.recycling --tail --eps 0.01",)
+
+    R: flags.Integers = ()
+    """Not with --tail: what fresh draws do, sims.subset_sum --tail says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +83,7 @@ class RecyclingOptions(Options):
         object.__setattr__(self, "R", tuple(between("R", R, 1, MAX_DRAWS) for R in several(self.R)))
 
 
-class RecyclingExperiment(GridExperiment[Recycling]):
+class RecyclingExperiment(Tailed[Recycling], GridExperiment[Recycling]):
     """Section 6; a pass counts recycling, or R fresh draws of each slot, at all sizes."""
 
     name = "recycling"
@@ -76,6 +92,7 @@ class RecyclingExperiment(GridExperiment[Recycling]):
     options = RecyclingOptions
     group = ("eps", "alpha")
     whole = "eps"
+    tail_config = TailConfig
 
     def request(self, given: Config) -> Request[Recycling]:
         asked = super().request(given)
@@ -127,6 +144,25 @@ class RecyclingExperiment(GridExperiment[Recycling]):
         piece = min(_PIECE_HALF_SUMS // half_sums(largest, largest), _PIECE_VALUES // largest)
         return first_hits(needed, sizes, piece)
 
+    def tail(self, question: Recycling, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.recycling import RecyclingTail
+
+        check_grid(question.eps)
+        return at_sizes(RecyclingTail(max(sizes), question.eps, question.alpha, samples).run, sizes)
+
+    def stated(self, question: Recycling, n: int) -> Stated:
+        from theory.recycling.prediction import failure_prediction
+        from theory.recycling.tail import certain_failure
+
+        known = from_success(question, n)
+        target: Row = {"eps": question.eps, "alpha": question.alpha}
+        least = max(known.least or 0.0, certain_failure(n, **target))
+        return replace(known, least=least, prediction=failure_prediction(n, **target))
+
+    def check_tail(self, given: TailConfig) -> None:
+        if given.R:
+            raise flags.UsageError("--R is for counted trials: what fresh draws do, sims.subset_sum --tail says")
+
     def cost(self, work: Pass[Any]) -> float:
         from sims.solver.multiset import half_sums
 
@@ -143,21 +179,21 @@ class RecyclingExperiment(GridExperiment[Recycling]):
         n = max(work.sizes)
         return 24 * max(2**15, n) + 8 * int(half_sums(n, n))
 
-    def tabulate(
-        self, request: Request[Recycling], passes: Sequence[Pass[Any]], found: Sequence[Found]
-    ) -> tuple[list[Row], list[Row]]:
-        options = request.options
-        assert isinstance(options, RecyclingOptions)
-        each = 1 + len(options.R)
-        rows: list[Row] = []
-        for at in range(0, len(passes), each):
-            for index, n in enumerate(passes[at].sizes):
-                counts = [one.counts[index] for one in found[at : at + each]]
-                rows.append(_row(passes[at].question, n, counts, options))
-        rows = judge(rows, [(row["lower_bound"], row["upper_bound"]) for row in rows], options)
-        return rows, [_summary(rows, work.question, options.delta) for work in passes[::each]]
+    def groups(self, request: Request[Recycling], passes: Sequence[Pass[Any]]) -> Iterator[slice]:
+        assert isinstance(request.options, RecyclingOptions)
+        each = 1 + len(request.options.R)
+        return (slice(at, at + each) for at in range(0, len(passes), each))
 
-    def layout(self, result: Result, entry: Mapping[str, Any]) -> Layout:
+    def table(self, options: Options, passes: Sequence[Pass[Any]], found: Sequence[Found]) -> Table:
+        assert isinstance(options, RecyclingOptions)
+        made = Table()
+        for index, n in enumerate(passes[0].sizes):
+            row = _row(passes[0].question, n, [one.counts[index] for one in found], options)
+            made.add(row, (row["lower_bound"], row["upper_bound"]))
+        made.summary.append(_summary(made.rows, passes[0].question, options.delta))
+        return made
+
+    def layout(self, result: Result, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Layout:
         every = result.params["R"]
         fresh = tuple(f"R{R}" for R in every[:_SHOWN_R])
         further = ", ".join(map(str, every[_SHOWN_R:]))
@@ -202,8 +238,7 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
     from theory.recycling import count_R, gain_left, multiset_count
 
     entry: Row = {"eps": question.eps, "alpha": question.alpha, "delta": delta}
-    mine = rows_of(rows, entry, ("eps", "alpha"))
-    known = [row for row in mine if None not in (row["worth_R"], row["expected_R"]) and row["n"] > 1]
+    known = [row for row in rows if None not in (row["worth_R"], row["expected_R"]) and row["n"] > 1]
     half = min(known, key=lambda row: abs(row["success"] - 0.5), default=None)
     gain: Row = dict.fromkeys(("gain_n", "sums", "count_R", "expected_R", "worth_R"))
     gain |= dict.fromkeys(("gain_after_spread", "gain_left"))
@@ -212,7 +247,7 @@ def _summary(rows: Sequence[Row], question: Recycling, delta: float) -> Row:
         gain = {"gain_n": n, "sums": multiset_count(n), "count_R": count_R(n)}
         gain |= {key: half[key] for key in ("expected_R", "worth_R")}
         gain |= {"gain_after_spread": gain_left(half["expected_R"], n), "gain_left": gain_left(half["worth_R"], n)}
-    return {**entry, **EXPERIMENT.needs(question, delta), "first_n": first_n(mine, delta), **gain}
+    return {**entry, **EXPERIMENT.needs(question, delta), "first_n": first_n(rows, delta), **gain}
 
 
 EXPERIMENT = RecyclingExperiment()

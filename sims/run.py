@@ -54,6 +54,19 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     >>> [row["successes"] for row in result.rows]
     [231, 772]
     """
+    request = asked(question, **options)
+    experiment = experiment_of(request.questions[0])
+    if not progress:
+        return experiment.simulate(request)
+    from sims.progress import progress as bar
+
+    passes = experiment.passes(request)
+    with bar(request.options.trials * len(passes)) as advance:
+        return experiment.simulate(request, passes=passes, advance=advance)
+
+
+def asked(question: Any, **options: Any) -> Request[Any]:
+    """What `run` would simulate, checked; parameters and exceptions are those of `run`."""
     questions = tuple(question) if isinstance(question, Iterable) else (question,)
     if len({type(one) for one in questions}) != 1:
         kinds = ", ".join(sorted({type(one).__name__ for one in questions})) or "none"
@@ -68,11 +81,4 @@ def run(question: Any, *, progress: bool = False, **options: Any) -> Result:
     for name in given:
         if name not in known:
             raise TypeError(f"run has no option {name} for {type(questions[0]).__name__}: it takes {', '.join(known)}")
-    request = Request(questions, experiment.options(**given))
-    if not progress:
-        return experiment.simulate(request)
-    from sims.progress import progress as bar
-
-    passes = experiment.passes(request)
-    with bar(request.options.trials * len(passes)) as advance:
-        return experiment.simulate(request, passes=passes, advance=advance)
+    return Request(questions, experiment.options(**given))

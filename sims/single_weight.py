@@ -24,7 +24,8 @@ from sims.experiment import GridExperiment, seen_from
 from sims.options import Row, check_grid
 from sims.solver.arguments import Integers
 from sims.solver.limits import GRID_BITS, TARGETS
-from theory.single_weight import SingleWeight, nearest_distance_ppf
+from sims.tailed import Run, Stated, Tailed
+from theory.single_weight import SingleWeight, miss_prob_exact, nearest_distance_ppf
 
 _PIECE_DRAWS = 2**24
 _MAX_DRAWS = 2**33
@@ -33,7 +34,7 @@ _NEAREST = 2
 
 
 @dataclass(frozen=True)
-class Config(flags.Grid):
+class Config(flags.Tailed, flags.Grid):
     """How likely is it that one of n R uniform draws on [-1, 1] falls within eps of alpha?
 
     Prints for every n the simulated probability with its interval, the exact formula, the lower bound of the
@@ -43,19 +44,33 @@ class Config(flags.Grid):
     examples: ClassVar[tuple[str, ...]] = (
         "python -m sims.single_weight --R 5 --eps 0.1",
         "python -m sims.single_weight --R 1e6 --eps 1e-5 --sampler nearest --check",
+        "python -m sims.single_weight --tail --alpha uniform",
     )
 
     sampler: Literal["draws", "nearest"] = "draws"
     """draws: all n R draws are made. nearest: one random number for the nearest of R draws, exact in law, any R."""
 
 
-class SingleWeightExperiment(GridExperiment[SingleWeight]):
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """How rare is it that none of n R uniform draws on [-1, 1] falls within eps of alpha?
+
+    Given alpha the failure is known exactly, so only a uniform alpha leaves something to estimate. Prints for every n
+    the estimate with its interval beside the exact formula, and a verdict, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = ("python -m sims.single_weight --tail --alpha uniform --R 5 --eps 0.1",)
+
+
+class SingleWeightExperiment(Tailed[SingleWeight], GridExperiment[SingleWeight]):
     """Statements 1.1 (exact), 1.2 (bound) and, with ``--sampler nearest``, 1.3."""
 
     name = "single_weight"
     question = SingleWeight
     config = Config
     kind = "sampler"
+    tail_config = TailConfig
+    tail_n = 10**6
 
     def counter(self, question: SingleWeight, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
         """What counts a question; raises ValueError if its trials would take too many draws."""
@@ -69,6 +84,15 @@ class SingleWeightExperiment(GridExperiment[SingleWeight]):
                 "use --sampler nearest"
             )
         return draws_counter(question, sizes, seed)
+
+    def tail(self, question: SingleWeight, sizes: Sequence[int], samples: int) -> Run:
+        from sims.solver.tails.single import SingleTail
+
+        return SingleTail(sizes, question.R, question.eps, question.alpha, samples).run
+
+    def stated(self, question: SingleWeight, n: int) -> Stated:
+        exact = miss_prob_exact(n, question.R, eps=question.eps, alpha=question.alpha)
+        return Stated(exact, exact * (1.0 + 1e-12), exact)
 
     def bounds(self, question: SingleWeight, n: int) -> tuple[tuple[float, float], Row]:
         exact, bound = question.success_exact(n), question.success_lower(n)

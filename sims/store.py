@@ -27,8 +27,10 @@ from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.prediction import duration
+from sims.finishing import Finishing
+from sims.solver.memory import default_jobs
 from sims.sweep.merge import merge
-from sims.sweep.plan import Missing, Replay, check_settings, counted_by, piece_count, plan_of, sensible
+from sims.sweep.plan import Replay, check_settings, counted_by, piece_count, plan_of, sensible
 from sims.sweep.store import Store, StoreError, files_of, holds_something
 
 
@@ -78,8 +80,7 @@ def describe(store: Store) -> dict[str, Any]:
     first, until = options["first_trial"], options.get("until")
     check_settings(store)
     with sensible(store):
-        chunks_of = map(store.chunks, range(len(store.cells)))
-        finished = [Replay(held).demand(first, trials, until) is None for held in chunks_of]
+        finished = [Replay(held).demand(first, trials, until) is None for held in store.every()]
     chunks, counted, seconds = store.done()
     return {
         "schema": "strong-tickets/sims.store.info/1",
@@ -143,26 +144,23 @@ def _export(given: Export) -> int:
     with Store(given.file) as store:
         plan = plan_of(store)
         check_outputs(plan.experiment, plan.request, given, inputs=files_of(given.file))
-        replays = [Replay(store.chunks(number)) for number in range(len(plan.cells))]
-        seconds, writers = store.done()[2], store.writers
-    options = plan.options
-    with sensible(store):
-        whole = [replay.demand(options.first_trial, options.trials, options.until) is None for replay in replays]
-    replays = [Replay(replay.chunks) for replay in replays]
-    if given.partial:
-        plan, keep = plan.restrict(whole)
-        replays = [replays[number] for number in keep]
-    if not plan.passes:
-        raise StoreError(f"{given.file}: no cell is finished yet")
-    try:
         with sensible(store):
-            result = counted_by(plan.result(replays, seconds), writers)
-    except Missing:
-        missing = sum(not ok for ok in whole)
+            found = plan.counted(store.every())
+        seconds, writers = store.done()[2], store.writers
+    missing = found.count(None)
+    if missing and not given.partial:
         raise StoreError(
-            f"{given.file}: {missing} of {len(whole)} cells are unfinished; --resume the sweep, merge what is missing, "
+            f"{given.file}: {missing} of {len(found)} cells are unfinished; --resume the sweep, merge what is missing, "
             "or export with --partial"
-        ) from None
+        )
+    if given.partial:
+        plan, keep = plan.restrict([one is not None for one in found])
+        found = [found[number] for number in keep]
+    if not found:
+        raise StoreError(f"{given.file}: no cell is finished yet")
+    made = Finishing(default_jobs(), quiet=given.quiet or given.json)
+    with sensible(store):
+        result = counted_by(plan.result(found, seconds, made), writers)
     return deliver_result(plan.experiment, result, given)
 
 

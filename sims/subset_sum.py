@@ -11,7 +11,7 @@ from sims import _early as _early  # isort: skip
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,7 +21,8 @@ from sims.counting import Counter, Pass, first_hits, half_sum_reach, sums_cost
 from sims.draws import draws, windows
 from sims.experiment import GridExperiment, necessary, seen_from
 from sims.options import Row, check_grid
-from sims.solver.arguments import Integers
+from sims.solver.arguments import Floats, Integers
+from sims.tailed import Run, Stated, Tailed, at_sizes, from_success
 from sims.threads import one_per_thread
 from theory.subset_sum import SubsetSum
 
@@ -33,7 +34,7 @@ _PIECE_VALUES = 2**15
 
 
 @dataclass(frozen=True)
-class Config(flags.Grid):
+class Config(flags.Tailed, flags.Grid):
     """With n uniform variables on [-1, 1], R draws each, how likely is it that some choice sums to within eps of alpha?
 
     Prints for every n the simulated probability with its interval, a proved lower and a proved upper bound, a sharp
@@ -44,19 +45,35 @@ class Config(flags.Grid):
         "python -m sims.subset_sum --R 5 --eps 0.01",
         "python -m sims.subset_sum --R 1 2 5 --eps 1e-2 1e-3 --n 1:20 --plot success.png",
         "python -m sims.subset_sum --eps 1e-6 --trials 1e6 --seed 1 --json",
+        "python -m sims.subset_sum --tail --R 5 --n 1:12",
     )
 
     model: Literal["choice", "vector"] = "choice"
     """choice: at most one of the R draws of each variable. vector: a subset of one of R independent vectors."""
 
 
-class SubsetSumExperiment(GridExperiment[SubsetSum]):
+@dataclass(frozen=True)
+class TailConfig(flags.Tail, Config):
+    """With n uniform variables on [-1, 1], R draws each, how rare is it that no choice sums to within eps of alpha?
+
+    Prints for every n an unbiased estimate of the failure with its interval, a proved lower and a proved upper bound, a
+    prediction (heuristic) and a verdict on the upper bound, and says how large n must be.
+    """
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "python -m sims.subset_sum --tail --R 5 --eps 0.01",
+        "python -m sims.subset_sum --tail --R 1 2 5 --n 1:50 --plot failure.png",
+    )
+
+
+class SubsetSumExperiment(Tailed[SubsetSum], GridExperiment[SubsetSum]):
     """Statement 2: simulation against the bounds 2.1 (b) and 2.2 to 2.3 (c) and the prediction 2.4."""
 
     name = "subset_sum"
     question = SubsetSum
     config = Config
     kind = "model"
+    tail_config = TailConfig
 
     def counter(self, question: SubsetSum, sizes: Sequence[int], seed: int, jobs: int = 1) -> Counter:
         """Trial t uses the draws (seed, t, 0), (seed, t, 1), ...: value r of variable i is draw i R + r, whatever n is.
@@ -73,6 +90,32 @@ class SubsetSumExperiment(GridExperiment[SubsetSum]):
             return own().first_n(draws(seed, first, trials, largest * R), centres, widths)
 
         return first_hits(needed, sizes, min(_PIECE_HALF_SUMS // half_sums, _PIECE_VALUES // (largest * R), 2**15))
+
+    def tail(self, question: SubsetSum, sizes: Sequence[int], samples: int) -> Run:
+        import numpy as np
+
+        from sims.solver.tails.sums import SumTail
+
+        check_grid(question.eps)
+        if question.model == "choice":
+            return at_sizes(SumTail(max(sizes), question.R, question.eps, question.alpha, samples).run, sizes)
+        if question.alpha == "uniform":
+            raise ValueError("model vector with a uniform alpha has no --tail: its R vectors share the target")
+        one = SumTail(max(sizes), 1, question.eps, question.alpha, samples)
+
+        def every_vector(seed: int, number: int) -> Floats:
+            """All R vectors fail independently, so one estimate for each of them, multiplied, is unbiased."""
+            product: Floats = np.prod([one.run(seed, number * question.R + r) for r in range(question.R)], axis=0)
+            return product
+
+        return at_sizes(every_vector, sizes)
+
+    def stated(self, question: SubsetSum, n: int) -> Stated:
+        from theory.subset_sum import failure_prediction
+
+        known = from_success(question, n)
+        predicted = failure_prediction(n, question.R, eps=question.eps, alpha=question.alpha, model=question.model)
+        return replace(known, prediction=predicted)
 
     def needs(self, question: SubsetSum, delta: float) -> Row:
         from theory.subset_sum import required_n

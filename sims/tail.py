@@ -1,7 +1,8 @@
-"""How rare is it that no choice of n re-sampled values sums to within eps of alpha: 1e-3, or 1e-12?
+"""How rare is a failure: 1e-3, or 1e-12? The ``--tail`` of the commands that have one.
 
-``python -m sims.tail --R 5 --eps 0.01`` estimates the failure for every n, without bias and however rare it is, beside
-the proved bounds and the prediction. ``sims.subset_sum`` counts trials instead, and sees no failure below 1e-6.
+``python -m sims.subset_sum --tail --R 5 --eps 0.01`` estimates the failure for every n, without bias and however rare
+it is, beside the proved bounds and the prediction; without ``--tail`` trials are counted, which see none below
+1e-6. ``python -m sims.tail`` is the same command.
 """
 
 from __future__ import annotations
@@ -14,58 +15,51 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from itertools import takewhile
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sims.band import FOOTNOTE, MARK, clamped
 from sims.commands import cli, flags
+from sims.commands.experiment import kept_or
 from sims.commands.output import COLOURS, check_files, console, deliver, refuted
 from sims.commands.prediction import Prediction, announce
-from sims.experiment import necessary, suffices
-from sims.options import Options, Request, Row, between, check_grid, default_sizes, grid, read_options
+from sims.experiment import Experiment, necessary, rows_by, suffices
+from sims.options import Options, Request, Row, between, default_sizes, read_options
 from sims.plain_text import counted
 from sims.progress import Advance, progress, silent
+from sims.registry import experiment as experiment_named
+from sims.registry import experiment_of
 from sims.solver.arguments import Floats
 from sims.statistics.intervals import holm
 from sims.statistics.replicates import excess_p_value, mean_interval
 from sims.statistics.result import Result, provenance
-from sims.statistics.verdict import CONSISTENT, LEVEL, REFUTED
+from sims.statistics.verdict import CONSISTENT, LEVEL, NO_POWER, REFUTED
+from sims.tailed import LEAST_TOLD, Run, Tailed
 from sims.threads import one_per_thread, ordered
-from theory.subset_sum import SubsetSum
 
 RUNS = 64
 """Independent runs, into which the samples are divided; their spread gives the interval."""
 
 _PROBE = 32  # samples of the run that the prediction of the time is measured on
-_LEAST_TOLD = 1e-14
-"""The bounds are of success, as floats: what they say of smaller failures is not shown."""
+
+REFUSED = {
+    "binary_weights": "how rare a failure of binary weights is, is known exactly: see the column exact",
+    "vector_sum": "what a further vector must avoid is a union of (R+1)^n boxes, whose volume in d dimensions has no "
+    "short exact form; one number is a subset sum: sims.subset_sum --tail",
+    "fixed_size": "a sample would have to keep one set for every number of values taken, which is not built",
+    "grid_sum": "quantised values hit exactly or not at all: what they must avoid is no set of intervals",
+    "movable_sum": "how far the kept values may move depends on which are kept, so what is missing is a set for every "
+    "number of them, which is not built",
+    "draw_code": "the first good draw always comes: there is no failure",
+    "main_theorem": "whether a network fails is decided by a certificate of the whole network: given all but one draw, "
+    "the failures of the last are no set of intervals; one weight: sims.product_sum --tail",
+}
+"""Experiments without a ``--tail``, and why."""
 
 _COLUMNS = ("n", "failure", "failure_low", "failure_least", "failure_most", "prediction", "verdict")
 _HEADINGS = {"failure_low": "95 % interval", "failure_least": "proved >=", "failure_most": "proved <="}
-
-
-@dataclass(frozen=True)
-class Config(flags.Grid):
-    """With n uniform variables on [-1, 1], R draws each, how rare is it that no choice sums to within eps of alpha?
-
-    Prints for every n an unbiased estimate of the failure with its interval, a proved lower and a proved upper bound, a
-    prediction (heuristic) and a verdict on the upper bound, and says how large n must be.
-    """
-
-    examples: ClassVar[tuple[str, ...]] = (
-        "python -m sims.tail --R 5 --eps 0.01",
-        "python -m sims.tail --R 1 2 5 --n 1:50 --plot failure.png",
-    )
-
-    n: flags.AutoIntegers = None
-    """Numbers of variables: 8, 1:30, 4:40:4. Default: auto, from 1 to the n that is proved to suffice, at most 60."""
-    delta: flags.Real = 1e-12
-    """Failure probability in (0, 1) that the summary asks for."""
-    trials: flags.Integer = 10**5
-    """Samples, in 64 independent runs; the error falls like one over their square root."""
-    model: Literal["choice", "vector"] = "choice"
-    """choice: at most one of the R draws of each variable. vector: a subset of one of R independent vectors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +68,6 @@ class TailOptions(Options):
 
     delta: float = 1e-12
 
-    max_n: ClassVar[int] = 1000
     max_trials: ClassVar[int] = 10**9
 
     def __post_init__(self) -> None:
@@ -84,66 +77,65 @@ class TailOptions(Options):
             raise ValueError("until and first_trial are for counted trials, not for samples of rare failures")
 
 
-def rare_failures(questions: Sequence[SubsetSum], *, advance: Advance = silent, **options: Any) -> Result:
-    """Estimate the failure of subset sums for every n, however rare.
+def rare_failures(questions: Sequence[Any], *, advance: Advance = silent, **options: Any) -> Result:
+    """Estimate the failure for every n, however rare.
 
     Parameters
     ----------
-    questions : sequence of SubsetSum
+    questions : sequence
+        All of one kind: SubsetSum, Coverage, Recycling, ProductSum or SingleWeight.
     **options
         Of `TailOptions`: n, trials, seed, jobs, delta.
 
     Returns
     -------
     Result
-        Rows with ``failure``, its 95 % interval ``failure_low`` to ``failure_high`` (approximate: Hall's), the relative
-        ``spread`` of one run (an interval with a spread above 1 is not to be trusted), the proved ``failure_least`` and
-        ``failure_most`` (None below 1e-14, where floats near 1 end; so is the prediction then), and a verdict on the
-        latter at 1e-6, which holds whatever the law of the runs.
+        Rows with ``failure``, its 95 % interval ``failure_low`` to ``failure_high`` (approximate: Hall's), its relative
+        standard ``error`` and the relative ``spread`` of one run (an interval with a spread above 1 is not to be
+        trusted), the proved ``failure_least`` and ``failure_most``, the ``prediction`` and by what factor the failure
+        exceeds it before it is clamped (each None where floats near 1 end), and a verdict on ``failure_most`` at 1e-6,
+        which holds whatever the law of the runs. ``no power``: nothing is claimed.
 
     Raises
     ------
     ValueError
-        An option outside its domain, or samples that do not fit into memory.
+        A question of another kind, an option outside its domain, or samples that do not fit into memory.
 
     Examples
     --------
+    >>> from theory.subset_sum import SubsetSum
     >>> result = rare_failures([SubsetSum(R=1, eps=0.5, alpha=1.0)], n=[20], trials=20000, seed=1)
     >>> [f"{row['failure']:.1e}" for row in result.rows]  # exactly 7.26e-5
     ['7.3e-05']
     """
-    return _simulated(Request(tuple(questions), TailOptions(**options)), advance)
+    kinds = {experiment_of(question).name: experiment_of(question) for question in questions}
+    if len(kinds) != 1:
+        raise ValueError(f"questions must be of one kind, and at least one, got {', '.join(kinds) or 'none'}")
+    (experiment,) = kinds.values()
+    return _simulated(_tailed(experiment), Request(tuple(questions), TailOptions(**options)), advance)
 
 
-def _sizes(question: SubsetSum, options: TailOptions) -> tuple[int, ...]:
+def foreseen(questions: Sequence[Any], **options: Any) -> Prediction:
+    """What `rare_failures` will take, measured on a small run of every question."""
+    return _foreseen(_tailed(experiment_of(questions[0])), Request(tuple(questions), TailOptions(**options)))
+
+
+def _tailed(experiment: Experiment[Any, Any]) -> Tailed[Any]:
+    if not isinstance(experiment, Tailed):
+        raise ValueError(f"{experiment.name} has no --tail: {REFUSED[experiment.name]}")
+    return experiment
+
+
+def _sizes(tailed: Tailed[Any], question: Any, options: TailOptions) -> tuple[int, ...]:
     if options.n is not None:
         return options.n
     try:
-        return default_sizes(min(60, question.required_n(options.delta)))
+        return default_sizes(min(tailed.tail_n, question.required_n(options.delta)))
     except ValueError:  # nothing is proved to suffice
-        return default_sizes(60)
+        return default_sizes(tailed.tail_n)
 
 
-def _runs(question: SubsetSum, n: int, samples: int) -> Callable[[int, int], Floats]:
-    """run(seed, number): unbiased estimates of the failure at 1, ..., n."""
-    from sims.solver.tail import Tail
-
-    check_grid(question.eps)
-    if question.model == "choice":
-        return Tail(n, question.R, question.eps, question.alpha, samples).run
-    if question.alpha == "uniform":
-        raise ValueError("model vector with a uniform alpha is not done here: its R vectors share the target")
-    tail = Tail(n, 1, question.eps, question.alpha, samples)
-
-    def every_vector(seed: int, number: int) -> Floats:
-        """All R vectors fail independently, so one estimate for each of them, multiplied, is unbiased."""
-        product: Floats = np.prod([tail.run(seed, number * question.R + r) for r in range(question.R)], axis=0)
-        return product
-
-    return every_vector
-
-
-def _simulated(request: Request[SubsetSum], advance: Advance) -> Result:
+def _simulated(tailed: Tailed[Any], request: Request[Any], advance: Advance) -> Result:
     started, options = time.monotonic(), request.options
     assert isinstance(options, TailOptions)
     samples = -(-options.trials // RUNS)
@@ -151,90 +143,122 @@ def _simulated(request: Request[SubsetSum], advance: Advance) -> Result:
     summary: list[Row] = []
     tails: list[float] = []
     for question in request.questions:
-        sizes = _sizes(question, options)
-        own = one_per_thread(partial(_runs, question, max(sizes), samples))
+        sizes = _sizes(tailed, question, options)
+        own = one_per_thread(partial(tailed.tail, question, sizes, samples))
 
-        def one(number: int, own: Callable[[], Callable[[int, int], Floats]] = own) -> Floats:
+        def one(number: int, own: Callable[[], Run] = own) -> Floats:
             return own()(options.seed, number)
 
         estimates = []
         for estimate in ordered(one, ((number,) for number in range(RUNS)), jobs=options.jobs):
             estimates.append(estimate)
             advance(samples, label=_named(question))
-        mine = [_row(question, n, samples, np.array([found[n - 1] for found in estimates]), tails) for n in sizes]
+        mine = [
+            _row(tailed, question, n, samples, np.array([found[at] for found in estimates]), tails)
+            for at, n in enumerate(sizes)
+        ]
         rows += mine
         summary.append(_summary(question, options.delta, mine))
     refuted = holm(tails, LEVEL)
-    rows = [{**row, "verdict": REFUTED if bad else CONSISTENT} for row, bad in zip(rows, refuted, strict=True)]
-    axes = {name: request.axis(name) for name in ("R", "eps", "alpha")}
+    rows = [{**row, "verdict": _verdict(row, bad)} for row, bad in zip(rows, refuted, strict=True)]
+    axes = [name for name in ("R", "eps", "alpha") if name in _settings(request.questions[0])]
+    several: Row = {name: request.axis(name) for name in axes}
     return Result(
         command="sims.tail",
-        params={**axes, **asdict(options), "model": request.axis("model")[0], "runs": RUNS},
+        params={
+            **several,
+            **asdict(options),
+            **{name: value for name, value in _settings(request.questions[0]).items() if name not in several},
+            "question": type(request.questions[0]).__name__,
+            "runs": RUNS,
+        },
         rows=rows,
         summary=summary,
         provenance=provenance(seed=options.seed, threads=options.jobs, seconds=time.monotonic() - started),
     )
 
 
-def _named(question: SubsetSum) -> str:
-    return f"R={question.R} eps={question.eps:g} alpha={question.alpha}"
+def _settings(question: Any) -> Row:
+    """A question's parameters, but for how trials would be counted."""
+    return {name: value for name, value in asdict(question).items() if name != "sampler"}
 
 
-def _row(question: SubsetSum, n: int, samples: int, estimates: Floats, tails: list[float]) -> Row:
-    least, most = 1.0 - question.success_upper(n), 1.0 - question.success_lower(n)
+def _named(question: Any) -> str:
+    return " ".join(f"{name}={_number(value)}" for name, value in _settings(question).items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _verdict(row: Row, refuted: bool) -> str:
+    if refuted:
+        return REFUTED
+    return NO_POWER if row["failure_most"] is not None and row["failure_most"] >= 1.0 else CONSISTENT
+
+
+def _row(tailed: Tailed[Any], question: Any, n: int, samples: int, estimates: Floats, tails: list[float]) -> Row:
+    stated = tailed.stated(question, n)
     low, high = mean_interval(estimates)
     failure = float(estimates.mean())
-    tails.append(excess_p_value(estimates, most))
+    spread = float((estimates / failure).std(ddof=1)) if failure > 0.0 else 0.0
+    tails.append(excess_p_value(estimates, stated.most))
+    predicted: Row = {"prediction": None, "prediction_clamped": False}
+    if stated.prediction is not None and stated.least is not None:
+        predicted = clamped(stated.prediction, stated.least, stated.most)
     return {
         "n": n,
-        "R": question.R,
-        "eps": question.eps,
-        "alpha": question.alpha,
-        "model": question.model,
+        **_settings(question),
         "samples": RUNS * samples,
         "failure": failure,
         "failure_low": low,
         "failure_high": high,
-        "spread": float((estimates / failure).std(ddof=1)) if failure > 0.0 else 0.0,
-        "failure_least": least if least >= _LEAST_TOLD else None,
-        "failure_most": most if most >= _LEAST_TOLD else None,
-        **(
-            clamped(1.0 - question.success_prediction(n), least, most)
-            if least >= _LEAST_TOLD
-            else {"prediction": None, "prediction_clamped": False}
-        ),
+        "error": spread / math.sqrt(RUNS),
+        "spread": spread,
+        "failure_least": stated.least,
+        "failure_most": stated.most if stated.most >= LEAST_TOLD else None,
+        **predicted,
+        "over_prediction": failure / stated.prediction if stated.prediction else None,
     }
 
 
-def _summary(question: SubsetSum, delta: float, rows: Sequence[Row]) -> Row:
-    """``first_n``: the first n whose interval lies below delta. ``decay``: of the last two sizes, a variable."""
+def _summary(question: Any, delta: float, rows: Sequence[Row]) -> Row:
+    """``first_n``: the first n whose interval lies below delta. ``decay``: a variable's, from the size before
+    that n to it (else between the last two sizes); ``decay_least``: of what is proved to fail. ``over_prediction``:
+    there.
+    """
     try:
         enough: int | None = question.required_n(delta)
     except ValueError:
         enough = None
-    seen = [row for row in rows if row["failure"] > 0.0]
-    decay = None
-    if len(seen) > 1:
-        (a, b), between_them = seen[-2:], seen[-1]["n"] - seen[-2]["n"]
-        decay = math.exp(math.log(b["failure"] / a["failure"]) / between_them)
+    seen = [row for row in rows if row["failure_high"] <= delta]
+    near = [row for row in rows if not seen or row["n"] <= seen[0]["n"]]
+    told = [row["over_prediction"] for row in near[-1:] if row["over_prediction"] is not None]
     return {
-        "R": question.R,
-        "eps": question.eps,
-        "alpha": question.alpha,
+        **_settings(question),
         "delta": delta,
         "necessary_n": question.necessary_n(delta),
         "required_n": enough,
-        "first_n": min((row["n"] for row in rows if row["failure_high"] <= delta), default=None),
-        "decay": decay,
+        "first_n": seen[0]["n"] if seen else None,
+        "decay": _decay(near, "failure"),
+        "decay_least": _decay(near, "failure_least"),
+        "over_prediction": told[0] if told else None,
     }
 
 
-def _foreseen(request: Request[SubsetSum]) -> Prediction:
+def _decay(rows: Sequence[Row], name: str) -> float | None:
+    if len(rows) < 2 or not (rows[-2][name] and rows[-1][name]):
+        return None
+    before, last = rows[-2:]
+    return math.exp(math.log(last[name] / before[name]) / (last["n"] - before["n"]))
+
+
+def _foreseen(tailed: Tailed[Any], request: Request[Any]) -> Prediction:
     """Measured on a small run of every question."""
     options, seconds = request.options, 0.0
     assert isinstance(options, TailOptions)
     for question in request.questions:
-        run = _runs(question, max(_sizes(question, options)), _PROBE)
+        run = tailed.tail(question, _sizes(tailed, question, options), _PROBE)
         run(0, 0)  # compiles what is not yet compiled
         begun = time.perf_counter()
         run(0, 1)
@@ -246,12 +270,15 @@ def _show(result: Result) -> None:
     from rich.table import Table
 
     out = console(markup=True)
+    rows: dict[tuple[Any, ...], list[Row]] | None = None
     for entry in result.summary:
-        title = f"R = {entry['R']}, eps = {entry['eps']:g}, alpha = {entry['alpha']}"
+        setting = {name: entry[name] for name in takewhile(lambda name: name != "delta", entry)}
+        title = ", ".join(f"{name} = {_number(value)}" for name, value in setting.items())
         table = Table(title=title, title_justify="left", padding=(0, 1))
         for key in _COLUMNS:
             table.add_column(_HEADINGS.get(key, key), justify="left" if key == "verdict" else "right", no_wrap=True)
-        mine = [row for row in result.rows if all(row[key] == entry[key] for key in ("R", "eps", "alpha"))]
+        rows = rows_by(result.rows, tuple(setting)) if rows is None else rows
+        mine = rows[tuple(setting.values())]
         for row in mine:
             table.add_row(*(_cell(row, key) for key in _COLUMNS))
         out.print(table)
@@ -275,28 +302,47 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
 
 def _sentence(entry: Mapping[str, Any]) -> str:
     seen = "no n here shows it" if entry["first_n"] is None else f"the estimates show it from n = {entry['first_n']}"
-    decay = "" if entry["decay"] is None else f" At the end a further variable multiplies it by {entry['decay']:.3g}."
-    return f"For failure <= {entry['delta']:g}: {necessary(entry)}, {suffices(entry)}; {seen}.{decay}"
+    text = f"For failure <= {entry['delta']:g}: {necessary(entry)}, {suffices(entry)}; {seen}."
+    if entry["decay"] is not None:
+        text += f" There a further variable multiplies it by {entry['decay']:.3g}"
+        text += "." if entry["decay_least"] is None else f", what is proved to fail by {entry['decay_least']:.3g}."
+    if entry["over_prediction"] is not None:
+        text += f" The failure is {entry['over_prediction']:.3g} times the prediction."
+    return text
 
 
-def _work(args: Sequence[str] | None) -> int:
-    given = flags.parse(Config, args, prog="python -m sims.tail")
-    questions = grid(SubsetSum, {"R": given.R, "eps": given.eps, "alpha": given.alpha}, model=given.model)
+def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str = "") -> int:
+    """The command of an experiment with ``--tail``."""
+    if not isinstance(experiment, Tailed):
+        raise flags.UsageError(f"--tail: {REFUSED[experiment.name]}")
+    given: Any = flags.parse(experiment.tail_config, args, prog=prog or f"python -m {experiment.command} --tail")
+    experiment.check_tail(given)
+    questions = experiment.request(given).questions
     request = Request(questions, read_options(TailOptions, given))
-    check_files(given, figure="tail", curves=len(questions), settings_of="R, eps and alpha")
-    announce(_foreseen(request), max_time=given.max_time, quiet=given.quiet)
-    quiet = given.quiet or given.json
-    if not quiet:
-        print(f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs", flush=True)
-    with progress(request.options.trials * len(questions), quiet=quiet) as advance:
-        result = _simulated(request, advance)
+    check_files(given, figure="tail", curves=len(questions), settings_of="the question")
+    head = f"seed {request.options.seed}, {counted(request.options.trials, 'sample')} in {RUNS} runs"
+
+    def count() -> Result:
+        announce(_foreseen(experiment, request), max_time=given.max_time, quiet=given.quiet)
+        quiet = given.quiet or given.json
+        if not quiet:
+            print(head, flush=True)
+        with progress(request.options.trials * len(questions), quiet=quiet) as advance:
+            return _simulated(experiment, request, advance)
+
+    result = kept_or(count, "sims.tail", 1, request, given, head=head)
     picture = ("picture", given.plot, lambda: result.plot(given.plot))
     return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
-    return cli.run(_work, argv)
+
+    def work(args: Sequence[str] | None) -> int:
+        given = list(sys.argv[1:] if args is None else args)
+        return estimate(experiment_named("subset_sum"), given, prog="python -m sims.tail")
+
+    return cli.run(work, argv)
 
 
 if __name__ == "__main__":

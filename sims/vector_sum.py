@@ -92,7 +92,7 @@ class VectorSumExperiment(GridExperiment[VectorSum]):
 
     def cost(self, work: Pass[VectorSum]) -> float:
         one, n = work.question, max(work.sizes)
-        return 1e-6 + 4e-9 * n * one.R * one.d + 1e-6 * min(_half_sums(one, n), 1e300)
+        return 2e-7 + 4e-9 * n * one.R * one.d + 9e-8 * min(_half_sums(one, n), 1e300)
 
     def memory(self, work: Pass[VectorSum]) -> int:
         one, n = work.question, max(work.sizes)

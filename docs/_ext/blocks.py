@@ -116,7 +116,21 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def figures() -> str:
+    """Every figure, and what may be asked of it."""
+    from dataclasses import fields
+
+    from figures.registry import recipes
+
+    lines = ["| figure | module | parameters |", "|---|---|---|"]
+    for one in recipes():
+        names = ", ".join(field.name for field in fields(one.settings))
+        lines.append(f"| {one.number}. {one.title} | `figures.{one.name}` | {names} |")
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
+    "figures": ("howto/figures.md", figures),
     "operators": ("real_networks.md", operators),
     "table": ("gallery_networks.md", gallery),
     "looseness": ("theorems.md", theorems),

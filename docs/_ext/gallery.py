@@ -13,7 +13,8 @@ def write(app: Any) -> None:
     from figures.registry import recipes
 
     docs = Path(app.srcdir)
-    lines = ["# Gallery", "", "All figures, from the numbers in `figures/data`. `make figures` draws them.", ""]
+    lines = ["# Gallery", "", "All figures, from the numbers in `figures/data`. `make figures` draws them;",
+             "{doc}`howto/figures` says how to draw them for parameters of your own, for a paper.", ""]  # fmt: skip
     for recipe in recipes():
         data = load(recipe)
         write_pictures(recipe, data, docs / "_figures", ("svg",))

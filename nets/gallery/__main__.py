@@ -18,6 +18,7 @@ import tyro
 from sims.commands import cli, flags
 from sims.commands.output import check_table, console, deliver
 from sims.commands.prediction import announce
+from sims.progress import progress
 from sims.statistics.result import Result, Row, provenance
 
 SCORES = ("network", "job", "metric", "before", "after", "licence", "source")
@@ -61,11 +62,9 @@ class Gallery:
     """Let --csv replace files of any kind, but for inputs."""
 
 
-def work(argv: Sequence[str] | None) -> int:
-    """Parse, do each network, print; returns the exit code."""
+def collect(given: Gallery) -> Result:
+    """Find every network that is asked for and do its job: a row for each."""
     started = time.monotonic()
-    given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
-    check_table(given)
     from nets.device import machine
     from nets.gallery.entry import Loaded
     from nets.gallery.registry import chosen
@@ -75,7 +74,8 @@ def work(argv: Sequence[str] | None) -> int:
     settings = Settings(**{name: getattr(given, name) for name in names if getattr(given, name) is not None})
 
     def search(loaded: Loaded, chosen: Settings) -> Found:
-        return find(loaded, chosen, partial(announce, max_time=given.max_time, quiet=given.quiet))
+        say = partial(announce, max_time=given.max_time, quiet=given.quiet)
+        return find(loaded, chosen, say, partial(progress, quiet=given.quiet or given.json))
 
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
@@ -88,14 +88,21 @@ def work(argv: Sequence[str] | None) -> int:
         else:
             skipped.append({"network": entry.name, "skipped": reason})
     seconds = time.monotonic() - started
-    result = Result(
+    return Result(
         command="nets.gallery",
         params={"networks": [one["network"] for one in rows], **asdict(settings), "original": given.original},
         rows=[_flat(one) for one in rows],
         provenance=provenance(seed=given.seed, threads=settings.jobs, seconds=seconds, **machine("cpu")),
         summary=[*({name: one.get(name) for name in SCORES} for one in rows), *skipped],
     )
-    missed = given.check and any(one.get("share_within_eta", 1) < 1 for one in rows)
+
+
+def work(argv: Sequence[str] | None) -> int:
+    """Parse, do each network, print; returns the exit code."""
+    given = flags.parse(Gallery, argv, prog="python -m nets.gallery")
+    check_table(given)
+    result = collect(given)
+    missed = given.check and any(one.get("share_within_eta", 1) < 1 for one in result.rows)
     return deliver(result, given, show=lambda: print_table(result), code=int(missed))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import torch
 from nets.gallery.entry import Entry, Loaded, Run
 from nets.gallery.memory import peak_bytes, reset_peak
 from sims.commands.prediction import Prediction
+from sims.progress import Advance, silent
 from sims.solver.memory import default_jobs
 
 
@@ -66,23 +68,35 @@ def first_output(network: Callable[..., Any]) -> Run:
     return run
 
 
-def find(loaded: Loaded, settings: Settings, foresee: Callable[[Prediction], None] | None = None) -> Found:
-    """The pruned network by `nets.tickets.approximate`; ``foresee`` is told before what it takes."""
+def find(
+    loaded: Loaded,
+    settings: Settings,
+    foresee: Callable[[Prediction], None] | None = None,
+    bar: Callable[[float], AbstractContextManager[Advance]] | None = None,
+) -> Found:
+    """The pruned network by `nets.tickets.approximate`; ``foresee`` is told before what it takes.
+
+    ``bar`` shows how far it is, of so many weights: `sims.progress.progress`.
+    """
     from nets.targets import load_target
     from nets.tickets import approximate
 
     network = loaded.network
+    weights = 0
     if foresee is not None:
-        foresee(_expected(loaded, settings))
-    found = approximate(
-        network if isinstance(network, torch.nn.Module) else load_target(network),
-        loaded.inputs,
-        n=settings.n,
-        eta=settings.eta,
-        source=settings.source,
-        seed=settings.seed,
-        jobs=settings.jobs,
-    )
+        expected, weights = _expected(loaded, settings)
+        foresee(expected)
+    with nullcontext(silent) if bar is None else bar(weights) as advance:
+        found = approximate(
+            network if isinstance(network, torch.nn.Module) else load_target(network),
+            loaded.inputs,
+            n=settings.n,
+            eta=settings.eta,
+            source=settings.source,
+            seed=settings.seed,
+            jobs=settings.jobs,
+            advance=advance,
+        )
     numbers = found.ticket.numbers
     return Found(
         first_output(found.module),
@@ -93,7 +107,8 @@ def find(loaded: Loaded, settings: Settings, foresee: Callable[[Prediction], Non
     )
 
 
-def _expected(loaded: Loaded, settings: Settings) -> Prediction:
+def _expected(loaded: Loaded, settings: Settings) -> tuple[Prediction, int]:
+    """What it takes, and the weights."""
     from nets.targets import load_target
     from nets.tickets import ApproximationSettings, approximation
 
@@ -102,7 +117,7 @@ def _expected(loaded: Loaded, settings: Settings) -> Prediction:
     names = ("n", "eta", "source", "seed", "jobs")
     asked = ApproximationSettings(**{name: getattr(settings, name) for name in names})
     size = int(approximation.predicted_bytes(parts, asked))
-    return Prediction(approximation.predicted_seconds(parts, asked), size)
+    return Prediction(approximation.predicted_seconds(parts, asked), size), sum(part.weights for part in parts)
 
 
 def before(entry: Entry) -> dict[str, Any]:

@@ -25,8 +25,9 @@ LEGEND = (
     "Margin: bound / measured for upper bounds, measured / bound for lower ones (their complements above 1/2), "
     "measured / exact for exact values, each with its 95 % interval; at least 1 where a bound holds. Power: the "
     "probability that this test would refute if the truth were off by 1.5 (exact values and bands: 1.05), in the "
-    "smaller of the probability and its complement; 'no power' is below 1/2. A fact is recomputed independently; it "
-    "would notice a factor of 1.5 with certainty, or not. The power of a control is that at the measured share. "
+    "smaller of the probability and its complement; 'no power' is below 1/2. A fact is recomputed independently, or a "
+    "rare failure estimated without bias; it would notice a factor of 1.5 with certainty, or not. The power of a "
+    "control is that at the measured share. "
     "All tests together refute a true statement with probability <= 1e-6: a fixed, equal share for each."
 )
 

@@ -31,6 +31,7 @@ def dispatch(prog: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None, *
             for name, verb in verbs.items():
                 print(f"  {name:{width}}  {flags.docstring(verb.config).partition(chr(10))[0]}")
             print(f"\n{about.strip()}" if about else "")
+            flags.print_examples([one.config.examples[0] for one in verbs.values()])
             return 0
         if word == "--version":
             flags.parse(next(iter(verbs.values())).config, args, prog=prog)

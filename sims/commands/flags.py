@@ -196,6 +196,7 @@ OptionalReal = Annotated[float | None, *_REAL]
 OptionalDuration = Annotated[float | None, *written("SECONDS|5m|2h|3d", lambda tokens: span(tokens[0]))]
 Integers = Annotated[tuple[int, ...], *written("INT|RANGE [...]", integers, many=True)]
 Reals = Annotated[tuple[float, ...], *written("FLOAT [...]", reals, many=True)]
+OptionalReals = Annotated[tuple[float, ...] | None, *written("FLOAT [...]", reals, many=True)]
 Alphas = Annotated[
     tuple[float | Literal["uniform"], ...],
     *written("FLOAT|uniform [...]", lambda tokens: _once(tuple(map(_alpha, tokens)), tokens), many=True),
@@ -265,6 +266,8 @@ class Run(Output):
     """Threads. Default: all available cores. The counts do not depend on it."""
     max_time: OptionalDuration = None
     """Do not begin what is predicted to take longer. Default: a day; for a sweep, any time."""
+    cache: OptionalFolder = None
+    """Keep results in this folder, and answer from it what was counted before with the same --seed and version."""
 
 
 @dataclass(frozen=True)
@@ -279,11 +282,31 @@ class Grid(Run):
     """Target in [-1, 1], or `uniform`: a new one for every trial."""
 
 
+@dataclass(frozen=True)
+class Tailed:
+    """What commands with a ``--tail`` share."""
+
+    tail: bool = False
+    """Estimate the failure without bias, however rare, instead of counting trials; --tail --help says more."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The flags of a command that ``--tail`` gives another meaning; those of counted trials are refused."""
+
+    n: AutoIntegers = None
+    """Numbers of variables: 8, 1:30, 4:40:4. Default: auto, from 1 to the n that is proved to suffice, or less."""
+    delta: Real = 1e-12
+    """Failure probability in (0, 1) that the summary asks for."""
+    trials: Integer = 10**5
+    """Samples, in 64 independent runs; the error falls like one over their square root."""
+
+
 # -- reading a command line --------------------------------------------------------------------------------------------
 
 
-def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Config:
-    """A config dataclass, whose docstrings are the help, from command-line flags.
+def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str, default: Config | None = None) -> Config:
+    """A config dataclass, whose docstrings are the help, from command-line flags; ``default``: with other defaults.
 
     Raises UsageError for an unknown flag, a missing or malformed value or the same flag twice, and SystemExit with code
     0 after ``--help`` or ``--version``.
@@ -299,16 +322,18 @@ def parse(config: type[Config], argv: Sequence[str] | None, *, prog: str) -> Con
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stdout(raw(sys.stdout)), contextlib.redirect_stderr(complaint):
-            return tyro.cli(
+            found: Config = tyro.cli(
                 config,
                 prog=prog,
                 description=docstring(config),
                 args=args,
+                default=tyro.MISSING_NONPROP if default is None else default,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+            return found
     except SystemExit as stop:
         if stop.code in (0, None):
-            _print_examples(getattr(config, "examples", ()))
+            print_examples(getattr(config, "examples", ()))
             raise
         said = re.sub(r"^Error parsing (--\S+): ", r"\1 ", _first_sentence(complaint.getvalue()))
         raise UsageError(f"{said}{_meant(config, args)} (see {prog} --help)") from None
@@ -358,7 +383,8 @@ def _meant(config: type[Any], args: Sequence[str]) -> str:
     return ""
 
 
-def _print_examples(examples: Sequence[str]) -> None:
+def print_examples(examples: Sequence[str]) -> None:
+    """The end of a help."""
     if examples:
         print("\nexamples:\n" + "\n".join(f"  {line}" for line in examples))
 

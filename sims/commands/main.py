@@ -15,6 +15,8 @@ from sims.registry import QUESTIONS
 COMMANDS = {
     **{module.rpartition(".")[2].replace("_", "-"): (module, text) for module, text in QUESTIONS.values()},
     "tail": ("sims.tail", "how rare is a failure of subset sums, down to 1e-12 and below?"),
+    "budget": ("sims.budget", "which n, R and eps a budget of bits buys, for how many draws"),
+    "width": ("nets.width", "how wide a random network must be to contain yours, by every theorem"),
     "constants": ("sims.constants", "the constants of the O(.) results, measured"),
     "verify": ("sims.verify", "does every claim survive simulation, and do wrong ones not?"),
     "sweep": ("sims.sweep.command", "thousands of questions: resumable, in shards, on Dask"),
@@ -30,8 +32,10 @@ COMMANDS = {
     "compare": ("nets.compare", "one table of any training runs: accuracy, density, bits, seconds"),
     "federated": ("nets.federated", "clients find a ticket together by bits of masks, which are counted"),
     "experiments": ("nets.experiments", "a table of accuracies: methods x networks x densities x seeds"),
-    "figures": ("figures.__main__", "draw the figures"),
+    "figure": ("figures.figure", "one figure for your own parameters, for a paper"),
+    "figures": ("figures.__main__", "draw all figures, from their committed numbers"),
     "report": ("figures.report", "everything on one page"),
+    "completion": ("sims.commands.completion", "a script that completes commands and flags in bash, zsh or fish"),
 }
 """Name, module with ``main(argv)``, and what it answers."""
 

@@ -3,7 +3,7 @@
     announce(Prediction(seconds=4000.0, bytes=2**31), max_time=given.max_time, quiet=given.quiet)
 
 prints "about 1 h 06 min" on standard error, or refuses with one line. An experiment's command gets its passes from
-``plan`` and its prediction from ``foresee``; another command makes its own.
+``prepare``, which predicts counting (``foresee``) and finishing (``finishing_seconds``); another command makes its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from sims.commands.flags import UsageError
 from sims.experiment import Experiment
+from sims.finishing import WORTH_PROCESSES
 from sims.options import Request
 from sims.solver.memory import available_bytes, readable
 from sims.statistics.intervals import confidence_sequence
@@ -29,11 +30,13 @@ WORTH_SAYING = 5.0
 LONGEST = 86400.0
 """Seconds that nobody has to ask for."""
 
-_WORTH_MEASURING = 0.3
+_WORTH_MEASURING = 0.03
 _MANY_ROWS, _USUAL_ROWS = 3000, 30
-_ROW = 3e-4
+ROW = 8e-5
 """Seconds of a row's intervals, verdict and print."""
-_PROBES = 2
+_PROBES, _PROBED, _MOST_OF_IT = 2, 6, 0.95
+_SPREAD, _SIZES, _ENOUGH = (0.5, 1.0, 0.0, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875), 7, 1.5
+"""Blocks of questions that are tried, how many of their sizes, and seconds after which it is enough."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Prediction:
     Attributes
     ----------
     seconds : float
-        On this machine, with all its threads; good to a factor of about 3.
+        On this machine, on cores of its own; good to a factor of about 1.3 where it was measured.
     bytes : int
         Memory that the work takes at once; 0: that is checked elsewhere.
     at_most : bool
@@ -85,40 +88,77 @@ def announce(prediction: Prediction, *, max_time: float | None = None, quiet: bo
 
 def plan(
     experiment: Experiment[Any, Any], request: Request[Any], *, max_time: float | None = None, quiet: bool = False
-) -> list[Any]:
-    """The passes of a request; where its questions and rows are many, what their formulas take is announced first.
+) -> tuple[list[Any], float | None]:
+    """The passes of a request; and where its rows are many, `finishing_seconds`, which are announced first, else None.
 
     Raises as `announce` and `sims.experiment.Experiment.passes`.
     """
+    finishing = None
     questions = request.questions
     rows = len(questions) * (len(request.options.n) if request.options.n is not None else _USUAL_ROWS)
     if rows > _MANY_ROWS:
-        seconds = _formula_seconds(experiment, request) * len(questions)
         what = f"the plan of {len(questions)} question{'s' if len(questions) > 1 else ''}, about {rows} rows,"
-        announce(Prediction(seconds, 0), max_time=max_time, quiet=quiet, what=what)
-    return experiment.passes(request)
+        finishing = finishing_seconds(experiment, request)
+        announce(Prediction(finishing, 0), max_time=max_time, quiet=quiet, what=what)
+    return experiment.passes(request), finishing
 
 
-def _formula_seconds(experiment: Experiment[Any, Any], request: Request[Any]) -> float:
-    """Measured seconds of a question: its plan, and the bounds and the verdicts of its rows."""
+def prepare(
+    experiment: Experiment[Any, Any], request: Request[Any], *, max_time: float | None = None, quiet: bool = False
+) -> list[Any]:
+    """The passes of a request, once it is announced what counting them and finishing the rows takes."""
+    passes, finishing = plan(experiment, request, max_time=max_time, quiet=quiet)
+    counting = foresee(experiment, request, passes)
+    announce(counting, max_time=max_time, quiet=True)  # before formulas are tried that nobody will need
+    if finishing is None:
+        finishing = finishing_seconds(experiment, request)
+    announce(replace(counting, seconds=counting.seconds + finishing), max_time=max_time, quiet=quiet)
+    return passes
+
+
+def finishing_seconds(experiment: Experiment[Any, Any], request: Request[Any]) -> float:
+    """Measured seconds of the plan, and of bounds, intervals and verdicts of all rows, in processes where that pays.
+
+    Neighbours, which differ in the last parameter alone, share what their bounds have in common: of some of their
+    blocks the first question, the second and the last are tried.
+    """
     questions = request.questions
-    chosen = {questions[k * (len(questions) - 1) // 3]: None for k in (3, 0, 1, 2)}  # the last one first: the largest
+    width = len(request.axis(experiment.group[-1])) if experiment.group else 1
+    width = width if len(questions) % width == 0 else 1
+    blocks = len(questions) // width
     experiment.passes(replace(request, questions=questions[:1]))  # loads what is needed
-    spent = 0.0
-    for question in chosen:
-        begun = time.monotonic()
-        passes = experiment.passes(replace(request, questions=(question,)))
-        spent += time.monotonic() - begun
-        for work in passes:
-            sizes = getattr(work, "sizes", ())
-            tried = {sizes[k * (len(sizes) - 1) // 3] for k in range(4)} if sizes else set()
-            begun = time.monotonic()
-            for n in tried:
-                with contextlib.suppress(NotImplementedError, ValueError):  # a row without such a formula
-                    experiment.bounds(work.question, n)
-            each = (time.monotonic() - begun) / max(1, len(tried))
-            spent += (each + _ROW) * len(sizes)
-    return spent / len(chosen)
+    first, second, begun = list[float](), list[float](), time.process_time()
+    for k in dict.fromkeys(int(share * (blocks - 1)) for share in _SPREAD):
+        first.append(_question_seconds(experiment, request, questions[k * width]))
+        others = {k * width + 1, (k + 1) * width - 1} - {k * width} if width > 1 else ()
+        second += [_question_seconds(experiment, request, questions[i]) for i in sorted(others)]
+        if time.process_time() - begun > _ENOUGH:
+            break
+    alone = math.fsum(first) / len(first)
+    seconds = blocks * (alone + (width - 1) * (math.fsum(second) / len(second) if second else 0.0))
+    return seconds if seconds < WORTH_PROCESSES else seconds / request.options.jobs
+
+
+def _question_seconds(experiment: Experiment[Any, Any], request: Request[Any], question: Any) -> float:
+    begun = time.process_time()
+    asked = replace(request, questions=(question,))
+    passes = experiment.passes(asked)
+    spent = time.process_time() - begun
+    for one, sizes in experiment.asked(asked, passes):
+        tried = {sizes[k * (len(sizes) - 1) // _SIZES]: None for k in range(_SIZES, -1, -1)}
+        begun, done = time.process_time(), 0
+        for n in tried:
+            with contextlib.suppress(NotImplementedError, ValueError):  # a row without such a formula
+                experiment.bounds(one, n)
+            done += 1
+            if time.process_time() - begun > _ENOUGH / 2:
+                break
+        spent += ((time.process_time() - begun) / done + ROW) * len(sizes)
+        begun = time.process_time()
+        with contextlib.suppress(NotImplementedError, ValueError):
+            experiment.needs(one, request.options.delta)
+        spent += time.process_time() - begun
+    return spent
 
 
 def foresee(experiment: Experiment[Any, Any], request: Request[Any], passes: Sequence[Any]) -> Prediction:
@@ -136,18 +176,25 @@ def foresee(experiment: Experiment[Any, Any], request: Request[Any], passes: Seq
 def _measured(
     experiment: Experiment[Any, Any], request: Request[Any], passes: Sequence[Any], costs: Sequence[float]
 ) -> float:
-    """Seconds of this machine for one by formula, from the longest pass of which a trial can be tried."""
+    """Seconds of this machine for one by formula, from the passes that take longest and of which a trial can be tried.
+
+    They are tried until they stand for most of the work.
+    """
     from sims.sweep.cost import MOST_NOMINAL, chunk_trials, probe
     from sims.sweep.plan import Plan
 
-    cheap = [k for k, cost in enumerate(costs) if cost <= MOST_NOMINAL]
+    cheap = sorted((k for k, cost in enumerate(costs) if cost <= MOST_NOMINAL), key=lambda k: -costs[k])[:_PROBED]
     if not cheap:
         return 1.0
-    longest = max(cheap, key=lambda k: costs[k])
     jobs = 1 if experiment.own_threads else request.options.jobs
     plan = Plan(experiment, request, tuple(passes))
-    most = chunk_trials(costs[longest])
-    return min(probe(plan, passes[longest], jobs, most) for _ in range(_PROBES)) / costs[longest]
+    found, formula = 0.0, 0.0
+    for k in cheap:
+        found += min(probe(plan, passes[k], jobs, chunk_trials(costs[k])) for _ in range(_PROBES))
+        formula += costs[k]
+        if formula > _MOST_OF_IT * math.fsum(costs):
+            break
+    return found / formula
 
 
 def trials_until(width: float, trials: int) -> int:

@@ -282,8 +282,12 @@ def _batch(
     choices: npt.NDArray[np.int32],
 ) -> BestBatch:
     """The choices with their exact sums and errors."""
-    picked = np.take_along_axis(integers, np.maximum(choices, 0)[:, :, None], axis=2)[:, :, 0]
-    totals = np.where(choices >= 0, picked, 0).sum(axis=1)
+    if integers.shape[2] == 1:
+        taken = integers[:, :, 0] & ~choices  # all bits of those with choice 0, none of those with -1
+    else:
+        picked = np.take_along_axis(integers, np.maximum(choices, 0)[:, :, None], axis=2)[:, :, 0]
+        taken = np.where(choices >= 0, picked, 0)
+    totals = taken.sum(axis=1)
     sums, errors = evaluated(
         totals,
         whole_targets,

@@ -20,7 +20,7 @@ class GridCurve(OnGrid):
 
     def __init__(self, n: int, draws: int, *, model: str = "choice", threads: int = 1) -> None:
         super().__init__(n, draws, model=model)
-        self._kernels = dispatch.curve()
+        self._kernels = dispatch.curve() if self.binary else _curve
         self._listed = n
         streams = n <= longest_search(self._options)
         while streams and self._listed > 1 and self._list_words() > _LISTED_WORDS:

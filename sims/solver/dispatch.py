@@ -1,4 +1,4 @@
-"""Which kernel searches which instance. The AVX-512 file is asked only where the CPU has its instructions.
+"""Which kernel searches which instance.
 
 STRONGTICKETS_SCALAR=1 in the environment keeps to the portable kernels; the results are the same, number for number.
 """
@@ -6,45 +6,26 @@ STRONGTICKETS_SCALAR=1 in the environment keeps to the portable kernels; the res
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 
-from sims.solver import stream
+from sims.solver import registers, stream
 from sims.solver.kernels import binary as _binary
 from sims.solver.kernels import choice as _choice
 from sims.solver.kernels import curve as _curve
 from sims.solver.kernels import stream as _stream
 
 FROM_N, UP_TO_N = 7, 41
-"""Values for which the vector kernel is used. Its blocks need 7, where it is twice as fast as the portable one (2.5
-times at 16, 3.6 times at 21). Beyond 41 a row is shared by all threads; up to there it takes 0.2 to 0.4 of the
-streaming kernel's time on values from [-1, 1]. At 41 its lists take 24 MB per thread."""
+"""Values for which the vector kernels are used. Their blocks need 7. Beyond 41 a row is shared by all threads; up
+to there it takes 0.2 to 0.4 of the streaming kernel's time on values from [-1, 1]. At 41 its lists take 24 MB per
+thread."""
+ROUNDED = range(13, 26)
+"""Values for which rounded sums pay; of more, too many pairs are as near as the roundings."""
 
-
-def _usable() -> bool:
-    """Whether Numba compiles for this very CPU and it has AVX-512; asked once, at import."""
-    config: Any = numba.config
-    if os.environ.get("STRONGTICKETS_SCALAR") == "1" or config.DISABLE_JIT or not config.ENABLE_AVX:
-        return False
-    if config.CPU_NAME is not None or config.CPU_FEATURES is not None:
-        return False
-    import llvmlite.binding  # type: ignore[import-untyped]
-
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:
-        return False
-    return all(features.get(name) for name in ("avx512f", "avx512bw", "avx512dq", "avx512vl"))
-
-
-USABLE = _usable()
 
 _EVEN_STEPS = (1.6, 4.0)
 """Steps per half sum up to which streaming is faster than listing, for one value each and for several; drawn values
@@ -57,9 +38,9 @@ _PROBE = 4
 """Rows that are streamed before it is said that a batch is uneven."""
 
 
-def vector_pays(n: int) -> bool:
-    """Whether the vector kernel is the fastest one for n values."""
-    return USABLE and FROM_N <= n <= UP_TO_N
+def _width(n: int) -> int:
+    """Bits of the vectors that search n values soonest; 0: the portable kernels do."""
+    return registers.chosen(rounded=n in ROUNDED) if FROM_N <= n <= UP_TO_N else 0
 
 
 def stream_pays(n: int, draws: int) -> bool:
@@ -67,22 +48,24 @@ def stream_pays(n: int, draws: int) -> bool:
     return n >= 22 if draws == 1 else (draws + 1) ** (n - n // 2) >= 216
 
 
-def binary(n: int) -> ModuleType:
-    """The file whose ``best_rows`` and ``mark_within`` list all half sums of n values sooner."""
-    if vector_pays(n):
-        from sims.solver.kernels import vector as _vector
+def binary(n: int) -> Any:
+    """Whose ``best_rows`` and ``mark_within`` list all half sums of n values soonest."""
+    width = _width(n)
+    if width == 0:
+        return _binary
+    from sims.solver.kernels.vector import Kernels
 
-        return _vector
-    return _binary
+    return Kernels(width, rounded=n in ROUNDED)
 
 
-def curve() -> ModuleType:
-    """The file whose ``first_binary`` finds success curves of one value each sooner."""
-    if USABLE:
-        from sims.solver.kernels import vector as _vector
+def curve() -> Any:
+    """Whose ``first_binary`` finds success curves of one value each soonest."""
+    width = registers.chosen(rounded=False)
+    if width == 0:
+        return _curve
+    from sims.solver.kernels.vector_curve import Curves
 
-        return _vector
-    return _curve
+    return Curves(width)
 
 
 def half_sums(n: int, draws: int) -> int:
@@ -130,7 +113,7 @@ def fastest(n: int, draws: int, *, single: bool) -> Search:
 
     Where that streams, a few rows tell whether the others are sooner listed. The results are the same.
     """
-    if not stream_pays(n, draws) or (single and vector_pays(n)):
+    if not stream_pays(n, draws) or (single and _width(n)):
         return listing(n, draws, single=single)
     layout = stream.plan(n, draws)
     sums = half_sums(n, draws)

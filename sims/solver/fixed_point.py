@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from sims.solver.arguments import Floats, Integers
 
+_PIECE = 256
+"""Rows rounded at a time: what is needed in between then stays in the cache, and in memory that is there already."""
+
 LIMIT = 2**60
 """What the kernels allow: the sum over the variables of the largest size, the target's included."""
 
@@ -37,7 +40,10 @@ def to_fixed_point(x: Floats, targets: Floats) -> tuple[Integers, Integers, npt.
     power = np.frexp(reach)[1].astype(np.int32)
     exponents = np.where(reach > 0, (LIMIT // 4).bit_length() - 1 - power, 0).astype(np.int32)
     exponents = np.minimum(exponents, 1000).astype(np.int32)
-    values, exact_values = rounded(x, exponents[:, None, None])
+    values, exact_values = np.empty(x.shape, np.int64), np.empty(x.shape, np.bool_)
+    for start in range(0, len(x), _PIECE):
+        part = slice(start, start + _PIECE)
+        values[part], exact_values[part] = rounded(x[part], exponents[part, None, None])
     whole_targets, exact_targets = rounded(targets, exponents)
     exact = exact_values.all(axis=(1, 2)) & exact_targets
     rounding = np.where(exact, 0.0, np.ldexp(0.5 * (x.shape[1] + 1), -exponents))

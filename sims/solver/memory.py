@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 
 from sims.solver.allowance import allowed_bytes, allowed_cpus
 
 _MOST_HALF_SUMS = 2**30
 
 
+_known: tuple[float, int] = -1.0, 0
+
+
 def available_bytes() -> int:
-    """Memory that can be taken without swapping, and without the limits of a container or a job, in bytes."""
-    return int(min(_machine_bytes(), allowed_bytes()))
+    """Memory that can be taken without swapping, and without the limits of a container or a job, in bytes.
+
+    It is asked for twice a second at most.
+    """
+    global _known
+    asked, found = _known
+    if not 0.0 <= time.monotonic() - asked < 0.5 or asked < 0.0:
+        found = int(min(_machine_bytes(), allowed_bytes()))
+        _known = time.monotonic(), found
+    return found
 
 
 def _machine_bytes() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from numbers import Real
 
 
@@ -52,12 +53,17 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
     >>> [round(bound, 6) for bound in clopper_pearson(0, 10)]
     [0.0, 0.308497]
     """
-    from scipy.special import betainccinv, betaincinv
-
     k, n = _counts(successes, trials)
     _numbers(confidence=confidence)
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must be in (0, 1), got confidence={confidence}")
+    return _clopper_pearson(k, n, confidence)
+
+
+@lru_cache(maxsize=2**16)
+def _clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
+    from scipy.special import betainccinv, betaincinv
+
     tail = (1.0 - confidence) / 2.0
     low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
     high = 1.0 if k == n else float(betainccinv(k + 1, n - k, tail))
@@ -150,6 +156,31 @@ def band_p_value(successes: int, trials: int, low: float, high: float) -> float:
     too_few = 1.0 if k == n else float(betaincc(k + 1, n - k, low))
     too_many = 1.0 if k == 0 else float(betainc(k, n - k + 1, high))
     return min(1.0, 2.0 * min(too_few, too_many))
+
+
+def band_p_values(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[float, float]]) -> list[float]:
+    """`band_p_value` of each (successes, trials) and its (low, high), at once; the same numbers.
+
+    Examples
+    --------
+    >>> band_p_values([(50, 100), (3, 3)], [(0.4, 0.6), (0.9, 0.1)])
+    [1.0, 0.0]
+    """
+    import numpy as np
+    from scipy.special import betainc, betaincc
+
+    for (k, n), (low, high) in zip(counts, bands, strict=True):
+        if not (type(k) is type(n) is int and 0 <= k <= n <= 10**18 and n > 0 and 0.0 <= low <= 1.0 >= high >= 0.0):
+            return [band_p_value(*one, *band) for one, band in zip(counts, bands, strict=True)]
+    if not counts:
+        return []
+    k, n = np.array(counts, np.int64).T
+    low, high = np.array(bands, np.float64).T
+    too_few = np.where(k == n, 1.0, betaincc(k + 1, np.maximum(n - k, 1), low))
+    too_many = np.where(k == 0, 1.0, betainc(np.maximum(k, 1), n - k + 1, high))
+    found = np.minimum(1.0, 2.0 * np.minimum(too_few, too_many))
+    values: list[float] = np.where(low > high, 0.0, found).tolist()
+    return values
 
 
 def band_p_value_anytime(successes: int, trials: int, low: float, high: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -22,6 +23,9 @@ from sims.plain_text import cell
 from sims.statistics.figure import figure_of
 
 Row = Mapping[str, Any]
+
+ANSWERS = ("delta", "necessary_n", "required_n", "first_n")
+"""Of a summary entry, what every one of its rows has in a table: what was asked, proved, and first simulated."""
 
 _PARTS = ("command", "params", "rows", "provenance", "summary")
 
@@ -93,23 +97,59 @@ class Result:
 
     def to_json(self) -> str:
         """`to_dict` as text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        return "".join(self.json_pieces())
+
+    def json_pieces(self) -> Iterator[str]:
+        """The same text in pieces, row by row: a long result is not held twice."""
+        names = _PARTS if self.details is None else (*_PARTS, "details")
+        before = "{"
+        for name in ("schema", *names):
+            value = getattr(self, name)
+            yield f"{before}\n {json.dumps(name)}: "
+            before = ","
+            if name not in ("rows", "summary") or not value:
+                yield _indented(value, 1)
+                continue
+            for number, row in enumerate(value):
+                yield f"{',' if number else '['}\n  {_indented(row, 2)}"
+            yield "\n ]"
+        yield "\n}\n"
+
+    def table(self) -> list[dict[str, Any]]:
+        """The rows, each with the seed and with the `ANSWERS` of its summary entry, so that a table stands alone."""
+        seed = self.provenance.get("seed")
+        return [
+            {**row, **{key: value for key, value in self._answers(row, seed).items() if key not in row}}
+            for row in self.rows
+        ]
+
+    def _answers(self, row: Row, seed: Any) -> Row:
+        found = {} if seed is None else {"seed": seed}
+        for entry in self.summary:
+            keys = list(entry)
+            if "delta" not in keys:
+                continue
+            group = keys[: keys.index("delta")]  # what a summary entry and its rows have in common stands first
+            if all(key in row and row[key] == entry[key] for key in group):
+                return {**found, **{key: entry[key] for key in ANSWERS if key in entry}}
+        return found
 
     def to_csv(self) -> str:
-        """The rows as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, fieldnames=list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        """`table` as CSV text with a header; empty cells stand for null, and no text is a formula (`plain_text`)."""
+        out, rows = io.StringIO(), self.table()
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: cell(value) for key, value in _plain(row).items()} for row in self.rows)
+        writer.writerows({key: cell(value) for key, value in _plain(row).items()} for row in rows)
         return out.getvalue()
 
     def to_dataframe(self) -> Any:
-        """The rows as a pandas DataFrame; raises ImportError, saying so, where pandas is not installed."""
+        """`table` as a pandas DataFrame; raises ImportError, saying so, where pandas is not installed."""
         try:
             import pandas
         except ImportError:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from None
-        return pandas.DataFrame([dict(row) for row in self.rows])
+        return pandas.DataFrame(self.table())
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The figure of this kind of result, as a matplotlib Figure, or drawn into a .png, .pdf or .svg file.
@@ -144,6 +184,10 @@ class Result:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _indented(value: Any, depth: int) -> str:
+    return json.dumps(_plain(value), indent=1, allow_nan=False).replace("\n", "\n" + " " * depth)
+
+
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
@@ -153,6 +197,10 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in (str, int, bool):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -232,5 +280,7 @@ def _cpu() -> str:
 
 def print_json(result: Result) -> None:
     """The result on standard output, and nothing else."""
-    sys.stdout.write(result.to_json())
+    pieces = result.json_pieces()
+    while some := "".join(itertools.islice(pieces, 1000)):
+        sys.stdout.write(some)
     sys.stdout.flush()

@@ -26,7 +26,10 @@ _NEXT_LOOK = 1.25
 def count_trials(
     count: Count, first: int, trials: int, *, piece: int, jobs: int, advance: Callable[[float], None] = silent
 ) -> Counts:
-    """Successes among ``trials`` >= 1 trials, counted in pieces of at most ``piece`` on ``jobs`` threads."""
+    """Successes among ``trials`` >= 1 trials, counted in pieces of at most ``piece`` on ``jobs`` threads.
+
+    ``jobs``: 0 counts on the calling thread, which then hears no Ctrl-C within a piece.
+    """
     end = first + trials
 
     def counted(start: int) -> tuple[int, Counts]:
@@ -35,7 +38,8 @@ def count_trials(
 
     starts = range(first, end, piece)
     total: Counts | None = None
-    for size, found in ordered(counted, zip(starts), jobs=min(jobs, len(starts))):
+    parts = ordered(counted, zip(starts), jobs=min(jobs, len(starts))) if jobs else map(counted, starts)
+    for size, found in parts:
         total = found if total is None else total + found
         advance(size)
     assert total is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sims.statistics.intervals import band_p_value, band_p_value_anytime, holm
+from sims.statistics.intervals import band_p_value_anytime, band_p_values, holm
 
 LEVEL = 1e-6
 """Probability that a table in which every band is true shows one or more refutations."""
@@ -42,19 +42,24 @@ def verdicts(
     >>> verdicts([(50, 100), (100, 100), (3, 4)], [(0.4, 0.6), (0.0, 0.5), (0.1, 0.9)])
     ['consistent', 'refuted', 'no power']
     """
-    p_value: Callable[[int, int, float, float], float] = band_p_value_anytime if anytime else band_p_value
-    found = [p_value(k, n, low, high) for (k, n), (low, high) in zip(counts, bands, strict=True)]
-    refuted = holm(found, level)
+    p_values: Callable[[Sequence[tuple[int, int]], Sequence[tuple[float, float]]], list[float]] = band_p_values
+    if anytime:
+        p_values = _anytime
+    found = p_values(counts, bands)
+    none, all_ = (p_values([(n * share, n) for _, n in counts], bands) for share in (0, 1))
     result = []
-    for (_, n), (low, high), excluded in zip(counts, bands, refuted, strict=True):
-        extreme = min(p_value(0, n, low, high), p_value(n, n, low, high))
+    for excluded, *extremes in zip(holm(found, level), none, all_, strict=True):
         if excluded:
             result.append(REFUTED)
-        elif extreme > level / len(found):
+        elif min(extremes) > level / len(found):
             result.append(NO_POWER)
         else:
             result.append(CONSISTENT)
     return result
+
+
+def _anytime(counts: Sequence[tuple[int, int]], bands: Sequence[tuple[float, float]]) -> list[float]:
+    return [band_p_value_anytime(*one, *band) for one, band in zip(counts, bands, strict=True)]
 
 
 def verdicts_with_undecided(

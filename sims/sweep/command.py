@@ -33,33 +33,32 @@ from sims import _early as _early  # isort: skip
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import math
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sims.commands import cli, flags
 from sims.commands.experiment import check_outputs, deliver_result
 from sims.commands.interrupt import keeping
-from sims.commands.prediction import Prediction, announce, duration
+from sims.commands.prediction import WORTH_SAYING, Prediction, announce, duration, finishing_seconds
 from sims.commands.prediction import plan as foresee_plan
 from sims.experiment import Experiment
 from sims.files import OWN, OutputFile
+from sims.finishing import Finishing
 from sims.plain_text import counted
-from sims.progress import Advance, progress
+from sims.progress import progress
 from sims.registry import NAMES, experiment
 from sims.solver.memory import available_bytes, readable
 from sims.statistics.result import Result
-from sims.sweep.cluster import TRIES, Pool, Stopped, Task, check_where, pool
-from sims.sweep.cost import chunk_trials, dry_run, predict, print_dry_run
+from sims.sweep.cluster import check_where, pool
+from sims.sweep.cost import CHUNK_HANDLING, chunk_trials, dry_run, predict, print_dry_run
+from sims.sweep.count import Sweep
 from sims.sweep.merge import ANY_VERSION, difference, other_version
-from sims.sweep.plan import Plan, Replay, check_settings, counted_by, piece_count, pieces, sensible
-from sims.sweep.store import MAX_CELLS, MAX_CHUNKS, PROGRAM, Chunk, Store, StoreError, files_of, holds_something
+from sims.sweep.plan import Plan, check_settings, counted_by, piece_count, sensible
+from sims.sweep.store import MAX_CELLS, MAX_CHUNKS, PROGRAM, Store, StoreError, files_of, holds_something
 
 
 @dataclass(frozen=True)
@@ -96,142 +95,6 @@ def combined(config: type[Any]) -> type[Any]:
     return dataclass(frozen=True)(made)
 
 
-@dataclass
-class _Cell:
-    """What is known of a cell while the sweep runs."""
-
-    number: int
-    chunk: int
-    weight: float
-    stored: dict[int, Chunk]
-    tasks: Iterator[tuple[int, int]] = field(default_factory=lambda: iter(()))
-    out: int = 0
-    exhausted: bool = True
-    left: float = 0.0
-
-
-class Sweep:
-    """Hands out chunks, and writes down what comes back.
-
-    ``store``: open for writing. ``mine``: share i of k.
-    """
-
-    def __init__(self, plan: Plan, store: Store, mine: tuple[int, int]) -> None:
-        from importlib.metadata import version
-
-        self.plan, self.store = plan, store
-        self.part, self.parts = mine
-        self.first, self.trials = plan.options.first_trial, plan.options.trials
-        self.until, self.seed = plan.options.until, plan.options.seed
-        self._version = version("strong-tickets")
-        self._cells = []
-        numbers = itertools.count()
-        for i, (_, chunk) in enumerate(store.cells):
-            kept = {at: dataclasses.replace(one, extra=b"") for at, one in store.chunks(i).items()}
-            cell = _Cell(i, chunk, plan.experiment.cost(plan.passes[i]), kept)
-            self._cells.append(cell)
-            if self.until is None:
-                start = next(numbers)
-                whole = pieces(self.first, self.trials, chunk)
-                numbers = itertools.count(start + len(whole))
-                cell.tasks = iter([one for k, one in enumerate(whole, start) if k % self.parts == self.part])
-                todo = [size for at, size in pieces(self.first, self.trials, chunk) if not self._has(cell, at, size)]
-                cell.left = cell.weight * sum(todo) / self.parts
-            elif i % self.parts == self.part:
-                cell.left = cell.weight * max(0, self.trials - sum(one.trials for one in kept.values()))
-        self._active: deque[_Cell] = deque()
-        self._fresh = deque(cell for cell in self._cells if self.until is None or cell.number % self.parts == self.part)
-        self.counted = 0
-
-    @property
-    def left(self) -> float:
-        """Work that is left, in seconds by formula; at most, if rows may stop early."""
-        return sum(cell.left for cell in self._cells)
-
-    def _has(self, cell: _Cell, at: int, size: int) -> bool:
-        found = cell.stored.get(at)
-        return found is not None and found.trials >= size
-
-    def _open(self, cell: _Cell, advance: Advance) -> None:
-        """Find out what a cell needs next, if anything."""
-        if self.until is not None:
-            with sensible(self.store):
-                demand = Replay(cell.stored).demand(self.first, self.trials, self.until)
-            if demand is None:
-                advance(cell.left)
-                cell.left = 0.0
-                return
-            cell.tasks = iter(pieces(*demand, cell.chunk))
-        cell.exhausted = False
-        self._active.append(cell)
-
-    def _next(self, advance: Advance) -> Task | None:
-        """The next chunk that nobody has counted; None if there is none just now."""
-        while self._active or self._fresh:
-            if not self._active:
-                self._open(self._fresh.popleft(), advance)
-                continue
-            cell = self._active[0]
-            for at, size in cell.tasks:
-                if not self._has(cell, at, size):
-                    cell.out += 1
-                    text = self.plan.cells[cell.number]
-                    return Task(self.plan.experiment.name, cell.number, text, self.seed, at, size, self._version)
-            self._active.popleft()
-            cell.exhausted = True
-            self._ask_again(cell, advance)
-        return None
-
-    def run(self, workers: Pool, advance: Advance) -> None:
-        """Count all that is missing.
-
-        Raises StoreError: the store cannot be written. Raises RuntimeError: a chunk failed again and again, or no more
-        will come.
-        """
-        pending: dict[Future[Chunk], tuple[Task, int]] = {}
-        while True:
-            while len(pending) < workers.ahead * workers.workers():
-                task = self._next(advance)
-                if task is None:
-                    break
-                pending[workers.submit(task)] = task, 1
-            if not pending:
-                return
-            found: list[Chunk] = []
-            for done in workers.wait(pending):
-                task, tries = pending.pop(done)
-                try:
-                    found.append(done.result())
-                except Stopped:
-                    raise KeyboardInterrupt from None
-                except BaseException as problem:
-                    if not workers.lost(problem):
-                        raise
-                    if tries == TRIES:
-                        raise RuntimeError(
-                            f"the chunk from trial {task.first} of cell {task.number} was lost {TRIES} times: {problem}"
-                        ) from None
-                    pending[workers.submit(task)] = task, tries + 1
-            self.store.add(found)
-            for chunk in found:
-                self._take(chunk, advance)
-
-    def _take(self, chunk: Chunk, advance: Advance) -> None:
-        cell = self._cells[chunk.cell]
-        cell.stored[chunk.first] = dataclasses.replace(chunk, extra=b"")
-        cell.out -= 1
-        self.counted += 1
-        work = min(cell.left, cell.weight * chunk.trials)
-        cell.left -= work
-        advance(work, label=f"cell {chunk.cell + 1} of {len(self._cells)}")
-        self._ask_again(cell, advance)
-
-    def _ask_again(self, cell: _Cell, advance: Advance) -> None:
-        """With ``--until``: once all that a cell asked for is there, whichever comes last, it may ask for more."""
-        if cell.exhausted and not cell.out and self.until is not None:
-            self._open(cell, advance)
-
-
 def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     """The store of a sweep: made, or found to be of this very sweep."""
     from sims.statistics.result import provenance
@@ -243,11 +106,11 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     cells = list(zip(plan.cells, sizes, strict=True))
     store = Store(given.store, create=(header, cells))
     try:
-        check_settings(store)
         if given.chunk is None:  # of the store, whatever would be chosen today
             cells = [(text, size) for (text, _), (_, size) in zip(cells, store.cells, strict=False)]
         unlike = difference(store, header, cells)
         if unlike is not None:
+            check_settings(store)  # what makes no sense is not of any sweep
             raise StoreError(f"--store {given.store} is of another sweep: {unlike}")
         if plan.options.trials < store.header["trials"]:
             raise StoreError(
@@ -265,20 +128,24 @@ def open_store(given: Any, plan: Plan, sizes: Sequence[int]) -> Store:
     return store
 
 
-def finish(plan: Plan, store: Store) -> Result:
-    """What the command would have found.
+def finish(plan: Plan, store: Store, made: Finishing | None = None) -> Result:
+    """What the command would have found; ``made``: how tables are made.
 
     Raises Missing, or StoreError: what the store holds makes no sense.
     """
     with sensible(store):
-        result = plan.result([Replay(store.chunks(number)) for number in range(len(plan.cells))], store.done()[2])
+        result = plan.result(plan.counted(store.every()), store.done()[2], made)
     return counted_by(result, store.writers)
 
 
 def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     given: Any = flags.parse(combined(experiment.config), argv, prog=f"python -m sims.sweep {experiment.name}")
+    if getattr(given, "tail", False):
+        raise flags.UsageError(f"--tail is for python -m sims.{experiment.name}: its samples are not counted in chunks")
     mine = given.shard or (0, 1)
     check_where(given.cluster)
+    if getattr(given, "cache", None) is not None:
+        raise flags.UsageError("--cache is for single questions: a sweep's --store keeps all that was counted")
     if given.store is None and not given.dry_run:
         raise flags.UsageError("--store FILE is needed: it keeps what is finished")
     if given.seed is None and given.resume and holds_something(given.store or ""):
@@ -287,10 +154,11 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     if given.seed is None and given.shard is not None and not given.dry_run:
         raise flags.UsageError("--shard needs --seed: all shares must have the same")
     request = experiment.request(given)
-    passes = foresee_plan(experiment, request, max_time=given.max_time, quiet=given.quiet)
+    longest = given.max_time or math.inf
+    passes, finishing = foresee_plan(experiment, request, max_time=longest, quiet=given.quiet or given.json)
     plan = Plan(experiment, request, tuple(passes))
     jobs, first, trials = plan.options.jobs, plan.options.first_trial, plan.options.trials
-    sizes = [chunk_trials(experiment.cost(work)) for work in plan.passes]
+    sizes = list(map(chunk_trials, plan.costs))
     if given.chunk is not None:
         sizes = [flags.between("--chunk", given.chunk, 1, 10**12)] * len(sizes)
     total = _chunks(plan, sizes)
@@ -304,7 +172,10 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
     )
     if given.dry_run:
         counts = [piece_count(first, trials, size) for size in sizes]
-        found = dry_run(plan, counts, predict(plan, jobs=jobs, chunks=sizes), jobs=jobs, where=where)
+        costs = predict(plan, jobs=jobs, chunks=sizes)
+        if finishing is None:
+            finishing = finishing_seconds(experiment, request)
+        found = dry_run(plan, counts, costs, finishing=finishing, jobs=jobs, where=where)
         _print(found, given.json, print_dry_run)
         return 0
     store_files = (OutputFile("--store", path, OWN) for path in files_of(given.store))
@@ -324,8 +195,8 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
             store = stack.enter_context(open_store(given, plan, sizes))
         sweep = Sweep(plan, store, mine)
         total = _chunks(plan, [size for _, size in store.cells])
-        left = Prediction(sweep.left / jobs, 0, plan.options.until is not None)
-        announce(left, max_time=given.max_time or math.inf, quiet=given.quiet)
+        left = _left(plan, sweep, sizes, jobs, finishing)
+        announce(left, max_time=longest, quiet=given.quiet)
         if not silent:
             size = ", ".join([counted(len(plan.cells), "cell"), counted(total, "chunk")])
             print(f"seed {plan.options.seed}, {counted(trials, 'trial')} a row, {size}, {store.done()[0]} of them done",
@@ -342,8 +213,20 @@ def _work(experiment: Experiment[Any, Any], argv: Sequence[str]) -> int:
             raise StoreError(f"{problem}; --resume goes on with {given.store}") from None
         if mine[1] > 1:
             return _share_done(store, sweep, given, mine, total)
-        result = finish(plan, store)
+        with keeping(kept):
+            result = finish(plan, store, Finishing(jobs, quiet=silent))
     return deliver_result(experiment, result, given)
+
+
+def _left(plan: Plan, sweep: Sweep, sizes: Sequence[int], jobs: int, finishing: float | None) -> Prediction:
+    """What is left of a sweep: by formula, by a probe where that says seconds; and the rows, unless it is a share."""
+    seconds = sweep.left
+    if seconds / jobs > WORTH_SAYING / 10:
+        seconds *= math.fsum(predict(plan, jobs=jobs, chunks=sizes)) / (plan.options.trials * math.fsum(plan.costs))
+    seconds = max(seconds / jobs, sweep.chunks_left * CHUNK_HANDLING)
+    if sweep.parts == 1:
+        seconds += finishing_seconds(plan.experiment, plan.request) if finishing is None else finishing
+    return Prediction(seconds, 0, plan.options.until is not None)
 
 
 def _chunks(plan: Plan, sizes: Sequence[int]) -> int:
@@ -377,7 +260,7 @@ def _print(found: Any, as_json: bool, show: Any) -> None:
 
 def _check_memory(plan: Plan, jobs: int, where: str | None) -> None:
     """Refuse processes that do not fit, before they start; the solvers have refused what threads cannot hold."""
-    each = max(plan.experiment.memory(work) for work in plan.passes)
+    each = plan.most_bytes
     needed = jobs * (each + 250 * 2**20) if where == "local" else jobs * each
     if where in (None, "local") and needed > available_bytes():
         raise flags.UsageError(
@@ -394,6 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args and args[0] in ("-h", "--help"):
             about = flags.docstring(sys.modules[__name__])
             print(f"usage: python -m sims.sweep {{{names}}} --store FILE [flags of that command]\n\n{about}")
+            flags.print_examples(SweepFlags.examples)
             return 0
         if args and args[0] == "--version":
             flags.parse(SweepFlags, args, prog="python -m sims.sweep")

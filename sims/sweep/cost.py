@@ -6,15 +6,18 @@ The probe counts a few trials of each cell, on as many threads as will be used, 
 
 from __future__ import annotations
 
-import json
+import heapq
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sims.commands.prediction import duration
+from sims.counting import Counter
 from sims.experiment import describe
+from sims.options import plain
 from sims.plain_text import counted
 from sims.progress import silent
 from sims.solver.memory import readable
@@ -24,18 +27,19 @@ from sims.threads import Threads
 CHUNK_SECONDS = 1.0
 """What a chunk should take on one core, about: the most that a killed worker loses."""
 
-_MOST_PROBES = 48
+CHUNK_HANDLING = 2.5e-4
+"""Seconds that a chunk takes beside its trials, whatever the number of workers."""
+
+MOST_CELLS, MOST_SHOWN = 1000, 40
+"""Cells that a dry run lists as data, and that people are shown; of more, the longest ones."""
+
+_SHORT = 10
+_SPREAD = [0.0, 1.0, *((2 * k + 1) / 2**depth for depth in range(1, 6) for k in range(2 ** (depth - 1)))]
+_PROBE_SECONDS = 2.0
 MOST_NOMINAL = 1.0
 """A cell whose single trial takes longer is not probed."""
-_PROCESS_BYTES = 250 * 2**20
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The predicted cost of a cell: seconds on one worker, and bytes for one."""
-
-    seconds: float
-    bytes: int
+_PROCESS_BYTES, _CELL_BYTES, _ROW_BYTES = 250 * 2**20, 1000, 1500
+"""Of a process that does nothing yet, of what it knows of a cell, and of a row of the result."""
 
 
 def chunk_trials(seconds: float) -> int:
@@ -49,27 +53,33 @@ def chunk_trials(seconds: float) -> int:
     return 1 << max(0, min(26, math.floor(math.log2(CHUNK_SECONDS / max(seconds, 1e-12)))))
 
 
-def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[Cost]:
-    """The cost of every cell, with ``jobs`` workers busy at the same time.
+def predict(plan: Plan, *, jobs: int, chunks: Sequence[int]) -> list[float]:
+    """Seconds of one worker for all trials of every cell, with ``jobs`` workers busy at the same time.
 
-    ``chunks``: trials per chunk, cell by cell. Returns for all trials of each cell. With ``--until`` a cell may stop
-    earlier: then this is the most it can take.
+    ``chunks``: trials per chunk, cell by cell. Some cells of every cost are tried; the others are like the nearest of
+    them. With ``--until`` a cell may stop earlier: then this is the most it can take.
     """
-    formula = [plan.experiment.cost(work) for work in plan.passes]
+    formula = np.array(plan.costs)
+    order = np.argsort(formula, kind="stable")
+    order = order[formula[order] <= MOST_NOMINAL]
     ratios: dict[int, float] = {}
-    cheap = [i for i, seconds in enumerate(formula) if seconds <= MOST_NOMINAL]
-    chosen = cheap[:: max(1, math.ceil(len(cheap) / _MOST_PROBES))]
-    if cheap and cheap[-1] not in chosen:
-        chosen.append(cheap[-1])
-    for i in chosen:
-        ratios[i] = probe(plan, plan.passes[i], jobs, chunks[i]) / formula[i]
-    trials = plan.options.trials
-    found = []
-    for i, (work, seconds) in enumerate(zip(plan.passes, formula, strict=True)):
-        near = min(ratios, key=lambda j: abs(math.log(formula[j] / formula[i])), default=None)
-        ratio = ratios.get(i, ratios[near] if near is not None else 1.0)
-        found.append(Cost(seconds * ratio * trials, plan.experiment.memory(work)))
-    return found
+    begun = time.process_time()
+    for share in _SPREAD[: len(order)]:
+        i = int(order[round(share * (len(order) - 1))])
+        if i not in ratios:
+            ratios[i] = probe(plan, plan.passes[i], jobs, chunks[i]) / formula[i]
+        if time.process_time() - begun > _PROBE_SECONDS * jobs:
+            break
+    if not ratios:
+        return [plan.options.trials * one for one in plan.costs]
+    known = sorted(ratios, key=lambda i: formula[i])
+    logs = np.log(formula)
+    middles = (logs[known][1:] + logs[known][:-1]) / 2
+    near = np.array([ratios[i] for i in known])[np.searchsorted(middles, logs)]
+    for i, ratio in ratios.items():
+        near[i] = ratio
+    seconds: list[float] = (formula * near * plan.options.trials).tolist()
+    return seconds
 
 
 def probe(plan: Plan, work: Any, jobs: int, most: int) -> float:
@@ -77,10 +87,16 @@ def probe(plan: Plan, work: Any, jobs: int, most: int) -> float:
     first, seed = plan.options.first_trial, plan.options.seed
     counters = [plan.experiment.counter_of(work, seed, jobs) for _ in range(jobs)]
 
+    # what a thread computed, not how long it had to wait for a core; one call on all threads is seen from outside
+    clock = time.monotonic if plan.experiment.own_threads else time.thread_time
+
+    def one(counter: Counter, trials: int) -> float:
+        started = clock()
+        counter.chunk(first, trials, silent)
+        return clock() - started
+
     def timed(trials: int) -> float:
-        started = time.monotonic()
-        list(threads.map(lambda counter: counter.chunk(first, trials, silent), counters))
-        return time.monotonic() - started
+        return max(threads.map(lambda counter: one(counter, trials), counters))
 
     enough = plan.experiment.probe_seconds
     with Threads(jobs) as threads:
@@ -93,39 +109,52 @@ def probe(plan: Plan, work: Any, jobs: int, most: int) -> float:
     return spent / trials
 
 
-def dry_run(plan: Plan, counts: Sequence[int], costs: Sequence[Cost], *, jobs: int, where: str) -> dict[str, Any]:
-    """The dry run as data: cells with chunks and predicted seconds, and the totals."""
+def dry_run(
+    plan: Plan, counts: Sequence[int], costs: Sequence[float], *, finishing: float, jobs: int, where: str
+) -> dict[str, Any]:
+    """The dry run as data: the longest cells with chunks and predicted seconds, and the totals.
+
+    ``costs``: as `predict` has them. ``finishing``: seconds of the rows.
+    """
+    shown = sorted(heapq.nlargest(MOST_CELLS, range(len(costs)), key=lambda i: costs[i]))
     rows = [
-        {**json.loads(text), "trials": plan.options.trials, "chunks": count, "worker_seconds": cost.seconds,
-         "worker_bytes": cost.bytes}
-        for text, count, cost in zip(plan.cells, counts, costs, strict=True)
+        {**plain(plan.experiment.encode(plan.passes[i])), "trials": plan.options.trials, "chunks": counts[i],
+         "worker_seconds": costs[i], "worker_bytes": plan.experiment.memory(plan.passes[i])}
+        for i in shown
     ]  # fmt: skip
-    seconds = sum(cost.seconds for cost in costs)
+    seconds, chunks = math.fsum(costs), sum(counts)
+    held = _CELL_BYTES * len(costs) + _ROW_BYTES * sum(len(sizes) for _, sizes in plan.asked)
     return {
-        "schema": "strong-tickets/sims.sweep.dry_run/1",
+        "schema": "strong-tickets/sims.sweep.dry_run/2",
         "experiment": plan.experiment.name,
         "seed": plan.options.seed,
         "workers": jobs,
         "where": where,
+        "cell_count": len(costs),
         "cells": rows,
-        "chunks": sum(counts),
+        "chunks": chunks,
         "worker_seconds": seconds,
-        "seconds": seconds / jobs,
-        "bytes": _PROCESS_BYTES + jobs * max(cost.bytes for cost in costs),
+        "handling_seconds": chunks * CHUNK_HANDLING,
+        "finishing_seconds": finishing,
+        "seconds": max(seconds / jobs, chunks * CHUNK_HANDLING) + finishing,
+        "bytes": _PROCESS_BYTES + jobs * plan.most_bytes + held,
         "until": plan.options.until,
     }
 
 
 def print_dry_run(found: Mapping[str, Any]) -> None:
-    """The dry run for people."""
+    """The dry run for people: its cells if they are few, else the longest ones."""
     from rich.table import Table
 
     from sims.commands.output import console
 
+    rows = found["cells"]
+    if found["cell_count"] > MOST_SHOWN:
+        rows = heapq.nlargest(_SHORT, rows, key=lambda row: row["worker_seconds"])
     table = Table()
     for heading in ("cell", "trials", "chunks", "seconds", "memory"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
-    for row in found["cells"]:
+    for row in rows:
         table.add_row(
             describe(row),
             f"{row['trials']}",
@@ -134,12 +163,15 @@ def print_dry_run(found: Mapping[str, Any]) -> None:
             readable(row["worker_bytes"]),
         )
     out = console()
+    if len(rows) < found["cell_count"]:
+        out.print(f"The {len(rows)} longest of {counted(found['cell_count'], 'cell')}:")
     out.print(table)
     most = "at most " if found["until"] is not None else ""
     out.print(
-        f"{counted(len(found['cells']), 'cell')}, {counted(found['chunks'], 'chunk')}, "
-        f"{most}{found['worker_seconds']:.3g} worker seconds: "
-        f"{most}{duration(found['seconds'])} with {found['where']}, about {readable(found['bytes'])} of memory.",
+        f"{counted(found['cell_count'], 'cell')}, {counted(found['chunks'], 'chunk')}, "
+        f"{most}{found['worker_seconds']:.3g} worker seconds, {found['finishing_seconds']:.3g} s of bounds and "
+        f"verdicts: {most}{duration(found['seconds'])} with {found['where']}, about {readable(found['bytes'])} of "
+        "memory.",
         soft_wrap=True,
     )
-    out.print("Seconds were measured on a few trials of each cell just now; nothing was written.", soft_wrap=True)
+    out.print("Seconds were measured on a few trials of some cells just now; nothing was written.", soft_wrap=True)

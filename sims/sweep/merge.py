@@ -72,7 +72,7 @@ def merge(out: str, parts: Sequence[str], *, any_version: bool = False) -> tuple
             raise StoreError(f"{out} and {head.path}: {mixed}; {ANY_VERSION}")
         new = 0
         for source in opened:
-            chunks = (chunk for cell in range(len(source.cells)) for chunk in source.chunks(cell).values())
+            chunks = (chunk for held in source.every() for chunk in held.values())
             try:
                 new += target.add(chunks, trials=source.header["trials"], writers=source.writers)
             except StoreError as problem:

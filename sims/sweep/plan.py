@@ -12,14 +12,15 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from sims.experiment import Counter, Experiment, GridExperiment, Options, Request, count_pass
+from sims.experiment import Counter, Experiment, Found, GridExperiment, Options, Request, count_pass
+from sims.finishing import Finishing
 from sims.registry import NAMES, experiment
 from sims.statistics.result import Result
 from sims.statistics.trials import Counts, count_until
@@ -28,7 +29,7 @@ from sims.sweep.store import PROGRAM, Chunk, Store, StoreError, Writer
 WHOLE = 2**63
 """A piece that no run exceeds: a replay is asked once for all its trials."""
 
-MAX_QUESTIONS = 10**5
+MAX_QUESTIONS = 10**6
 
 _FREE = ("jobs", "trials", "device")
 """Parameters on which neither counts nor rows depend."""
@@ -60,6 +61,21 @@ class Plan:
         """The passes as JSON text."""
         return [json.dumps(self.experiment.encode(work)) for work in self.passes]
 
+    @cached_property
+    def costs(self) -> list[float]:
+        """Seconds of a trial of each pass, by formula."""
+        return list(map(self.experiment.cost, self.passes))
+
+    @property
+    def asked(self) -> list[tuple[Any, Sequence[int]]]:
+        """Its questions, and the sizes of their rows."""
+        return self.experiment.asked(self.request, self.passes)
+
+    @cached_property
+    def most_bytes(self) -> int:
+        """Bytes of one worker, at most."""
+        return max(map(self.experiment.memory, self.passes))
+
     @property
     def header(self) -> dict[str, Any]:
         """What a store is headed with: all that counts and rows depend on, and all parameters."""
@@ -84,10 +100,26 @@ class Plan:
         request = self.experiment.restored(stored) if keep else self.request
         return Plan(self.experiment, request, tuple(self.passes[number] for number in keep)), keep
 
-    def result(self, replays: Sequence[Replay], seconds: float) -> Result:
-        """The experiment's result from stored chunks; raises Missing."""
-        found = [count_pass(replay, self.options) for replay in replays]
-        return self.experiment.result(self.request, self.passes, found, seconds=seconds)
+    def counted(self, stored: Iterable[Mapping[int, Chunk]]) -> list[Found | None]:
+        """What each pass gave, from its stored chunks; None where some are missing."""
+        found: list[Found | None] = []
+        for chunks in stored:
+            try:
+                found.append(count_pass(Replay(chunks), self.options))
+            except Missing:
+                found.append(None)
+        return found
+
+    def result(self, found: Sequence[Found | None], seconds: float, made: Finishing | None = None) -> Result:
+        """The experiment's result from what each pass gave; ``made``: how tables are made.
+
+        Raises Missing: a pass gave nothing.
+        """
+        whole = [one for one in found if one is not None]
+        if len(whole) < len(found):
+            raise Missing(self.options.first_trial, self.options.trials)
+        made = made or Finishing()
+        return self.experiment.result(self.request, self.passes, whole, seconds=seconds, tabulated=made)
 
 
 def plan_of(store: Store) -> Plan:
@@ -108,7 +140,8 @@ def plan_of(store: Store) -> Plan:
         for key, value in options.items():
             if key not in _FREE and (key not in again or again[key] != value):
                 raise ValueError(f"{key} {value!r}")
-        if [json.loads(text) for text in plan.cells] != [json.loads(text) for text, _ in store.cells]:
+        pairs = zip(plan.cells, store.cells, strict=True)
+        if any(made != text and json.loads(made) != json.loads(text) for made, (text, _) in pairs):
             raise ValueError("a cell is not what this experiment writes")
         sizes = request.options.n
         if plain and (
@@ -161,6 +194,7 @@ class Replay(Counter):
 
     def __init__(self, chunks: Mapping[int, Chunk]) -> None:
         super().__init__(self._read, WHOLE)
+        self.at_once = True
         self.chunks = chunks
         self.seconds = 0.0
 
@@ -190,7 +224,7 @@ class Replay(Counter):
             if until is None:
                 self.used(first, trials)
             else:
-                count_until(self, first, trials, until, piece=WHOLE, jobs=1)
+                count_until(self, first, trials, until, piece=WHOLE, jobs=0)
         except Missing as missing:
             return missing.first, missing.trials
         return None

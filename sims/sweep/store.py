@@ -8,6 +8,7 @@ done. Writing a chunk twice changes nothing, so resumed runs, retries and overla
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -17,20 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
+from sims.sweep.packing import packed, packed_cells, unpacked, unpacked_cells
+
+SCHEMA = 2
 APPLICATION_ID = 0x53546B74  # "STkt"
 _TABLES = (
     "CREATE TABLE header (content TEXT NOT NULL, crc INTEGER NOT NULL)",
-    "CREATE TABLE cells (number INTEGER PRIMARY KEY, what TEXT NOT NULL, chunk INTEGER NOT NULL)",
+    "CREATE TABLE cells (first INTEGER PRIMARY KEY, described BLOB NOT NULL)",
     """CREATE TABLE chunks (
     cell INTEGER NOT NULL, first INTEGER NOT NULL, trials INTEGER NOT NULL,
-    counts TEXT NOT NULL, extra BLOB NOT NULL, seconds REAL NOT NULL, crc INTEGER NOT NULL,
+    counts BLOB NOT NULL, extra BLOB NOT NULL, seconds REAL NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (cell, first)
 ) WITHOUT ROWID""",
 )
 _LONGEST = 2**24
 """Bytes of one value."""
-MAX_CELLS, MAX_CHUNKS = 10**5, 10**6
+MAX_CELLS, MAX_CHUNKS = 10**6, 2 * 10**6
 """Of a sweep."""
 
 Writer = Mapping[str, str | None]
@@ -164,7 +167,7 @@ class Store:
                 db.execute(statement)
             text = json.dumps(header, sort_keys=True)
             db.execute("INSERT INTO header VALUES (?, ?)", (text, _crc_of_header(text, cells)))
-            db.executemany("INSERT INTO cells VALUES (?, ?, ?)", [(i, *cell) for i, cell in enumerate(cells)])
+            db.executemany("INSERT INTO cells VALUES (?, ?)", packed_cells(cells))
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA}")
 
@@ -194,7 +197,11 @@ class Store:
             if rows > most:
                 raise StoreError(f"{self.path}: {rows} rows of {table}, more than a sweep makes")
         text, crc = db.execute("SELECT content, crc FROM header").fetchone() or ("", 0)
-        self.cells = [(what, chunk) for what, chunk in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
+        blocks = db.execute("SELECT first, described FROM cells ORDER BY first")
+        try:
+            self.cells = unpacked_cells(blocks, MAX_CELLS)
+        except (ValueError, TypeError, RecursionError) as problem:
+            raise StoreError(f"{self.path}: the store is damaged (its cells: {str(problem)[:80]})") from None
         if crc != _crc_of_header(text, self.cells):
             raise StoreError(f"{self.path}: the store is damaged (its settings fail their checksum)")
         strange = db.execute("SELECT cell FROM chunks WHERE cell NOT BETWEEN 0 AND ? LIMIT 1", (len(self.cells) - 1,))
@@ -259,10 +266,10 @@ class Store:
                         continue
                 self._check_rows(chunk)
                 new += 1
-                counts = json.dumps(list(chunk.counts))
+                values = (packed(chunk.counts), chunk.extra, chunk.seconds, chunk.crc)
                 self._db.execute(
                     "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (chunk.cell, chunk.first, chunk.trials, counts, chunk.extra, chunk.seconds, chunk.crc),
+                    (chunk.cell, chunk.first, chunk.trials, *values),
                 )
         self.header = noted
         return new
@@ -307,24 +314,37 @@ class Store:
 
     def chunks(self, cell: int) -> dict[int, Chunk]:
         """The finished chunks of a cell by their first trial."""
+        with self._explained():
+            return self._tiled(cell, self._select("WHERE cell = ? ORDER BY first", (cell,)))
+
+    def every(self) -> Iterator[dict[int, Chunk]]:
+        """The finished chunks of each cell, as `chunks` has them, in one reading."""
+        with self._explained():
+            due = 0
+            for cell, held in itertools.groupby(self._select("ORDER BY cell, first"), key=lambda chunk: chunk.cell):
+                yield from ({} for _ in range(cell - due))
+                yield self._tiled(cell, held)
+                due = cell + 1
+            yield from ({} for _ in range(len(self.cells) - due))
+
+    def _tiled(self, cell: int, chunks: Iterable[Chunk]) -> dict[int, Chunk]:
         found: dict[int, Chunk] = {}
         last = None
-        with self._explained():
-            for chunk in self._select("WHERE cell = ? ORDER BY first", (cell,)):
-                if last is not None and last.first + last.trials > chunk.first:
-                    raise StoreError(f"{self.path}: chunks {last.first} and {chunk.first} of cell {cell} overlap")
-                if last is not None and len(last.counts) != len(chunk.counts):
-                    raise StoreError(f"{self.path}: the chunks of cell {cell} count different rows")
-                found[chunk.first] = last = chunk
+        for chunk in chunks:
+            if last is not None and last.first + last.trials > chunk.first:
+                raise StoreError(f"{self.path}: chunks {last.first} and {chunk.first} of cell {cell} overlap")
+            if last is not None and len(last.counts) != len(chunk.counts):
+                raise StoreError(f"{self.path}: the chunks of cell {cell} count different rows")
+            found[chunk.first] = last = chunk
         return found
 
-    def _select(self, where: str, values: tuple[int, ...]) -> Iterator[Chunk]:
+    def _select(self, where: str, values: tuple[int, ...] = ()) -> Iterator[Chunk]:
         rows = self._db.execute(f"SELECT cell, first, trials, counts, extra, seconds, crc FROM chunks {where}", values)
         for cell, first, trials, counts, extra, seconds, crc in rows:
             try:
-                if type(extra) is not bytes:  # bytes(10**12) would be a terabyte
-                    raise TypeError("extra")
-                chunk = Chunk(cell, first, trials, tuple(json.loads(counts)), extra, float(seconds))
+                if type(extra) is not bytes or type(counts) is not bytes:  # bytes(10**12) would be a terabyte
+                    raise TypeError("not bytes")
+                chunk = Chunk(cell, first, trials, unpacked(counts), extra, float(seconds))
                 whole = chunk.crc == crc and self._possible(chunk)
             except (ValueError, TypeError, RecursionError):
                 whole = False
@@ -359,7 +379,10 @@ class Store:
 
 
 def _crc_of_header(text: str, cells: Sequence[tuple[str, int]]) -> int:
-    return zlib.crc32(repr((text, [tuple(cell) for cell in cells])).encode())
+    crc = zlib.crc32(text.encode())
+    for cell in cells:
+        crc = zlib.crc32(repr(cell).encode(), crc)
+    return crc
 
 
 def _place(path: str) -> str:

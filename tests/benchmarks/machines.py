@@ -58,12 +58,8 @@ def this_machine() -> Machine:
 
 def kernel_width() -> int:
     """Bits of the vectors of the kernels of one value each, 0 for the portable ones."""
-    try:
-        from sims.solver import registers
-    except ImportError:  # one vector kernel, for AVX-512
-        from sims.solver import dispatch
+    from sims.solver import registers
 
-        return 512 if dispatch.USABLE else 0
     return int(registers.chosen(rounded=True))
 
 

@@ -40,7 +40,7 @@ def test_same_numbers_same_bytes(
 
 def test_every_cell_is_named_and_its_points_are_the_numbers(found: dict[ModuleType, Result]) -> None:
     (axes,) = subset_sum.plot(found[subset_sum]).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert labels[:2] == ["R = 1", "R = 5"]
     assert "prediction (heuristic)" in labels
     drawn = {round(float(y), 12) for container in axes.containers for y in container[0].get_ydata()}

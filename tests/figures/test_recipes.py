@@ -8,12 +8,12 @@ import pytest
 from figures import recipe as recipes
 from figures.__main__ import main as draw_all
 from figures.registry import NAMES, recipe
-from figures.style import house_style
+from figures.style import Style, house_style
 from sims.run import run
 from sims.statistics.result import Result
 from theory.subset_sum import SubsetSum
 
-NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy", "bits"}
+NEED_TORCH = {"theorem_corner", "main_theorem", "similarity", "accuracy", "bits", "gallery"}
 
 
 def test_numbers_and_names_are_one_to_one() -> None:
@@ -40,28 +40,33 @@ def test_committed_numbers_are_drawn_the_same_way_twice(name: str, tmp_path: Pat
     assert 80 < len(caption) < 900
 
 
+STYLES = (Style(), Style("paper", 3.3))
+
+
+@pytest.mark.parametrize("style", STYLES, ids=["screen", "3.3in"])
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_lies_inside_the_picture(name: str) -> None:
+def test_everything_lies_inside_the_picture(name: str, style: Style) -> None:
     one = recipe(name)
-    with house_style():
-        figure = one.plot(recipes.load(one))
-        figure.canvas.draw()
+    figure = recipes.draw(one, recipes.load(one), style)
+    figure.canvas.draw()
+    with house_style(style):
         drawn = figure.get_tightbbox()  # of everything visible, in inches
     width, height = figure.get_size_inches()
     assert width <= 7.0  # a text column, at most a page
+    assert style.width in (None, width)
     assert drawn.x0 > -0.02
     assert drawn.y0 > -0.02
     assert drawn.x1 < width + 0.02
     assert drawn.y1 < height + 0.02
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "gallery"])  # test_parameters.py draws a small one
 def test_smoke(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     if name in NEED_TORCH:
         pytest.importorskip("torch", reason="PyTorch is not installed (extra: nets)")
     before = recipe(name).data_file.read_bytes()
     assert recipe(name).main(["--smoke", "--out", str(tmp_path), "--format", "png"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / f"{name}.png")
+    assert capsys.readouterr().out.splitlines()[-1] == f"picture: {tmp_path / name}.png"
     assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
     assert recipe(name).data_file.read_bytes() == before
 
@@ -86,7 +91,9 @@ def test_drawing_uses_the_numbers(tmp_path: Path) -> None:
 
 def test_all_figures_from_one_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert draw_all(["--out", str(tmp_path), "--format", "svg"]) == 0
-    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(NAMES)
+    for name in NAMES:
+        assert {"json", "svg"} <= {path.suffix[1:] for path in tmp_path.glob(f"{name}.*")}
+        assert list(tmp_path.glob(f"{name}*.csv"))
     assert len(capsys.readouterr().out.splitlines()) == len(NAMES)
 
 
@@ -95,11 +102,11 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert one.main(["--format", "gif"]) == 2
     assert one.main(["--compute", "--smoke"]) == 2
     monkeypatch.setattr(recipes, "FOLDER", tmp_path)
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     one.data_file.write_text("{", encoding="utf-8")
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     one.data_file.write_text(json.dumps({"schema": "other"}), encoding="utf-8")
-    assert one.main(["--out", str(tmp_path)]) == 2
+    assert one.main(["--out", str(tmp_path / "out")]) == 2
     errors = capsys.readouterr().err.splitlines()
     for line, said in zip(
         errors, ["gif", "exclude each other", "is missing", "not JSON", "not the numbers"], strict=True

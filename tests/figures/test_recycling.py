@@ -28,7 +28,7 @@ def test_same_numbers_same_bytes(found: Result, suffix: str, tmp_path: Path) -> 
 def test_the_points_are_the_numbers(found: Result) -> None:
     figure = recycling.plot(found)
     assert len(figure.axes) == 4
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    labels = [text.get_text() for text in figure.subfigs[0].legends[0].get_texts()]
     assert {"recycling", "recycling, prediction (heuristic)", "R = 1 fresh draws", "R = 3 fresh draws"} <= set(labels)
     for column, eps in enumerate((0.1, 0.02)):
         rows = [row for row in found.rows if row["eps"] == eps]

@@ -14,7 +14,7 @@ from theory.vector_sum import VectorSum
 def test_plot_draws_the_simulated_points() -> None:
     found = run([VectorSum(d=d, eps=0.2) for d in (1, 2)], n=range(1, 5), trials=200, seed=1, jobs=1)
     (axes,) = vector_sum.plot(found).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert labels[:2] == ["d = 1", "d = 2"]
     drawn = {round(float(y), 12) for line in axes.lines for y in line.get_ydata() if line.get_marker() in ("o", "s")}
     assert {round(row["success"], 12) for row in found.rows} <= drawn
@@ -23,7 +23,7 @@ def test_plot_draws_the_simulated_points() -> None:
 def test_committed_numbers_are_ordered_and_proved() -> None:
     data = load(vector_sum.RECIPE)
     for row in data["needs"]:
-        question = VectorSum(d=row["d"], R=row["R"], eps=data["params"]["eps"])
+        question = VectorSum(d=row["d"], R=row["R"], eps=data["settings"]["eps"])
         assert row["necessary"] == question.necessary_n(0.01)
         assert row["necessary"] <= row["measured"] <= row["sufficient"]
     assert {row["verdict"] for row in Result.from_dict(data["curves"]).rows} == {"consistent"}
@@ -33,4 +33,4 @@ def test_committed_numbers_are_ordered_and_proved() -> None:
 def test_smoke(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert vector_sum.main(["--smoke", "--out", str(tmp_path), "--format", "png"]) == 0
     assert (tmp_path / "vector_sum.png").read_bytes().startswith(b"\x89PNG")
-    assert capsys.readouterr().out.strip() == str(tmp_path / "vector_sum.png")
+    assert capsys.readouterr().out.splitlines()[-1] == f"picture: {tmp_path / 'vector_sum.png'}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sims.sweep.packing import packed, unpacked
 from tests.fuzz import spoil
 
 Inside = Callable[[random.Random, bytes], bytes]
@@ -131,29 +132,39 @@ def store(rng: random.Random, data: bytes) -> bytes:
 
 
 def _spoil_store(rng: random.Random, db: sqlite3.Connection) -> None:
-    cells = db.execute("SELECT number, what, chunk FROM cells ORDER BY number").fetchall()
     way = rng.randrange(3)
     if way == 0:
-        number, what, chunk = rng.choice(cells)
+        first, data = rng.choice(db.execute("SELECT first, described FROM cells").fetchall())
+        cells = json.loads(zlib.decompress(data))
+        number = rng.randrange(len(cells))
+        what, chunk = cells[number]
         what = json.dumps(spoil.leaf(rng, json.loads(what))) if rng.random() < 0.5 else what
-        chunk = spoil.value(rng, chunk) if rng.random() < 0.5 else chunk
-        db.execute("UPDATE cells SET what = ?, chunk = ? WHERE number = ?", (what, _plain(chunk), number))
+        cells[number] = what, spoil.value(rng, chunk) if rng.random() < 0.5 else chunk
+        data = zlib.compress(json.dumps(cells).encode())
+        db.execute("UPDATE cells SET described = ? WHERE first = ?", (data, first))
     if way in (0, 1):
         text = db.execute("SELECT content FROM header").fetchone()[0]
         if way == 1:
             text = json.dumps(spoil.leaf(rng, json.loads(text)))
-        cells = [tuple(row) for row in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
-        db.execute("UPDATE header SET content = ?, crc = ?", (text, zlib.crc32(repr((text, cells)).encode())))
+        crc = zlib.crc32(text.encode())
+        for (data,) in db.execute("SELECT described FROM cells ORDER BY first"):
+            for cell in json.loads(zlib.decompress(data)):
+                crc = zlib.crc32(repr(tuple(cell)).encode(), crc)
+        db.execute("UPDATE header SET content = ?, crc = ?", (text, crc))
         return
     cell, first, trials, counts, extra = rng.choice(
         db.execute("SELECT cell, first, trials, counts, extra FROM chunks").fetchall()
     )
-    wrong = spoil.leaf(rng, [cell, first, trials, json.loads(counts)])
+    wrong = spoil.leaf(rng, [cell, first, trials, list(unpacked(counts))])
     if not isinstance(wrong, list) or len(wrong) != 4:
         raise ValueError("no chunk any more")
     key = tuple(wrong[3]) if isinstance(wrong[3], list) else wrong[3]
     crc = zlib.crc32(extra, zlib.crc32(repr((*wrong[:3], key)).encode()))
-    values = [_plain(one) for one in wrong[:3]] + [json.dumps(wrong[3]), crc]
+    try:
+        written: object = packed(wrong[3])
+    except TypeError:
+        written = json.dumps(wrong[3])
+    values = [_plain(one) for one in wrong[:3]] + [written, crc]
     where = "WHERE cell = ? AND first = ?"
     db.execute(
         f"UPDATE chunks SET cell = ?, first = ?, trials = ?, counts = ?, crc = ? {where}", [*values, cell, first]

@@ -134,7 +134,7 @@ def test_one_by_one_streams_where_that_is_faster_and_names_the_same_choices(
 ) -> None:
     values = np.ascontiguousarray((uniforms(3, 0, 6, n * draws) * 2**50).astype(np.int64).reshape(6, n, draws))
     targets = np.linspace(-(2**50), 2**50, 6).astype(np.int64)
-    monkeypatch.setattr(dispatch, "vector_pays", lambda n: False)
+    monkeypatch.setattr(dispatch, "_width", lambda n: 0)
     streamed, solver = [], GridBest(n, draws)
     monkeypatch.setattr(
         dispatch._stream, "best_rows", lambda *a, kernel=dispatch._stream.best_rows: (streamed.append(1), kernel(*a))[1]

@@ -15,6 +15,7 @@ import pytest
 from sims import store as store_cli
 from sims.sweep import cluster
 from sims.sweep import command as sweep
+from sims.sweep.packing import packed
 from sims.sweep.store import Chunk, Store, files_of
 
 ARGV = ["subset_sum", "--R", "1", "2", "--eps", "0.1", "--n", "1:3", "--trials", "300", "--chunk", "100", "--seed", "1"]
@@ -31,24 +32,40 @@ def with_header(path: Path, change: Callable[[Any], Any]) -> None:
     """The header changed, or another in its place, and its checksum mended."""
     db = sqlite3.connect(path)
     text = json.dumps(change(json.loads(db.execute("SELECT content FROM header").fetchone()[0])))
-    cells = [tuple(row) for row in db.execute("SELECT what, chunk FROM cells ORDER BY number")]
-    db.execute("UPDATE header SET content = ?, crc = ?", (text, zlib.crc32(repr((text, cells)).encode())))
+    blocks = db.execute("SELECT described FROM cells ORDER BY first").fetchall()
+    crc = zlib.crc32(text.encode())
+    for cell in (tuple(cell) for (data,) in blocks for cell in json.loads(zlib.decompress(data))):
+        crc = zlib.crc32(repr(cell).encode(), crc)
+    db.execute("UPDATE header SET content = ?, crc = ?", (text, crc))
     db.commit()
     db.close()
 
 
 def with_cell(path: Path, what: str | None, chunk: object = 100) -> None:
     db = sqlite3.connect(path)
-    db.execute("UPDATE cells SET what = coalesce(?, what), chunk = ? WHERE number = 0", (what, chunk))
+    cells = json.loads(zlib.decompress(db.execute("SELECT described FROM cells").fetchone()[0]))
+    cells[0] = [cells[0][0] if what is None else what, chunk]
+    db.execute("UPDATE cells SET described = ?", (zlib.compress(json.dumps(cells).encode()),))
     db.commit()
     db.close()
     with_header(path, lambda header: header)
 
 
+def with_block(path: Path, text: bytes) -> None:
+    db = sqlite3.connect(path)
+    db.execute("UPDATE cells SET described = ?", (zlib.compress(text),))
+    db.commit()
+    db.close()
+
+
 def with_chunk(path: Path, trials: Any, counts: Any) -> None:
     db = sqlite3.connect(path)
     crc = zlib.crc32(b"", zlib.crc32(repr((0, 0, trials, counts)).encode()))
-    values = (trials, json.dumps(counts), crc)
+    try:
+        written: object = packed(counts)
+    except TypeError:
+        written = json.dumps(counts)
+    values = (trials, written, crc)
     db.execute("UPDATE chunks SET trials = ?, counts = ?, crc = ? WHERE cell = 0 AND first = 0", values)
     db.commit()
     db.close()
@@ -83,7 +100,7 @@ def both(**changes: object) -> Callable[[Path], None]:
 def one_more(cell: int, first: int) -> Callable[[Path], None]:
     """Another chunk of 100 trials."""
     crc = zlib.crc32(b"", zlib.crc32(repr((cell, first, 100, (1, 2, 3))).encode()))
-    return with_sql(f"INSERT INTO chunks VALUES ({cell}, {first}, 100, '[1, 2, 3]', x'', 0.0, {crc})")
+    return with_sql(f"INSERT INTO chunks VALUES ({cell}, {first}, 100, x'{packed((1, 2, 3)).hex()}', x'', 0.0, {crc})")
 
 
 def options(**changes: object) -> Callable[[Path], None]:
@@ -126,9 +143,18 @@ WRONG: dict[str, Callable[[Path], None]] = {
     "chunks that overlap": one_more(0, 50),
     "a chunk of no cell": one_more(9, 0),
     "no table of cells": with_sql("DROP TABLE cells"),
-    "cells without end": endless("cells", "x AS number, '' AS what, 1 AS chunk"),
+    "cells without end": endless("cells", "x AS first, x'' AS described"),
+    "cells that are no block": with_sql("UPDATE cells SET described = x'00ff'"),
+    "cells in words": with_sql("UPDATE cells SET described = 'x'"),
+    "half a block of cells": with_sql("UPDATE cells SET described = substr(described, 1, length(described) / 2)"),
+    "a block that swells": lambda path: with_block(path, b"[" * 2**26),
+    "a block that nests too deep": lambda path: with_block(path, b"[" * 10**5),
+    "a block of numbers": lambda path: with_block(path, b"[1, 2]"),
+    "a block elsewhere": with_sql("UPDATE cells SET first = 1"),
+    "counts that end early": with_sql("UPDATE chunks SET counts = x'80'"),
+    "counts without end": with_sql(f"UPDATE chunks SET counts = x'{'ff' * 20}'"),
     "chunks without end": endless(
-        "chunks", "0 AS cell, x AS first, 1 AS trials, '[0]' AS counts, x'' AS extra, 0.0 AS seconds, 0 AS crc"
+        "chunks", "0 AS cell, x AS first, 1 AS trials, x'00' AS counts, x'' AS extra, 0.0 AS seconds, 0 AS crc"
     ),
     "a trigger": with_sql("CREATE TRIGGER t AFTER INSERT ON chunks BEGIN DELETE FROM chunks; END"),
     "a further column": with_sql("ALTER TABLE chunks ADD COLUMN more TEXT"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,27 @@ def hits(kernel: Any) -> int:
 def test_a_kernel_is_compiled_once(kernel: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert [hits(kernel()), hits(kernel())] == [0, 1]
     assert capsys.readouterr().err == ""
+
+
+def test_an_edit_of_what_a_kernel_uses_is_noticed(tmp_path: Path) -> None:
+    """Numba looks at the kernel's own file only."""
+    used, file = tmp_path / "used.py", tmp_path / "kernel.py"
+    file.write_text(SOURCE.replace("cache=True", "cache=True, uses=(used,)").replace("2 * x", "used.factor(x)"))
+
+    def new(factor: int) -> Any:
+        used.write_text(f"from numba import njit\n\n\n@njit\ndef factor(x):\n    return {factor} * x\n")
+        found = importlib.util.spec_from_file_location("used", used)
+        assert found is not None and found.loader is not None  # noqa: PT018
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        names: dict[str, Any] = {"__name__": "kernel", "__file__": str(file), "used": module}
+        exec(compile(file.read_text(), str(file), "exec"), names)
+        return names["twice"]
+
+    for factor, cached in ((2, 0), (2, 1), (10, 0), (10, 1)):
+        kernel = new(factor)
+        assert kernel(21) == factor * 21
+        assert sum(kernel.stats.cache_hits.values()) == cached
 
 
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])

@@ -101,7 +101,7 @@ def test_false_alarm_of_the_whole_procedure() -> None:
         alarms += any(k <= few or k >= many for k, (few, many) in zip(counts, critical, strict=True))
     assert alarms > 0  # the test can fail: it is near its level
     assert stats.binom.sf(alarms - 1, runs, 0.05) > 1e-6
-    assert share(40) * 40 == pytest.approx(1e-6, abs=0)
+    assert share(40) * 40 == pytest.approx(0.99e-6, abs=0)  # the rest is for estimated facts
 
 
 def test_verdicts_and_margins() -> None:

@@ -3,6 +3,7 @@
 import importlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from sims.options import Options, Request
 from sims.registry import experiment
 from sims.run import run
 from sims.statistics.intervals import confidence_sequence
+from sims.sweep import command as sweep
 from theory.single_weight import SingleWeight
 from theory.subset_sum import SubsetSum
 
@@ -118,3 +120,30 @@ def test_the_formulas_of_many_rows_are_foreseen_too(command: str, argv: list[str
 )  # fmt: skip
 def test_absurd_sizes_are_refused_at_once(command: str, argv: list[str], says: str, refused: Callable) -> None:
     refused(importlib.import_module(f"sims.{command}").main, argv, says)
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, 80.0), ({"jobs": 4}, 20.0)])
+def test_finishing_is_foreseen(options: dict, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that a bound alone moves, by a second each."""
+    kind, now = experiment("single_weight"), [0.0]
+
+    def bounds(question: object, n: int) -> None:
+        now[0] += 1.0
+
+    monkeypatch.setattr(prediction.time, "process_time", lambda: now[0])
+    monkeypatch.setattr(kind, "bounds", bounds)
+    questions = tuple(SingleWeight(R=R, eps=0.1, alpha=a / 9) for R in range(1, 5) for a in range(10))
+    request = Request(questions, Options(n=(1, 2), trials=100, seed=1, **{"jobs": 1, **options}))
+    assert prediction.finishing_seconds(kind, request) == pytest.approx(expected, rel=0.01)
+
+
+def test_what_takes_long_to_finish_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(prediction, "finishing_seconds", lambda *_: 100.0)
+    monkeypatch.setattr(sweep, "finishing_seconds", lambda *_: 100.0)
+    monkeypatch.chdir(tmp_path)
+    argv = ["--n", "1", "--trials", "10", "--seed", "1", "--max-time", "50s"]
+    refused(single_weight.main, argv, "would take about 1 min 40 s, more than --max-time, 50 s")
+    assert sweep.main(["single_weight", *argv, "--store", "s"]) == 2
+    assert "would take about 1 min 40 s, more than --max-time, 50 s" in capsys.readouterr().err

@@ -25,6 +25,22 @@ def test_json_round_trip() -> None:
     assert needed <= set(content["provenance"])
 
 
+def test_a_table_stands_alone() -> None:
+    """Every row has the seed, and the numbers of the sentence below it."""
+    rows = ({"n": 1, "R": 1, "gain": 5}, {"n": 1, "R": 2, "gain": 6}, {"n": 1, "R": 3, "gain": 7})
+    answers = {"delta": 0.1, "gain": 9, "necessary_n": 2, "required_n": None, "first_n": 3, "published": []}
+    summary = ({"R": 2, **answers}, {"R": 1, **answers, "first_n": 4}, {"no": "delta"})
+    result = Result("sims.test", {}, rows, {"seed": 7}, summary)
+    assert result.to_csv().splitlines() == [
+        "n,R,gain,seed,delta,necessary_n,required_n,first_n",
+        "1,1,5,7,0.1,2,,4",
+        "1,2,6,7,0.1,2,,3",
+        "1,3,7,7,,,,",
+    ]
+    assert json.loads(result.to_json())["rows"] == list(rows)
+    assert Result("sims.test", {}, ({"n": 1, "seed": 3},), {"seed": 7}).to_csv() == "n,seed\n1,3\n"
+
+
 def test_csv_round_trip() -> None:
     rows = list(csv.DictReader(io.StringIO(RESULT.to_csv())))
     assert [float(row["p"]) for row in rows] == [0.1 + 0.2, 0.25]

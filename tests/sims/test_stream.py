@@ -331,7 +331,7 @@ def test_a_probe_chooses_lists_for_uneven_values_and_changes_no_result(
 ) -> None:
     """Counted, not timed: drawn values are streamed, clusters listed but for a few rows; the winners are the same."""
     rows = 100
-    monkeypatch.setattr(dispatch, "vector_pays", lambda n: False)
+    monkeypatch.setattr(dispatch, "_width", lambda n: 0)
     streamed = []
     for name in ("best_rows", "mark_within"):
         kernel = getattr(_stream, name)

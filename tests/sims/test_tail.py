@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import sims.tail as command
 from sims.run import run
 from sims.solver.kernels.tail import _joined, _outside, covered
-from sims.solver.tail import Tail
+from sims.solver.tails.sums import SumTail as Tail
 from sims.statistics.replicates import excess_p_value, mean_interval
 from tests.stats import assert_at_least, assert_at_most
 from theory.subset_sum import SubsetSum
@@ -93,7 +93,7 @@ def test_joined_is_the_union_of_the_points(
     expected_low = [v for v in sorted(union) if v - 1 not in union]
     expected_high = [v for v in sorted(union) if v + 1 not in union]
     out = np.zeros((2, room), np.int64)
-    count = _joined(low, high, len(low), low2, high2, len(low2), shift, reach, out[0], out[1])
+    count = _joined(low, high, len(low), low2, high2, len(low2), shift, -reach, reach, out[0], out[1])
     assert count == len(expected_low)
     if count <= room:
         assert out[0, :count].tolist() == expected_low
@@ -107,13 +107,13 @@ def test_outside_counts_what_is_not_covered(pairs: list[tuple[int, int]], scale:
     low, high = low * 2**scale, high * 2**scale + 2**scale // 2
     end = 2**52
     inside = np.zeros(1, np.int64)
-    covered(low[None], high[None], np.array([len(low)]), inside)
+    covered(low[None], high[None], np.array([len(low)]), np.array([end]), inside)
     ends = [(max(int(a), -end), min(int(b), end - 1)) for a, b in zip(low, high, strict=True)]
     ends = [(a, b) for a, b in ends if a <= b]
     assert inside[0] == sum(b - a + 1 for a, b in ends)
     for rank in ranks:
         if rank < 2 * end - inside[0]:
-            value = int(_outside(low, high, len(low), rank))
+            value = int(_outside(low, high, len(low), end, rank))
             assert -end <= value < end
             assert not any(a <= value <= b for a, b in ends)
             before = sum(max(0, min(b, value) - a + 1) for a, b in ends)

@@ -12,10 +12,12 @@ from theory.bits.limit import (
     necessary_log2_codewords,
 )
 from theory.bits.question import DrawCode
+from theory.bits.reach import code_eps, leanest, limit_eps, mean_index, sufficient_eps, unreached_eps
 
 __all__ = [
-    "UNIFORM", "Choice", "DrawCode", "Histogram", "Laws", "best_under_budget", "capped_bits_bound", "cheapest_choice",
-    "entropy_bits", "geometric_bits", "hit_share", "index_bits_bound", "index_bits_lower", "mean_draws",
-    "mean_log2_index", "mean_log2_index_capped", "mean_log2_inverse_hit", "mismatch_bits", "miss_prob",
-    "necessary_bits", "necessary_log2_codewords", "rank_bits_prediction", "rank_log2_lower",
+    "UNIFORM", "Choice", "DrawCode", "Histogram", "Laws", "best_under_budget", "capped_bits_bound",
+    "cheapest_choice", "code_eps", "entropy_bits", "geometric_bits", "hit_share", "index_bits_bound",
+    "index_bits_lower", "leanest", "limit_eps", "mean_draws", "mean_index", "mean_log2_index", "mean_log2_index_capped",
+    "mean_log2_inverse_hit", "mismatch_bits", "miss_prob", "necessary_bits", "necessary_log2_codewords",
+    "rank_bits_prediction", "rank_log2_lower", "sufficient_eps", "unreached_eps",
 ]  # fmt: skip

@@ -3,7 +3,8 @@
 ``width("pensia", [64, 64], 0.1, 0.01, C=3.0)`` answers for one result, ``table([64, 64], 0.1, 0.01)`` for all of them.
 A constant that its paper does not give stays visibly unknown: without ``C=`` the call says so, with it the answer is
 marked ``is_shape_only``. Our own rows have no constant to choose. The rows ``iterand_*`` are those of
-theory.network.width, ``subset_sum`` is theory.product_sum, ``counting`` is theory.necessary.
+theory.network.width, ``halves`` and ``pairs`` theory.network.parts, ``subset_sum`` theory.product_sum, ``least``
+theory.required_width, ``counting`` theory.necessary.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from theory.necessary.width_row import Direction, Options, Parts, Spec, WidthRow
 from theory.network.layers import Statement
 from theory.network.width import source_width
 from theory.product_sum import required_n
+from theory.required_width import required_width
 
 __all__ = ["RESULTS", "Result", "WidthRow", "burkholz_constant", "table", "width"]
 
@@ -85,6 +87,21 @@ def _iterand(statement: str, note: str) -> Callable[[Spec, float], Shape]:
         return (*_two_layers(spec, answer.n, True)[:4], note)
 
     return compute
+
+
+def _by_parts(statement: str, note: str) -> Callable[[Spec, float], Shape]:
+    def compute(spec: Spec, C: float) -> Shape:
+        whole = _iterand(statement, note)(spec, C)
+        return (*whole[:3], None, note)
+
+    return compute
+
+
+def _best(spec: Spec, C: float) -> Shape:
+    found = required_width(spec.widths, spec.eps, delta=spec.delta, R=spec.R, domain=spec.domain)
+    made = ", ".join(f"{way.construction} ({way.statement})" for way in found.made)
+    params = fully_connected(found.source_widths)
+    return found.source_widths[1:-1], 2 * spec.l, params, None, f"Layer by layer: {made}."
 
 
 def _subset_sum(spec: Spec, C: float) -> Shape:
@@ -223,12 +240,39 @@ _ENTRIES = (
         resamples=True,
     ),
     Result(
+        "halves",
+        "theory/PROOFS.md, 4.9 (b)",
+        "sufficient",
+        "2 d_(i-1) n_i, n_i of order 1/(eta_i R)",
+        _PROVED,
+        _by_parts("halves", "Two neurons a weight, one after the other."),
+        resamples=True,
+    ),
+    Result(
+        "pairs",
+        "theory/PROOFS.md, 4.9 (d)",
+        "sufficient",
+        "2 d_(i-1) n_i, n_i of order 1/(sqrt(eta_i) R)",
+        _PROVED,
+        _by_parts("pairs", "Any two neurons of two groups a weight."),
+        resamples=True,
+    ),
+    Result(
         "subset_sum",
         "theory/PROOFS.md, 4.7",
         "sufficient",
         "2 d_(i-1) n_i, n_i = O(log(1/eta_i) + log(1/delta)), all constants known",
         _PROVED,
         _subset_sum,
+        resamples=True,
+    ),
+    Result(
+        "least",
+        "theory/PROOFS.md, 4.4, 4.7 and 4.9",
+        "sufficient",
+        "2 d_(i-1) n_i, every layer by the construction that needs fewest neurons",
+        _PROVED,
+        _best,
         resamples=True,
     ),
     Result(
@@ -333,8 +377,8 @@ def table(widths: Sequence[int], eps: float, delta: float, **options: Unpack[Opt
     Examples
     --------
     >>> rows = table([8, 8], 0.1, 0.01, R=5)
-    >>> [row.result for row in rows if row.params is not None]
-    ['pensia_lower', 'iterand_recalled', 'iterand_ours', 'iterand_repaired', 'subset_sum', 'counting']
+    >>> [row.result for row in rows if row.params is not None and row.paper.startswith("theory")]
+    ['iterand_ours', 'iterand_repaired', 'halves', 'pairs', 'subset_sum', 'least', 'counting']
     """
     spec = Spec(tuple(widths), eps, delta, **options)
     rows = []

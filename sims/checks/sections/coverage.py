@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Fact, Simulation, events, settings
 from sims.checks.facts import Pairs, Rng, agree, never_above
+from sims.checks.rare import rare
 from sims.checks.sides import sums as sides
 from sims.checks.twins import shares as _shares
 from sims.coverage import CoverageCounter, ValueSets
@@ -49,7 +50,7 @@ def _where(n: int, one: Coverage) -> str:
 
 def checks(seed: int) -> list[Check]:
     """Statements 3.1 to 3.8 and their controls."""
-    return [*_drift(), *_curves(), *_formulas(), *_controls(), *sides.coverages()]
+    return [*_drift(), *_curves(), *_rare(), *_formulas(), *_controls(), *sides.coverages()]
 
 
 def _reached(intervals: Sequence[tuple[float, float]], R: int) -> Simulation:
@@ -121,6 +122,20 @@ def _curves() -> Iterator[Check]:
     one = Coverage(eps=0.05)
     n = theory.predicted_n(delta=0.1, **vars(one))
     yield _covered(n, (one,), 5.0).predicted("3.6", f"at predicted_n={n}, delta=.1: {_where(n, one)}", 0.9)
+
+
+def _rare() -> Iterator[Check]:
+    """Failures far below what counts see."""
+    for one, delta in ((Coverage(R=2, eps=0.2), 1e-6), (Coverage(R=1, eps=0.2), 1e-6)):
+        n = one.required_n(delta)
+        yield rare("3.3", f"P(not covered) at required_n={n}, delta={delta:g} R={one.R} eps={one.eps:g}", one, n, delta)
+    wide = Coverage(R=1, eps=0.5, low=-1.0, high=1.0)  # accuracy 2 eps, and eps = 0.25
+    for n in (32, 44):
+        bound = theory.dacunha_failure(n, 0.25)
+        yield rare("3.4 (b)", f"P(not covered within 2 eps), n={n} eps=0.25", wide, n, bound)
+    few = Coverage(R=2, eps=0.1).necessary_n(1e-9) - 2
+    where = f"P(not covered) at necessary_n - 2 = {few}, delta=1e-09 R=2 eps=0.1"
+    yield rare("3.5", where, Coverage(R=2, eps=0.1), few, 1e-9, control="2 variables fewer than necessary")
 
 
 def _formulas() -> Iterator[Check]:

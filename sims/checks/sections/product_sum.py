@@ -12,6 +12,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, events
 from sims.checks.facts import Pairs, Rng, agree, all_true, equal, never_above
+from sims.checks.rare import rare
 from sims.checks.sections import convolution_sums
 from sims.checks.sides import products as sides
 from sims.checks.twins import gadgets as _gadgets
@@ -29,7 +30,8 @@ UNION = ((-1.0, 0.25),)
 def checks(seed: int) -> list[Check]:
     """Statement 4.7 and its controls."""
     return [
-        *_shift(), *_drift(), *_weights(), *_formulas(), *_controls(), *convolution_sums.checks(seed), *sides.checks(),
+        *_shift(), *_drift(), *_weights(), *_rare(), *_formulas(), *_controls(),
+        *convolution_sums.checks(seed), *sides.checks(),
     ]  # fmt: skip
 
 
@@ -103,6 +105,15 @@ def _weights() -> Iterator[Check]:
         where += f", {min(tried, design.group)} of {design.group} more" if design.group else ""
         where += f", eta={eta:g} delta={delta:g} R={R}"
         yield _built(design, R, eta, w, min(tried, design.group)).upper("4.7", where, delta)
+
+
+def _rare() -> Iterator[Check]:
+    """Failures far below what counts see."""
+    one, delta = theory.ProductSum(R=5, eps=0.1), 1e-6
+    n = one.required_n(delta)
+    yield rare("4.7", f"P(no sum) at required_n={n}, delta={delta:g} R=5 eps=0.1", one, n, delta)
+    where = "P(no sum) at n=20, delta=1e-06 R=5 eps=0.1"
+    yield rare("4.7", where, one, 20, delta, control="20 neurons")
 
 
 def _formulas() -> Iterator[Check]:

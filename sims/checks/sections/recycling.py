@@ -10,6 +10,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Simulation, asked, events, own_seed
 from sims.checks.facts import Pairs, Rng, agree, measured
+from sims.checks.rare import rare
 from sims.checks.sides import recycling as sides
 from sims.checks.twins import multisets as _multisets
 from sims.checks.twins.multisets import multisets
@@ -48,7 +49,7 @@ def _cost(n: int) -> float:
 
 def checks(seed: int) -> list[Check]:
     """Statements 6.1 to 6.4 and controls."""
-    return [*_curves(), *_required(), *_formulas(), *_worth(), *_controls(), *sides.checks()]
+    return [*_curves(), *_required(), *_rare(), *_formulas(), *_worth(), *_controls(), *sides.checks()]
 
 
 def _curves() -> Iterator[Check]:
@@ -85,6 +86,16 @@ def _required() -> Iterator[Check]:
         few = theory.necessary_n(eps, delta, alpha=alpha) - 1
         where = f"P(success) at n={few}, below necessary_n, eps={eps:g} delta={delta:g} alpha={alpha:g}"
         yield _recycled(max(1, few), eps, alpha).upper("6.1", where, 1.0 - delta)
+
+
+def _rare() -> Iterator[Check]:
+    """Failures far below what counts see."""
+    one, n = theory.Recycling(eps=0.1), 24
+    bound = theory.failure_prob_bound(n, eps=0.1, alpha=0.5)
+    yield rare("6.2", f"P(failure), n={n} eps=0.1 alpha=0.5", one, n, bound, samples=50)
+    few = one.necessary_n(1e-6) - 2
+    where = f"P(failure) at necessary_n - 2 = {few}, delta=1e-06 eps=0.1"
+    yield rare("6.2", where, one, few, 1e-6, samples=50, control="2 values fewer than necessary")
 
 
 def _formulas() -> Iterator[Check]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.checks.check import Check, Closest, Fact, Point, Simulation, asked, events, settings
 from sims.checks.facts import Pairs, Rng, agree, all_true, equal, generator
+from sims.checks.rare import rare
 from sims.checks.sides import sums as sides
 from sims.checks.twins import sums as _sums
 from sims.solver import best_subsets
@@ -43,7 +44,7 @@ def _where(one: SubsetSum, n: int) -> str:
 def checks(seed: int) -> list[Check]:
     """Statements 2.0 to 2.5 and their controls."""
     return [
-        *_sums_of_draws(), *_curves(), *_required(), *_sharper(), *_formulas(), *_partition(), *_controls(),
+        *_sums_of_draws(), *_curves(), *_required(), *_rare(), *_sharper(), *_formulas(), *_partition(), *_controls(),
         *sides.subset_sums(),
     ]  # fmt: skip
 
@@ -136,6 +137,18 @@ def _sharper() -> Iterator[Check]:
     yield covered.upper("2.3 (c)", f"{where}, best bound", bound, 1, complement=True)
     halved, where = "every variable halves the rest", f"P(failure), {_where(shared, 12)}"
     yield covered.upper("2.3 (c)", where, 9 * 0.5**12, 0, complement=True, control=halved)
+
+
+def _rare() -> Iterator[Check]:
+    """Failures far below what counts see."""
+    for one, delta in ((SubsetSum(R=1, eps=0.1), 1e-9), (SubsetSum(R=2, eps=0.1), 1e-6)):
+        n = one.required_n(delta)
+        where = f"P(no sum) at required_n={n}, delta={delta:g} R={one.R} eps={one.eps:g}"
+        yield rare("2.3", where, one, n, delta, samples=400)
+    one, delta = SubsetSum(R=1, eps=0.1), 1e-9
+    few = one.necessary_n(delta) - 2
+    where = f"P(no sum) at necessary_n - 2 = {few}, delta={delta:g} R=1 eps=0.1"
+    yield rare("2.3", where, one, few, delta, control="2 variables fewer than necessary")
 
 
 def _formulas() -> Iterator[Check]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -61,7 +61,7 @@ def outcomes(
     jobs: int,
     prepare: Callable[[], None],
     refused: tuple[type[Exception], ...] = (),
-) -> Iterator[tuple[int, Made | Lost]]:
+) -> Generator[tuple[int, Made | Lost], None, None]:
     """Yield the number of each part and what came of it, as they come.
 
     Parameters

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from nets.workers import Lost, outcomes
+from sims.workers import Lost, outcomes
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def test_each_fails_alone() -> None:
 PARENT = """
 import os, time
 from functools import partial
-from nets.workers import outcomes
+from sims.workers import outcomes
 if __name__ == "__main__":
     print(list(outcomes(os.getpgid, [0, 0], jobs=2, prepare=partial(print, "begun", flush=True)))[0][0], flush=True)
     list(outcomes(time.sleep, [600, 600], jobs=2, prepare=partial(print, "begun", flush=True)))
