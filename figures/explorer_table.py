@@ -15,7 +15,7 @@ from typing import Any
 
 from sims.files import write_text
 
-TABLE = Path(__file__).parent / "data" / "explorer.json"
+TABLE = Path(__file__).parent / "page" / "proved.json"
 """The committed table."""
 
 ALPHAS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -32,7 +32,7 @@ def exponents(R: int, eps: float, alpha: float) -> list[float]:
     Examples
     --------
     >>> exponents(30, 0.1, 0.5)[:2]
-    [1.11, 2.18]
+    [1.37, 3.53]
     """
     from theory.subset_sum import log_failure_prob_bound
 
