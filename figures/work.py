@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sims.commands.output import MAX_CURVES
-from sims.commands.prediction import Prediction, announce, foresee, plan
+from sims.commands.prediction import Prediction, announce, finishing_seconds, foresee, plan
 from sims.options import Request
 from sims.progress import progress
 from sims.registry import experiment_of
@@ -64,17 +64,25 @@ class Work:
         ValueError
             One line: all together would take too long, or would not fit into memory.
         """
-        planned = []
+        planned, finishing = [], []
         for request in requests:
             experiment = experiment_of(request.questions[0])
             own = replace(request, options=replace(request.options, jobs=self.threads))
-            planned.append((experiment, own, plan(experiment, own, max_time=self.max_time, quiet=self.quiet)))
+            passes, known = plan(experiment, own, max_time=self.max_time, quiet=self.quiet)
+            planned.append((experiment, own, passes))
+            finishing.append(known)
         each = [foresee(*one) for one in planned]
-        whole = Prediction(
+        counting = Prediction(
             math.fsum([more, *(one.seconds for one in each)]),
             max((one.bytes for one in each), default=0),
             any(one.at_most for one in each),
         )
+        announce(counting, max_time=self.max_time, quiet=True, what="this figure")  # before formulas are tried
+        rows = math.fsum(
+            finishing_seconds(experiment, own) if known is None else known
+            for (experiment, own, _), known in zip(planned, finishing, strict=True)
+        )
+        whole = replace(counting, seconds=counting.seconds + rows)
         announce(whole, max_time=self.max_time, quiet=self.quiet, what="this figure")
         trials = sum(request.options.trials * len(passes) for _, request, passes in planned)
         with progress(trials, quiet=self.quiet) as advance:
