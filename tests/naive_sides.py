@@ -36,11 +36,6 @@ def mp(x: Fraction | float) -> Any:
     return mpmath.mpf(x.numerator) / x.denominator
 
 
-def is_at_most(x: float, true: Any) -> bool:
-    """Whether a float is at most an mpf, exactly compared."""
-    return bool(mpmath.mpf(x) <= true)
-
-
 def log_of_one_minus(p: Fraction) -> Any:
     """log(1 - p) for a rational p, near 0 and near 1."""
     return mpmath.log(mp(1 - p)) if p > Fraction(1, 2) else mpmath.log1p(-mp(p))

@@ -37,26 +37,19 @@ def spare_bits(packed: Packed, count: int) -> bool:
     return bool(count % 8 and int(packed[-1]) >> (count % 8))
 
 
-def pack_positions(positions: npt.NDArray[np.int64], count: int) -> Packed:
-    """``count`` bits with ones at the given places, without a byte for every bit.
-
-    Examples
-    --------
-    >>> pack_positions(np.array([0, 2, 9]), 12).tolist(), unpack_positions(np.array([5, 2], np.uint8)).tolist()
-    ([5, 2], [0, 2, 9])
-    """
-    packed = np.zeros(-(-count // 8), np.uint8)
-    set_bits(packed, positions)
-    return packed
-
-
 def set_bits(packed: Packed, positions: npt.NDArray[np.int64]) -> None:
     """Set bits at the given places."""
     np.bitwise_or.at(packed, positions >> 3, (1 << (positions & 7)).astype(np.uint8))
 
 
 def unpack_positions(packed: Packed) -> npt.NDArray[np.int64]:
-    """Places of the ones, in order."""
+    """Places of the ones, in order.
+
+    Examples
+    --------
+    >>> unpack_positions(np.array([5, 2], np.uint8)).tolist()
+    [0, 2, 9]
+    """
     used = np.flatnonzero(packed)
     byte, bit = np.nonzero(np.unpackbits(packed[used][:, None], axis=1, bitorder="little"))
     return 8 * used[byte] + bit

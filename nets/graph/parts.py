@@ -70,10 +70,6 @@ class Part:
         """(groups, rows, cols) with one row for each output channel: shape (groups outputs, taps cols)."""
         return rows_by_output(matrices, self.outputs)
 
-    def from_output(self, rows: Array) -> Array:
-        """The inverse of `by_output`."""
-        return rows.reshape(self.groups, self.rows, self.cols)
-
 
 def rows_by_output(matrices: Array, outputs: int) -> Array:
     """Matrices (groups, rows, cols) with one row for each of `outputs` channels of a group, its taps side by side."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from theory.numerics import check
 from theory.question import OneTarget, Target
-from theory.subset_sum.parameters import SubsetSumParameters
 
 MAX_D = 4
 """Largest dimension: products of more probabilities could underflow."""
@@ -42,8 +41,3 @@ class VectorSumParameters(OneTarget):
         if d > MAX_D:
             raise ValueError(f"d must be at most {MAX_D}, got d={d}")
         self._set("d", d)
-
-    @property
-    def one_coordinate(self) -> SubsetSumParameters:
-        """What one coordinate asks."""
-        return SubsetSumParameters(R=self.R, eps=self.eps, alpha=self.alpha)

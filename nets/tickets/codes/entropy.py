@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.int64]
 PRECISION = 24
-MAX_INDEX_BITS = 24
-"""An index is below 2^24: the bits that follow its bin are one symbol each."""
 MAX_COARSE = 200
 _STEPS = 2**22 // (np.arange(512, dtype=np.int64) + 2) ** 2
 
