@@ -17,7 +17,7 @@ DELTA, SEED = 0.01, 1
 
 ASKED: list[tuple[str, str, str, dict[str, Any], int]] = [
     *(
-        ("2.1 (b), 2.2 (b), 2.2 (c)", "subset_sum", "SubsetSum", {"R": R, "eps": eps, "alpha": 0.5}, 100_000)
+        ("2.1 (b), 2.2 (b, c)", "subset_sum", "SubsetSum", {"R": R, "eps": eps, "alpha": 0.5}, 100_000)
         for eps in (1e-3, 1e-5)
         for R in (1, 2, 5, 10)
     ),
@@ -30,7 +30,7 @@ ASKED: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("2.6", "fixed_size", "FixedSize", {"size": 5, "R": 1, "eps": 0.01}, 20_000),
     ("2.7", "grid_sum", "GridSum", {"grid": 100, "R": 1}, 20_000),
     ("2.8", "movable_sum", "MovableSum", {"move": 0.01, "R": 1, "eps": 0.01}, 20_000),
-    *(("8.4 (bits)", "bits", "DrawCode", {"d": d, "eps": 0.01, "alpha": "uniform"}, 20_000) for d in (1, 2)),
+    *(("8.4", "bits", "DrawCode", {"d": d, "eps": 0.01, "alpha": "uniform"}, 20_000) for d in (1, 2)),
 ]
 """Statements, package and class of the question, its parameters, trials a point."""
 
