@@ -2,7 +2,7 @@
 
     python -m sims.sweep subset_sum --R 1 2 5 --eps 1e-2 1e-3 --n 1:24 --trials 1e9 --store results.sqlite
 
-takes every flag of ``sims.subset_sum`` (or single_weight, coverage, recycling, main_theorem), prints what that command
+takes every flag of ``sims.subset_sum`` (any other question as well, and main_theorem), prints what that command
 would print, and may be killed at any moment: the same line with ``--resume`` goes on with what is left. The counts are
 those of the command with the same seed, whoever counts them and however often it was interrupted. ``--dry-run`` says
 what it will cost. A store holds one sweep; with another seed or other settings it is refused, except that ``--trials``
