@@ -102,6 +102,11 @@ class Recipe:
         """What makes its numbers anew."""
         return f"python -m figures.{self.name} --compute"
 
+    @property
+    def config(self) -> type[Any]:
+        """The flags of its command."""
+        return _command_of(self)
+
     def figure(
         self,
         *,

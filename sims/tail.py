@@ -335,6 +335,12 @@ def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str
     return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 
 
+def configs() -> dict[str, type[Any]]:
+    """The flags of the command, which are those of subset sums."""
+    found: type[Any] = experiment_named("subset_sum").tail_config
+    return {"": found}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 

@@ -180,6 +180,10 @@ def console(*, markup: bool = False, least: int = 100) -> Any:
     class PlainConsole(Console):
         """It escapes what steers a terminal, and adds its own colours afterwards."""
 
+        def on_broken_pipe(self) -> None:
+            """Leave it to `Delivery`: rich would end the program here, before files are written."""
+            raise
+
         def render_str(self, text: str, **options: Any) -> Any:
             return super().render_str(plain(text), **options)
 

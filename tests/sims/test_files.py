@@ -280,3 +280,16 @@ def test_an_error_of_any_kind_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert error == "error: picture p.png failed (KeyError: 'axes\\nx')\n"
     assert out == "table: t.csv\n"
     assert delivery.code == 2
+
+
+def test_a_reader_of_the_table_that_leaves_costs_no_file(tmp_path: Path) -> None:
+    table = tmp_path / "budget.csv"
+    command = [sys.executable, "-m", "sims.budget", "--bits", "3", "--csv", str(table)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        said = started.stderr.read()
+        assert started.wait(60) == 141
+    assert said == ""
+    assert table.read_text(encoding="utf-8").startswith("way,")
