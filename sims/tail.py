@@ -337,8 +337,8 @@ def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str
 
 def configs() -> dict[str, type[Any]]:
     """The flags of the command, which are those of subset sums."""
-    found: type[Any] = experiment_named("subset_sum").tail_config
-    return {"": found}
+    question: Any = experiment_named("subset_sum")
+    return {"": question.tail_config}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
