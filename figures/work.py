@@ -68,7 +68,9 @@ class Work:
         for request in requests:
             experiment = experiment_of(request.questions[0])
             own = replace(request, options=replace(request.options, jobs=self.threads))
-            planned.append((experiment, own, plan(experiment, own, max_time=self.max_time, quiet=self.quiet)))
+            passes, finishing = plan(experiment, own, max_time=self.max_time, quiet=self.quiet)
+            planned.append((experiment, own, passes))
+            more += finishing or 0.0
         each = [foresee(*one) for one in planned]
         whole = Prediction(
             math.fsum([more, *(one.seconds for one in each)]),
