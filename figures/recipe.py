@@ -34,6 +34,7 @@ __all__ = [
     "Recipe",
     "check_files",
     "check_source_tree",
+    "command_of",
     "load",
     "make",
     "recipe_of_result",
@@ -159,7 +160,7 @@ class Recipe:
         """The command ``python -m figures.NAME``; returns the exit code."""
 
         def work(args: Sequence[str] | None) -> int:
-            command = _command_of(self)
+            command = command_of(self)
             usual = command(**{one.name: getattr(self.settings, one.name) for one in fields(self.settings)})
             chosen = flags.parse(command, args, prog=f"python -m figures.{self.name}", default=usual)
             settings = type(self.settings)(**{one.name: getattr(chosen, one.name) for one in fields(self.settings)})
@@ -210,7 +211,7 @@ class Draw(Look):
     """Do not begin what is predicted to take longer. Default: a day."""
 
 
-def _command_of(recipe: Recipe) -> type[Any]:
+def command_of(recipe: Recipe) -> type[Any]:
     """The flags of a figure's command: its settings, then where pictures go."""
     name = recipe.name.replace("_", "-")
     lines = ("--format png --out pictures", "--style paper --width 7in --format pdf", recipe.example)
