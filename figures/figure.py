@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from figures.recipe import command_of
 from figures.registry import NAMES, recipe, recipes
 from sims.commands import cli, flags
+
+
+def configs() -> dict[str, type[Any]]:
+    """The flags of every figure, by its name."""
+    return {one.name.replace("_", "-"): command_of(one) for one in recipes()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("usage: strong-tickets figure NAME [--help] ...\n")
             for one in recipes():
                 print(f"  {one.name.replace('_', '-'):16}  {one.number:2}  {one.title}")
-            print("\nexample:\n  strong-tickets figure subset-sum --R 1 3 --eps 1e-4 --style paper --width 3.3in")
+            flags.print_examples(["python -m figures subset-sum --R 1 3 --eps 1e-4 --style paper --width 3.3in"])
             return 0
         known = [one.replace("_", "-") for one in NAMES]
         near = difflib.get_close_matches(word, known, n=1)

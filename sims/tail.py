@@ -339,6 +339,13 @@ def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str
     return deliver(result, given, show=lambda: _show(result), files=[picture], code=refuted(result, given))
 
 
+def configs() -> dict[str, type[Any]]:
+    """The flags of the command, which asks about subset sums."""
+    experiment = experiment_named("subset_sum")
+    assert isinstance(experiment, Tailed)
+    return {"": experiment.tail_config}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see ``--help``."""
 

@@ -85,6 +85,9 @@ def configs_of(module: str) -> dict[str, type[Any]]:
         from sims.registry import NAMES, experiment
 
         return {name.replace("_", "-"): found.combined(config) for name, config in _swept(NAMES, experiment)}
+    if hasattr(found, "configs"):
+        configs: dict[str, type[Any]] = found.configs()
+        return configs
     if hasattr(found, "VERBS"):
         return {name: verb.config for name, verb in found.VERBS.items()}
     if hasattr(found, "EXPERIMENT"):
