@@ -22,7 +22,7 @@ class DrawAll(Look):
 
     examples: ClassVar[tuple[str, ...]] = (
         "python -m figures --format png --out pictures",
-        "python -m figures subset-sum --R 1 3 --eps 1e-4 --style paper --width 3.3in",
+        "python -m figures --style paper --width 3.3in --format pdf",
     )
 
 

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from figures.recipe import command_of
 from figures.registry import NAMES, recipe, recipes
 from sims.commands import cli, flags
 
 
 def configs() -> dict[str, type[Any]]:
-    """The flags of each figure's command."""
-    return {one.name.replace("_", "-"): one.config for one in recipes()}
+    """The flags of every figure, by its name."""
+    return {one.name.replace("_", "-"): command_of(one) for one in recipes()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,12 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("usage: strong-tickets figure NAME [--help] ...\n")
             for one in recipes():
                 print(f"  {one.name.replace('_', '-'):16}  {one.number:2}  {one.title}")
-            flags.print_examples(
-                [
-                    "python -m figures subset-sum --R 1 3 --eps 1e-4 --style paper --width 3.3in",
-                    "strong-tickets figure width --widths 784 300 10 --eps 0.1",
-                ]
-            )
+            flags.print_examples(["python -m figures subset-sum --R 1 3 --eps 1e-4 --style paper --width 3.3in"])
             return 0
         known = [one.replace("_", "-") for one in NAMES]
         near = difflib.get_close_matches(word, known, n=1)

@@ -33,6 +33,8 @@ __all__ = [
     "Data",
     "Recipe",
     "check_files",
+    "check_source_tree",
+    "command_of",
     "load",
     "make",
     "recipe_of_result",
@@ -43,6 +45,8 @@ Data = dict[str, Any]
 
 FOLDER = Path(__file__).parent / "data"
 """Where the committed numbers lie, one small JSON file per figure."""
+
+PACKAGE = Path(__file__).parent
 
 Format = Literal["pdf", "svg", "png"]
 
@@ -102,11 +106,6 @@ class Recipe:
         """What makes its numbers anew."""
         return f"python -m figures.{self.name} --compute"
 
-    @property
-    def config(self) -> type[Any]:
-        """The flags of its command."""
-        return _command_of(self)
-
     def figure(
         self,
         *,
@@ -161,7 +160,7 @@ class Recipe:
         """The command ``python -m figures.NAME``; returns the exit code."""
 
         def work(args: Sequence[str] | None) -> int:
-            command = _command_of(self)
+            command = command_of(self)
             usual = command(**{one.name: getattr(self.settings, one.name) for one in fields(self.settings)})
             chosen = flags.parse(command, args, prog=f"python -m figures.{self.name}", default=usual)
             settings = type(self.settings)(**{one.name: getattr(chosen, one.name) for one in fields(self.settings)})
@@ -203,7 +202,7 @@ class Draw(Look):
     """Draw this figure: from its committed numbers, or for parameters of your own, which are computed."""
 
     compute: bool = False
-    """Compute the committed numbers anew and keep them in figures/data."""
+    """Compute the committed numbers anew and keep them in figures/data of the source tree."""
     smoke: bool = False
     """Compute a few numbers and draw those: a quick test of the whole way."""
     jobs: flags.OptionalInteger = None
@@ -212,7 +211,7 @@ class Draw(Look):
     """Do not begin what is predicted to take longer. Default: a day."""
 
 
-def _command_of(recipe: Recipe) -> type[Any]:
+def command_of(recipe: Recipe) -> type[Any]:
     """The flags of a figure's command: its settings, then where pictures go."""
     name = recipe.name.replace("_", "-")
     lines = ("--format png --out pictures", "--style paper --width 7in --format pdf", recipe.example)
@@ -235,6 +234,8 @@ def _draw(recipe: Recipe, settings: Any, chosen: Any) -> int:
         raise flags.UsageError("--compute keeps the committed parameters; others are computed without it")
     if chosen.smoke:
         settings = changed(settings, dict(recipe.smoke), recipe.name)
+    if chosen.compute:
+        check_source_tree("--compute")
     Style(chosen.style, chosen.width, chosen.height)  # checks them
     check_files(recipe, Path(chosen.out), chosen.format, force=chosen.force)
     delivery = Delivery(silent=chosen.quiet)
@@ -330,6 +331,12 @@ def _names(recipe: Recipe, data: Data) -> dict[str, str]:
     """The CSV file of every table of the numbers."""
     found = tables(data)
     return {table: f"{recipe.name}.csv" if len(found) == 1 else f"{recipe.name}.{table}.csv" for table in found}
+
+
+def check_source_tree(what: str) -> None:
+    """Refuse to keep committed numbers inside an installed package, which commits nothing."""
+    if not (PACKAGE.parent / "pyproject.toml").is_file():
+        raise flags.UsageError(f"{what} keeps numbers in the source tree, and {PACKAGE} is an installed package")
 
 
 def check_files(recipe: Recipe, folder: Path, formats: Iterable[Format], *, force: bool) -> None:

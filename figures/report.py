@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from figures import explorer_table, verdicts
 from figures.inline_svg import inline_svg
-from figures.recipe import SEED, Data, Recipe, compact, load
+from figures.recipe import SEED, Data, Recipe, check_source_tree, compact, load
 from figures.registry import recipes
 from figures.typeset import mathematics, slug
 from figures.verdicts import BUDGET
@@ -156,7 +156,7 @@ class Report:
     verdicts: flags.OptionalFile = None
     """What `python -m sims.verify --json` printed. Default: figures/verdicts.json."""
     compute: bool = False
-    """Run sims.verify anew and keep what it finds in figures/verdicts.json."""
+    """Run sims.verify anew and keep what it finds in figures/verdicts.json of the source tree."""
     budget: Seconds = BUDGET
     """Its budget, with --compute."""
     seed: flags.Integer = SEED
@@ -180,6 +180,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed = flags.between("--seed", chosen.seed, 0, 2**53 - 1)
         if chosen.compute and chosen.verdicts is not None:
             raise flags.UsageError("--compute and --verdicts exclude each other")
+        if chosen.compute:
+            check_source_tree("--compute")
         if chosen.out == Report.out:
             Path(chosen.out).parent.mkdir(parents=True, exist_ok=True)
         kept = verdicts.VERDICTS

@@ -14,14 +14,16 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
-from nets.tickets import CodedTicket, Ticket, read_ticket
 from sims.commands import flags
 from sims.commands.dispatch import Verb, dispatch
 from sims.files import Kind, OutputFile, check_outputs, head, write_bytes
+
+if TYPE_CHECKING:
+    from nets.tickets import CodedTicket, Ticket
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ MODEL = Kind("model that export wrote", lambda path: b"strong-tickets" in head(p
 
 
 def _verify(given: Verify) -> int:
-    from nets.tickets import verify
+    from nets.tickets import read_ticket, verify
 
     ticket, target, examples = read_ticket(given.file), None, None
     if given.inputs is not None:
@@ -130,6 +132,8 @@ def _export(given: Export) -> int:
 
 def describe(ticket: Ticket | CodedTicket, size: int) -> dict[str, Any]:
     """What ``info`` prints, for a file of `size` bytes."""
+    from nets.tickets import CodedTicket
+
     if isinstance(ticket, CodedTicket):
         return _describe_coded(ticket, size)
     bits = sum(ticket.mask_bits.values())
@@ -174,6 +178,8 @@ def _describe_coded(ticket: CodedTicket, size: int) -> dict[str, Any]:
 
 
 def _info(given: Info) -> int:
+    from nets.tickets import CodedTicket, read_ticket
+
     ticket = read_ticket(given.file)
     content = describe(ticket, os.path.getsize(given.file))
     if given.json:

@@ -42,6 +42,8 @@ from sims.threads import one_per_thread, ordered
 RUNS = 64
 """Independent runs, into which the samples are divided; their spread gives the interval."""
 
+_TINY = sys.float_info.min  # below it floats end: all that is known is then what is proved
+
 _PROBE = 32  # samples of the run that the prediction of the time is measured on
 
 REFUSED = {
@@ -201,6 +203,8 @@ def _row(tailed: Tailed[Any], question: Any, n: int, samples: int, estimates: Fl
     stated = tailed.stated(question, n)
     low, high = mean_interval(estimates)
     failure = float(estimates.mean())
+    if failure < _TINY:
+        failure, low, high = 0.0, 0.0, max(high, min(1.0, stated.most))
     spread = float((estimates / failure).std(ddof=1)) if failure > 0.0 else 0.0
     tails.append(excess_p_value(estimates, stated.most))
     predicted: Row = {"prediction": None, "prediction_clamped": False}
@@ -336,9 +340,10 @@ def estimate(experiment: Experiment[Any, Any], args: Sequence[str], *, prog: str
 
 
 def configs() -> dict[str, type[Any]]:
-    """The flags of the command, which are those of subset sums."""
-    question: Any = experiment_named("subset_sum")
-    return {"": question.tail_config}
+    """The flags of the command, which asks about subset sums."""
+    experiment = experiment_named("subset_sum")
+    assert isinstance(experiment, Tailed)
+    return {"": experiment.tail_config}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -73,7 +73,7 @@ HELP = Flag("--help", takes=False)
 
 
 def configs_of(module: str) -> dict[str, type[Any]]:
-    """The flags of a command's module, by its first word; of one without verbs by "". A module may say so by `configs`.
+    """The flags of a command's module, by its first word; of one without verbs by "".
 
     Examples
     --------
@@ -86,7 +86,8 @@ def configs_of(module: str) -> dict[str, type[Any]]:
 
         return {name.replace("_", "-"): found.combined(config) for name, config in _swept(NAMES, experiment)}
     if hasattr(found, "configs"):
-        return dict(found.configs())
+        configs: dict[str, type[Any]] = found.configs()
+        return configs
     if hasattr(found, "VERBS"):
         return {name: verb.config for name, verb in found.VERBS.items()}
     if hasattr(found, "EXPERIMENT"):

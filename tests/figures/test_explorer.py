@@ -1,5 +1,6 @@
 """The report's explorer in a real browser: every number is the Python function's; nothing is loaded or complains."""
 
+import base64
 import html as entities
 import json
 import math
@@ -282,6 +283,25 @@ def test_what_people_see(visit: tuple[str, list[str], list[str]]) -> None:
     assert certain["x-sufficient_n"] == "0"
     assert certain["x-budget"] == "The empty sum suffices: 0 bits."
     assert seen["link"] == "#n=21&R=1&eps=0.001&alpha=0&delta=0.05&bits=20&widths=2+5+1"
+
+
+def test_a_phone_need_not_scroll_sideways(page: str, tmp_path: Path) -> None:
+    framed = """<!DOCTYPE html><body><script>
+      const f = document.createElement("iframe");
+      f.style = "width: 360px; height: 800px; border: 0";
+      f.onload = () => {
+        const { scrollWidth, clientWidth } = f.contentDocument.documentElement, seen = document.createElement("pre");
+        seen.id = "wide";
+        seen.textContent = JSON.stringify([scrollWidth, clientWidth]);
+        document.body.prepend(seen);
+      };
+      f.srcdoc = new TextDecoder().decode(Uint8Array.from(atob("PAGE"), (c) => c.charCodeAt(0)));
+      document.body.append(f);
+    </script></body>"""
+    file = tmp_path / "phone.html"
+    file.write_text(framed.replace("PAGE", base64.b64encode(page.encode()).decode()), encoding="utf-8")
+    needed, there = printed(browse(file, tmp_path)[0], "wide")
+    assert needed <= there <= 360
 
 
 def test_the_curve_is_the_bound(visit: tuple[str, list[str], list[str]]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from figures import explorer_table, report, verdicts
 from figures import recipe as recipes
 from figures.__main__ import main as draw_all
 from figures.registry import NAMES, recipe
@@ -113,6 +114,25 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     ):
         assert line.startswith("error: ")
         assert said in line
+
+
+def test_an_installed_package_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "figures"
+    monkeypatch.setattr(recipes, "PACKAGE", package)
+    monkeypatch.setattr(recipes, "FOLDER", package / "data")
+    monkeypatch.setattr(verdicts, "VERDICTS", package / "verdicts.json")
+    monkeypatch.setattr(verdicts, "compute", lambda **_: pytest.fail("computed"))
+    monkeypatch.setattr(explorer_table, "compute", lambda: pytest.fail("computed"))
+    assert recipe("crossover").main(["--compute", "--out", str(tmp_path / "out")]) == 2
+    assert report.main(["--compute", "--out", str(tmp_path / "r.html")]) == 2
+    assert explorer_table.main([]) == 2
+    for line, what in zip(
+        capsys.readouterr().err.splitlines(), ["--compute", "--compute", "this command"], strict=True
+    ):
+        assert line == f"error: {what} keeps numbers in the source tree, and {package} is an installed package"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_result_comes_back_from_its_json() -> None:

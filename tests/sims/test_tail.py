@@ -171,6 +171,16 @@ def test_what_is_certain_is_exact() -> None:
     assert row["failure_low"] == pytest.approx(row["failure_high"], rel=1e-12)
 
 
+def test_a_failure_below_all_floats_is_not_called_none() -> None:
+    """All 5 n draws are on the wrong side of alpha and miss it with probability above 2^-(5 n) > 0."""
+    (row,) = command.rare_failures([SubsetSum(R=5, eps=0.5, alpha=1.0)], n=[400], trials=128, seed=1).rows
+    assert (row["failure"], row["failure_low"]) == (0.0, 0.0)
+    assert 0.0 < row["failure_high"] < 1e-9
+    assert row["verdict"] == "consistent"
+    (row,) = command.rare_failures([SubsetSum(R=1, eps=0.5, alpha=0.25)], n=[3], trials=128, seed=1).rows
+    assert row["failure_high"] == 0.0  # the empty sum hits
+
+
 def test_the_command_prints_draws_and_refuses(tmp_path, capsys, refused) -> None:
     picture = tmp_path / "failure.png"
     argv = ["--R", "2", "--eps", "0.1", "--n", "1:12", "--trials", "2000", "--seed", "1", "--jobs", "1"]
