@@ -41,6 +41,23 @@ def test_a_table_stands_alone() -> None:
     assert Result("sims.test", {}, ({"n": 1, "seed": 3},), {"seed": 7}).to_csv() == "n,seed\n1,3\n"
 
 
+def test_a_long_table_compares_each_row_with_few_entries() -> None:
+    class Counted(float):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return float(self) == other
+
+        __hash__ = float.__hash__
+
+    rows = [{"n": 1, "eps": Counted(k / 500)} for k in range(500)]
+    summary = [{"eps": Counted(k / 500), "delta": 0.1, "first_n": k} for k in range(500)]
+    found = Result("sims.test", {}, rows, {}, summary).table()
+    assert [row["first_n"] for row in found] == list(range(500))
+    assert Counted.compared < 5000
+
+
 def test_csv_round_trip() -> None:
     rows = list(csv.DictReader(io.StringIO(RESULT.to_csv())))
     assert [float(row["p"]) for row in rows] == [0.1 + 0.2, 0.25]
