@@ -28,7 +28,14 @@ def test_json_round_trip() -> None:
 def test_a_table_stands_alone() -> None:
     """Every row has the seed, and the numbers of the sentence below it."""
     rows = ({"n": 1, "R": 1, "gain": 5}, {"n": 1, "R": 2, "gain": 6}, {"n": 1, "R": 3, "gain": 7})
-    answers = {"delta": 0.1, "gain": 9, "necessary_n": 2, "required_n": None, "first_n": 3, "published": []}
+    answers: dict[str, object] = {
+        "delta": 0.1,
+        "gain": 9,
+        "necessary_n": 2,
+        "required_n": None,
+        "first_n": 3,
+        "published": [],
+    }
     summary = ({"R": 2, **answers}, {"R": 1, **answers, "first_n": 4}, {"no": "delta"})
     result = Result("sims.test", {}, rows, {"seed": 7}, summary)
     assert result.to_csv().splitlines() == [
