@@ -117,21 +117,24 @@ class Result:
 
     def table(self) -> list[dict[str, Any]]:
         """The rows, each with the seed and with the `ANSWERS` of its summary entry, so that a table stands alone."""
-        seed = self.provenance.get("seed")
-        return [
-            {**row, **{key: value for key, value in self._answers(row, seed).items() if key not in row}}
-            for row in self.rows
-        ]
+        seed, answers = self.provenance.get("seed"), self._answers()
+        alike = {} if seed is None else {"seed": seed}
+        found = []
+        for row in self.rows:
+            mine = (known.get(_values(row, group)) for group, known in answers.items() if row.keys() >= set(group))
+            more = {**alike, **next((one for one in mine if one is not None), {})}
+            found.append({**row, **{key: value for key, value in more.items() if key not in row}})
+        return found
 
-    def _answers(self, row: Row, seed: Any) -> Row:
-        found = {} if seed is None else {"seed": seed}
+    def _answers(self) -> dict[tuple[str, ...], dict[Any, Row]]:
+        """`ANSWERS` of the summary entries, by the names and then by the values of what each shares with its rows."""
+        found: dict[tuple[str, ...], dict[Any, Row]] = {}
         for entry in self.summary:
-            keys = list(entry)
-            if "delta" not in keys:
-                continue
-            group = keys[: keys.index("delta")]  # what a summary entry and its rows have in common stands first
-            if all(key in row and row[key] == entry[key] for key in group):
-                return {**found, **{key: entry[key] for key in ANSWERS if key in entry}}
+            keys = tuple(entry)
+            if "delta" in keys:
+                group = keys[: keys.index("delta")]  # what a summary entry and its rows have in common stands first
+                told = {key: entry[key] for key in ANSWERS if key in entry}
+                found.setdefault(group, {}).setdefault(_values(entry, group), told)
         return found
 
     def to_csv(self) -> str:
@@ -190,6 +193,10 @@ def _indented(value: Any, depth: int) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _values(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(_as_tuple(row[name]) for name in names)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -28,7 +28,14 @@ def test_json_round_trip() -> None:
 def test_a_table_stands_alone() -> None:
     """Every row has the seed, and the numbers of the sentence below it."""
     rows = ({"n": 1, "R": 1, "gain": 5}, {"n": 1, "R": 2, "gain": 6}, {"n": 1, "R": 3, "gain": 7})
-    answers = {"delta": 0.1, "gain": 9, "necessary_n": 2, "required_n": None, "first_n": 3, "published": []}
+    answers: dict[str, object] = {
+        "delta": 0.1,
+        "gain": 9,
+        "necessary_n": 2,
+        "required_n": None,
+        "first_n": 3,
+        "published": [],
+    }
     summary = ({"R": 2, **answers}, {"R": 1, **answers, "first_n": 4}, {"no": "delta"})
     result = Result("sims.test", {}, rows, {"seed": 7}, summary)
     assert result.to_csv().splitlines() == [
@@ -39,6 +46,23 @@ def test_a_table_stands_alone() -> None:
     ]
     assert json.loads(result.to_json())["rows"] == list(rows)
     assert Result("sims.test", {}, ({"n": 1, "seed": 3},), {"seed": 7}).to_csv() == "n,seed\n1,3\n"
+
+
+def test_a_long_table_compares_each_row_with_few_entries() -> None:
+    class Counted(float):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return float(self) == other
+
+        __hash__ = float.__hash__
+
+    rows = [{"n": 1, "eps": Counted(k / 500)} for k in range(500)]
+    summary = [{"eps": Counted(k / 500), "delta": 0.1, "first_n": k} for k in range(500)]
+    found = Result("sims.test", {}, rows, {}, summary).table()
+    assert [row["first_n"] for row in found] == list(range(500))
+    assert Counted.compared < 5000
 
 
 def test_csv_round_trip() -> None:
