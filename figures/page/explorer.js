@@ -108,7 +108,7 @@
     };
   }
 
-  function atLeast(failure) { // 1 - failure, rounded down
+  function fromBelow(failure) { // 1 - failure, rounded down
     if (failure === null) return "not in the table";
     return failure < 1e-3 ? `1 \u2212 ${above(failure)}` : String(Math.floor((1 - failure) * 1e4) / 1e4);
   }
@@ -154,7 +154,7 @@
       required_n_exact: count(values.required_n_exact),
       required_n: count(values.required_n),
       success_prob_upper: above(values.success_prob_upper),
-      success_prob_lower: atLeast(values.failure_prob_bound),
+      success_prob_lower: fromBelow(values.failure_prob_bound),
       sufficient_n: values.sufficient_n === null ? "not in the table" : count(BigInt(values.sufficient_n)),
       necessary_n: values.necessary_n === null ? `above ${formulas.MAX_N}` : count(values.necessary_n),
       necessary_n_closed_form: count(values.necessary_n_closed_form),
@@ -216,7 +216,7 @@
     byId("x-here").setAttribute("d", `M${x(n).toFixed(1)},${PLOT.top}V${PLOT.bottom}`);
     byId("x-goal").setAttribute("d", `M${PLOT.left},${y(1 - delta).toFixed(1)}H${PLOT.right}`);
     byId("x-curve-text").textContent = `At n = ${n}: proved upper bound ${above(curves.upper[n])}, `
-      + `${found === null ? "" : `proved lower bound ${atLeast(provedFailure(found, n))}, `}prediction `
+      + `${found === null ? "" : `proved lower bound ${fromBelow(provedFailure(found, n))}, `}prediction `
       + `${short(curves.prediction[n])}, picking one value ${short(curves.one[n])}.`;
   }
 
