@@ -101,6 +101,11 @@ def _published(eps: float, d: int, C: float) -> float:
     return becchetti_n(eps, d=d, C=1e6 * C) / 1e6
 
 
+def _seen(d: Sequence[int], *along: Sequence[Any]) -> tuple[Sequence[Any], ...]:
+    """What a line or a band is drawn of: a short one for a single dimension, where a point would not be seen."""
+    return (d, *along) if len(d) > 1 else ((d[0] - 0.1, d[0] + 0.1), *(2 * tuple(one) for one in along))
+
+
 def _draw_needs(axes: Any, rows: Sequence[Mapping[str, Any]]) -> float:
     from matplotlib.patches import Patch
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
@@ -110,14 +115,14 @@ def _draw_needs(axes: Any, rows: Sequence[Mapping[str, Any]]) -> float:
         mine = sorted((row for row in rows if row["R"] == R), key=lambda row: row["d"])
         d, colour = [row["d"] for row in mine], PALETTE[index]
         ends = ([row[end] for row in mine] for end in ("necessary", "sufficient"))
-        axes.fill_between(d, *ends, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(d, [row["predicted"] for row in mine], color=colour, linestyle="--")
+        axes.fill_between(*_seen(d, *ends), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(*_seen(d, [row["predicted"] for row in mine]), color=colour, linestyle="--")
         kept = [row for row in mine if row["measured"] is not None]
         style = {"linestyle": "", "marker": MARKERS[index], "color": colour, "label": f"R = {R:,}, measured"}
         handles += axes.plot([row["d"] for row in kept], [row["measured"] for row in kept], **style)
     shape = sorted((row["d"], row["published"]) for row in rows if row["published"] is not None)
     label = f"published shape, C fitted at d = {rows[0]['d']}"
-    line = axes.plot(*zip(*shape, strict=True), color="0.5", linestyle=":", label=label)
+    line = axes.plot(*_seen(*zip(*shape, strict=True)), color="0.5", linestyle=":", label=label)
     axes.set(xlabel="dimension d", ylabel="number of vectors n", yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(ScalarFormatter())

@@ -3,7 +3,7 @@
 
 (() => {
   const reveal = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(location.hash.slice(1));
     for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
     target?.querySelector(":scope > details")?.setAttribute("open", "");
     target?.scrollIntoView();

@@ -111,7 +111,7 @@ def browse(page: Path, folder: Path, fragment: str = "") -> tuple[str, list[str]
         "--enable-logging=stderr", "--v=0", f"--log-net-log={log}", "--virtual-time-budget=3000", "--dump-dom",
         page.as_uri() + fragment,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
     text = log.read_text(encoding="utf-8").rstrip()

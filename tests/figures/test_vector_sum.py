@@ -34,3 +34,15 @@ def test_smoke(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert vector_sum.main(["--smoke", "--out", str(tmp_path), "--format", "png"]) == 0
     assert (tmp_path / "vector_sum.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.splitlines()[-1] == f"picture: {tmp_path / 'vector_sum.png'}"
+
+
+def test_a_single_dimension_shows_its_theory_too() -> None:
+    data = load(vector_sum.RECIPE)
+    data["needs"] = [row for row in data["needs"] if row["d"] == data["needs"][0]["d"]]
+    _, below = vector_sum.RECIPE.plot(data).axes
+    lines = [line for line in below.lines if line.get_linestyle() in ("--", ":")]
+    assert len(lines) == len(data["needs"]) + 1
+    assert all(len(set(line.get_xdata())) == 2 for line in lines)
+    bands = [band.get_paths()[0].get_extents() for band in below.collections]
+    assert [(band.y0, band.y1) for band in bands] == [(row["necessary"], row["sufficient"]) for row in data["needs"]]
+    assert all(band.width > 0 for band in bands)
