@@ -113,12 +113,10 @@ class Pool:
     ahead: int = 2
 
     def wait(self, pending: Collection[Future[Chunk]]) -> set[Future[Chunk]]:
-        """Those that are done, at least one. Raises RuntimeError: there will be none."""
-        while True:
-            done = wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED).done
-            self.check()
-            if done:
-                return done
+        """Those that are done, as soon as one is; none after a while. Raises RuntimeError: there will be none."""
+        done = wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED).done
+        self.check()
+        return done
 
 
 def check_where(where: str | None) -> None:

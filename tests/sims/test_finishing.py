@@ -1,10 +1,12 @@
 """Finishing: tables from counts take work in proportion to their rows, once, and the same in processes."""
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -23,7 +25,7 @@ from sims.options import Options, Request
 from sims.progress import silent
 from sims.registry import experiment
 from sims.sweep import cost, count
-from sims.sweep.cluster import Task
+from sims.sweep.cluster import Pool, Task
 from sims.sweep.command import main as sweep
 from sims.sweep.packing import packed, unpacked
 from sims.sweep.plan import Plan
@@ -182,27 +184,22 @@ def test_packed_counts_are_read_as_they_were(counts: list[int]) -> None:
     assert unpacked(packed(counts)) == tuple(counts)
 
 
-class Lazy:
-    """Workers that count nothing until asked, and then all at once."""
+def counted(task: Task) -> Chunk:
+    return Chunk(task.number, task.first, task.trials, (1, 1))
 
-    stop = None
 
-    def __init__(self, until: int) -> None:
-        self.left = until
+def until_interrupted(chunks: int) -> Pool:
+    """A worker that counts at once, and is interrupted after so many chunks."""
+    left = itertools.count(chunks, -1)
 
-    def workers(self) -> int:
-        return 1
-
-    def lost(self, problem: BaseException) -> bool:
-        return False
-
-    def submit(self, task: Task) -> Future:
-        done: Future = Future()
-        if not self.left:
+    def submit(task: Task) -> Future[Chunk]:
+        if next(left) == 0:
             raise KeyboardInterrupt
-        self.left -= 1
-        done.set_result(Chunk(task.number, task.first, task.trials, (1, 1)))
+        done: Future[Chunk] = Future()
+        done.set_result(counted(task))
         return done
+
+    return Pool(submit, lambda: 1)
 
 
 @pytest.mark.parametrize("until", [60, 30])
@@ -220,10 +217,51 @@ def test_small_chunks_are_written_together_and_none_is_lost(
         counting = count.Sweep(plan, store, (0, 1))
         assert counting.chunks_left == 60
         with contextlib.nullcontext() if until == 60 else pytest.raises(KeyboardInterrupt):
-            counting.run(Lazy(until), silent)
+            counting.run(until_interrupted(until), silent)
         assert sum(written) == store.done()[0] == until
         assert len(written) == 2
         assert count.Sweep(plan, store, (0, 1)).chunks_left == 60 - until
+
+
+def test_a_chunk_does_not_wait_for_the_next_one_to_be_written(tmp_path: Path) -> None:
+    """Long chunks: what is counted is written soon, while the others still run."""
+    kind, request = experiment("single_weight"), single(3)
+    plan = Plan(kind, request, tuple(kind.passes(request)))
+    header = {**plan.header, "made": {}}
+    chunks: list[Future[Chunk]] = [Future(), Future(), Future()]
+    tasks: list[Task] = []
+    late = threading.Event()
+    with Store(str(tmp_path / "s"), create=(header, [(text, 100) for text in plan.cells])) as store:
+        add, seen = store.add, [0]
+
+        def end(number: int) -> None:
+            if not chunks[number].done():
+                chunks[number].set_result(counted(tasks[number]))
+
+        def add_and_see(found: list[Chunk]) -> int:
+            """Each chunk ends once the one before is written."""
+            seen.append(seen[-1] + add(found))
+            if seen[-1] < 3:
+                end(seen[-1])
+            return seen[-1] - seen[-2]
+
+        def give_up() -> None:
+            late.set()
+            end(2)
+
+        def submit(task: Task) -> Future[Chunk]:
+            tasks.append(task)
+            if len(tasks) == 3:
+                end(0)
+            return chunks[len(tasks) - 1]
+
+        store.add = add_and_see  # type: ignore[method-assign]
+        timer = threading.Timer(10, give_up)
+        timer.start()
+        count.Sweep(plan, store, (0, 1)).run(Pool(submit, lambda: 1, ahead=3), silent)
+        timer.cancel()
+        assert seen[-1] == 3
+    assert not late.is_set()
 
 
 def test_a_dry_run_of_many_cells_is_short(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
