@@ -88,8 +88,8 @@ def test_while_it_is_still_importing(argv: list[str], after: float, tmp_path: Pa
     assert any(line.split()[-1] == "sims._early" for line in process.stderr)
     time.sleep(after)
     err, took = interrupted(process)
-    words = [line for line in err.splitlines() if not line.startswith("import time:")]
-    assert words[-1].startswith("interrupted")
+    assert "interrupted" in err  # in the middle of a line about imports, it may be
+    assert "Traceback" not in err
     assert took < PATIENCE
 
 
