@@ -18,13 +18,14 @@ from sims.commands import flags
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_CURVES = (
+CONSTRUCTIONS = (
     ("window", "one neuron (4.4)", PALETTE[4]),
     ("halves", "two, one after the other (4.9 b)", PALETTE[0]),
     ("thirds", "three (4.9 b)", PALETTE[5]),
     ("pairs", "any two (4.9 d)", PALETTE[2]),
     ("sums", "any subset (4.7)", PALETTE[1]),
 )
+"""A construction, what a legend calls it, and its colour in every figure."""
 
 
 _EACH = flags.written("FLOAT [...]", lambda tokens: tuple(map(flags.real, tokens)), many=True)
@@ -54,7 +55,7 @@ def compute(chosen: Settings, work: Work) -> Data:
         {*range(1, min(8, last + 1)), *(round(10 ** (i / 6)) for i in range(5, 73) if 10 ** (i / 6) <= last * 1.001)}
     )
     panels: list[dict[str, Any]] = [
-        {"eta": eta, "delta": delta, "R": R, "curves": {name: [] for name, *_ in _CURVES}, "least": []}
+        {"eta": eta, "delta": delta, "R": R, "curves": {name: [] for name, *_ in CONSTRUCTIONS}, "least": []}
         for eta, delta in zip(chosen.eta, chosen.delta, strict=True)
     ]
     for panel, draws in work.each([(panel, draws) for panel in panels for draws in R]):
@@ -71,7 +72,7 @@ def plot(data: Data) -> Figure:
         figure, panels = new_panels(len(data["panels"]), 7.0, 2.8)
         for axes, panel in zip(panels, data["panels"], strict=True):
             axes.plot(panel["R"], panel["least"], color="0.8", linewidth=5, solid_capstyle="round", label="the least")
-            for index, (name, label, colour) in enumerate(_CURVES):
+            for index, (name, label, colour) in enumerate(CONSTRUCTIONS):
                 style = {"color": colour, "marker": MARKERS[index], "markevery": (index, 6), "label": label}
                 axes.plot(panel["R"], panel["curves"][name], **style)
             title = f"eta = {panel['eta']:g}, delta = {panel['delta']:g}"

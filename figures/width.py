@@ -12,21 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from figures.crossover import CONSTRUCTIONS
 from figures.recipe import Data, Recipe
-from figures.style import MARKERS, PALETTE, house_style, legend_above, new_figure
+from figures.style import MARKERS, house_style, legend_above, new_figure
 from figures.work import Work
 from sims.commands import flags
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_CURVES = (
-    ("window", "one neuron (4.4)", PALETTE[4]),
-    ("halves", "two, one after the other (4.9 b)", PALETTE[0]),
-    ("thirds", "three (4.9 b)", PALETTE[5]),
-    ("pairs", "any two (4.9 d)", PALETTE[2]),
-    ("sums", "any subset (4.7)", PALETTE[1]),
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ def _compute(chosen: Settings, work: Work) -> Data:
         neurons = [ways[name] for ways, name in zip(made, best, strict=True)]
         row: dict[str, Any] = {"R": R, "best": _source_weights(chosen.widths, neurons)}
         row["statements"] = ", ".join(dict.fromkeys(STATEMENTS[name] for name in best))
-        for name, *_ in _CURVES:
+        for name, *_ in CONSTRUCTIONS:
             row[name] = _source_weights(chosen.widths, [ways.get(name) for ways in made])  # type: ignore[call-overload]
         row["necessary"] = width("counting", chosen.widths, chosen.eps, chosen.delta, R=R).params
         rows.append(row)
@@ -90,7 +83,7 @@ def _plot(data: Data) -> Figure:
         figure, axes = new_figure(5.5, 3.4)
         axes.plot(draws, [row["best"] for row in rows], color="0.8", linewidth=5, label="the best of each layer")
         every = max(1, math.ceil(len(rows) / 8))
-        for index, (name, label, colour) in enumerate(_CURVES):
+        for index, (name, label, colour) in enumerate(CONSTRUCTIONS):
             style = {"color": colour, "marker": MARKERS[index], "markevery": (index % every, every), "label": label}
             values = [float("nan") if row[name] is None else row[name] for row in rows]
             axes.plot(draws, values, **style)
