@@ -274,14 +274,14 @@ def _show(result: Result) -> None:
     from rich.table import Table
 
     out = console(markup=True)
-    rows: dict[tuple[Any, ...], list[Row]] | None = None
+    axes = tuple(takewhile(lambda name: name != "delta", result.summary[0]))
+    rows = rows_by(result.rows, axes)
     for entry in result.summary:
-        setting = {name: entry[name] for name in takewhile(lambda name: name != "delta", entry)}
+        setting = {name: entry[name] for name in axes}
         title = ", ".join(f"{name} = {_number(value)}" for name, value in setting.items())
         table = Table(title=title, title_justify="left", padding=(0, 1))
         for key in _COLUMNS:
             table.add_column(_HEADINGS.get(key, key), justify="left" if key == "verdict" else "right", no_wrap=True)
-        rows = rows_by(result.rows, tuple(setting)) if rows is None else rows
         mine = rows[tuple(setting.values())]
         for row in mine:
             table.add_row(*(_cell(row, key) for key in _COLUMNS))
